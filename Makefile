@@ -1,0 +1,45 @@
+# Two commands set everything up on a machine with Python 3.11+ and make: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+RUN_READY = $(VENV)/.run-ready
+DEV_READY = $(VENV)/.dev-ready
+
+.PHONY: help demo test test-long check bench promises model lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+demo: $(RUN_READY) ## install, then deploy, test-upload and status against the local cloud
+	@$(BIN)/python scripts/demo.py
+
+test: $(DEV_READY) ## everything that has to pass
+	@$(BIN)/python scripts/clean_env.py $(BIN)/python -m pytest -m "not long"
+
+test-long: $(DEV_READY) ## the minutes-long tests too
+	@$(BIN)/python scripts/clean_env.py $(BIN)/python -m pytest
+
+check: $(DEV_READY) ## lint, types, import contracts
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/mypy
+
+bench: $(DEV_READY) ## measure, as ratios side by side
+	@$(BIN)/python scripts/clean_env.py $(BIN)/python -m bench
+
+promises: $(DEV_READY) ## which promises have a test, which have none
+	@$(BIN)/python scripts/promises.py
+
+model: $(DEV_READY) ## build the default model bundle again from its sources
+	@$(BIN)/python scripts/install.py model $(VENV)
+	@$(BIN)/python -m model.build
+
+lock: ## resolve the requirements files anew (needs uv)
+	@$(PYTHON) scripts/lock.py
+
+$(RUN_READY): requirements/bootstrap.txt requirements/run.txt requirements/build.txt pyproject.toml scripts/install.py
+	@$(PYTHON) scripts/install.py run $(VENV)
+
+$(DEV_READY): requirements/bootstrap.txt requirements/dev.txt requirements/build.txt pyproject.toml scripts/install.py
+	@$(PYTHON) scripts/install.py dev $(VENV)
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) .demo build dist

@@ -1,0 +1,1 @@
+"""Training and build code of the default model bundle; nothing in gpupipe imports it."""

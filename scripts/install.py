@@ -1,0 +1,69 @@
+"""Makes a virtual environment from a committed requirements file, with hashes, by uv.
+
+Standard library only: it runs before anything is installed.
+Usage: python scripts/install.py {run|dev|model} VENV
+"""
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+REQUIREMENTS = ROOT / "requirements"
+
+
+def main(kind: str, target: Path) -> int:
+    """Create or refresh `target`; 0, or 1 with what to do next on stderr."""
+    if sys.version_info < (3, 11):  # noqa: UP036  # runs before pip could refuse
+        print(
+            f"gpupipe needs Python 3.11 or later; this is {sys.version.split()[0]}.",
+            file=sys.stderr,
+        )
+        return 1
+    if not _make_venv(target):
+        return 1
+    python = target / "bin" / "python"
+    uv = target / "bin" / "uv"
+    _run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+         "--require-hashes", "-r", REQUIREMENTS / "bootstrap.txt")  # fmt: skip
+    if kind == "model":
+        _run(uv, "pip", "install", "--quiet", "--python", python, "--require-hashes",
+             "-r", ROOT / "model" / "requirements-build.txt")  # fmt: skip
+        return 0
+    _run(uv, "pip", "install", "--quiet", "--python", python, "--require-hashes",
+         "-r", REQUIREMENTS / f"{kind}.txt")  # fmt: skip
+    _run(uv, "pip", "install", "--quiet", "--python", python, "--no-deps",
+         "--build-constraints", REQUIREMENTS / "build.txt", "--editable", ROOT)  # fmt: skip
+    (target / f".{kind}-ready").touch()
+    if kind == "dev":
+        (target / ".run-ready").touch()
+    return 0
+
+
+def _make_venv(target: Path) -> bool:
+    if (target / "bin" / "python").exists():
+        return True
+    try:
+        import ensurepip  # noqa: F401  # missing where the system splits venv off
+    except ImportError:
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        print(
+            "This Python cannot make virtual environments: ensurepip is missing.\n"
+            f"On Debian and Ubuntu install it with: apt-get install python{version}-venv",
+            file=sys.stderr,
+        )
+        return False
+    venv.create(target, with_pip=True)
+    return True
+
+
+def _run(*command: object) -> None:
+    done = subprocess.run([str(part) for part in command], cwd=ROOT, check=False)
+    if done.returncode:
+        print(f"This command failed: {' '.join(str(part) for part in command)}", file=sys.stderr)
+        raise SystemExit(done.returncode)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1], Path(sys.argv[2])))

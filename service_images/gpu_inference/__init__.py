@@ -1,0 +1,1 @@
+"""The gpu-inference service: chunks and inline texts become scores of the model."""

@@ -1,0 +1,117 @@
+"""Getting the model ready: bundle, session, one first inference.
+
+Contract: what `load_engine` returns has answered once on the device that was asked for, with as
+many probabilities as the model has labels, which sum to 1.
+"""
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from common.clock import Clock, milliseconds
+from common.startup import StartError
+from common.store import Store
+from gpu_inference.batcher import Batcher, Score
+from gpu_inference.bundle import Bundle, BundleError, read_folder
+from gpu_inference.cpus import usable_cpus
+from gpu_inference.engine import Engine
+from gpu_inference.fetch import read_uri
+from gpu_inference.scorer import OnnxScorer, Scorer
+from gpu_inference.session import open_session
+from gpu_inference.windows import Encoder
+from gpu_inference.wordpiece import WordPiece
+
+_log = logging.getLogger(__name__)
+_CUDA_BATCH = 64
+_CPU_BATCH = 8
+_QUEUE_LIMIT = 2 * _CUDA_BATCH
+_CUDA_WINDOWS = 16_384
+_CPU_WINDOWS = 1_024
+_WARM_UP = "The first inference is the slow one."
+_SUM_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """Which model on which device; `max_windows` 0 means the device's default."""
+
+    device: str
+    model_uri: str
+    emulated_accelerator: str
+    max_windows: int
+    queue_limit: int = _QUEUE_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What requests need."""
+
+    store: Store
+    engine: Engine
+
+
+def load(
+    settings: ModelSettings, runtime: Any, open_store: Callable[[], Store], clock: Clock
+) -> Ready:
+    """Raises StartError. A baked model is loaded first: no credentials are needed for that."""
+    open_scorer = partial(_open_scorer, settings, runtime)
+    if settings.model_uri:
+        store = open_store()
+        bundle = read_uri(store, settings.model_uri)
+        return Ready(store, build_engine(settings, bundle, open_scorer(bundle), clock))
+    bundle = read_folder()
+    engine = build_engine(settings, bundle, open_scorer(bundle), clock)
+    return Ready(open_store(), engine)
+
+
+def _open_scorer(settings: ModelSettings, runtime: Any, bundle: Bundle) -> OnnxScorer:
+    opened = open_session(
+        runtime,
+        bundle.graph,
+        wanted=settings.device,
+        cpus=usable_cpus(),
+        emulated=settings.emulated_accelerator,
+    )
+    return OnnxScorer(opened.session, opened.device)
+
+
+def build_engine(settings: ModelSettings, bundle: Bundle, scorer: Scorer, clock: Clock) -> Engine:
+    """An engine whose scorer has answered once. Raises StartError."""
+    manifest, cuda = bundle.manifest, scorer.device.cuda
+    encoder = Encoder(
+        WordPiece(bundle.vocabulary),
+        manifest.max_tokens,
+        settings.max_windows or (_CUDA_WINDOWS if cuda else _CPU_WINDOWS),
+    )
+    began = clock.monotonic()
+    _warm_up(scorer.score, encoder, len(manifest.labels))
+    fields = {
+        "model": manifest.name,
+        "version": manifest.version,
+        "device": scorer.device.label,
+        "warm_up_ms": milliseconds(began, clock),
+    }
+    _log.info("model loaded", extra={"fields": fields})
+    batcher = Batcher(
+        scorer.score,
+        max_batch=_CUDA_BATCH if cuda else _CPU_BATCH,
+        # A CUDA device runs one batch at a time, a CPU one for each core.
+        workers=1 if cuda else usable_cpus(),
+        queue_limit=settings.queue_limit,
+        clock=clock,
+    )
+    return Engine(encoder, batcher, manifest.labels, bundle.identity(), scorer.device)
+
+
+def _warm_up(score: Score, encoder: Encoder, labels: int) -> None:
+    try:
+        answer = score(encoder.windows(_WARM_UP))[0]
+    except Exception as error:  # the runtime's classes derive from nothing narrower
+        raise StartError(f"the first inference failed: {type(error).__name__}") from error
+    if len(answer) != labels:
+        raise BundleError(f"the graph gives {len(answer)} probabilities for {labels} labels")
+    if not all(map(math.isfinite, answer)) or abs(sum(answer) - 1) > _SUM_TOLERANCE:
+        raise BundleError("the graph's answers are not probabilities")

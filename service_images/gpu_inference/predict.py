@@ -1,0 +1,97 @@
+"""POST /predict: texts in the request, predictions in the answer.
+
+Contract: `{"instances": [text | {"id", "text"}]}` answers `{"predictions": [...]}` (the custom
+container contract of Vertex AI); `{"text": ...}` answers with the recipe's keys.
+"""
+
+from dataclasses import dataclass
+
+from common.clock import Clock
+from common.fields import Fields, as_fields, checked_text
+from common.problems import JsonObject, ProblemError, invalid
+from gpu_inference.engine import Engine, Prediction
+
+BODY_LIMIT = 8 * 1024 * 1024
+MAX_INSTANCES = 256
+MAX_CHARS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One text of a request, with the caller's id when there is one."""
+
+    text: str
+    identity: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PredictRequest:
+    """The texts; `single` when the caller used the recipe's form."""
+
+    instances: list[Instance]
+    single: bool
+
+
+def parse_predict_request(body: Fields) -> PredictRequest:
+    """Raises a ProblemError 400 or 413 that names the field."""
+    if "instances" in body.values:
+        values = body.items("instances", most=MAX_INSTANCES)
+        instances = [_instance(value, f"instances[{i}]") for i, value in enumerate(values)]
+        return PredictRequest(instances, single=False)
+    if "text" not in body.values:
+        raise invalid("instances", 'is required (or "text" for a single text)')
+    return PredictRequest([Instance(_text(body.values["text"], "text"))], single=True)
+
+
+def _instance(value: object, path: str) -> Instance:
+    if isinstance(value, str):
+        return Instance(_text(value, path))
+    fields = as_fields(value, path)
+    text = _text(fields.values.get("text"), fields.path("text"))
+    return Instance(text, fields.optional_text("id"))
+
+
+def _text(value: object, path: str) -> str:
+    if value is None:
+        raise invalid(path, "is required")
+    text = checked_text(value, path, max_chars=MAX_CHARS)
+    if not text.strip():
+        raise invalid(path, "must not be blank")
+    return text
+
+
+async def predict(engine: Engine, clock: Clock, request: PredictRequest) -> JsonObject:
+    """The answer. Raises a ProblemError 429 when the queue is full."""
+    began = clock.monotonic()
+    found = await engine.predict([instance.text for instance in request.instances])
+    answers = [_whole(answer) for answer in found.answers]
+    if request.single:
+        elapsed = round(clock.monotonic() - began, 6)
+        return _recipe_answer(engine, request.instances[0].text, answers[0], elapsed)
+    return {
+        "predictions": [
+            {**({} if one.identity is None else {"id": one.identity}), **answer.to_json()}
+            for one, answer in zip(request.instances, answers, strict=True)
+        ],
+        "model": engine.model,
+        "device": engine.device.label,
+        "timings_ms": {"queue": found.queue_ms, "inference": found.inference_ms},
+    }
+
+
+def _whole(answer: Prediction | ProblemError) -> Prediction:
+    if isinstance(answer, ProblemError):
+        raise answer
+    return answer
+
+
+def _recipe_answer(engine: Engine, text: str, answer: Prediction, elapsed_s: float) -> JsonObject:
+    return {
+        "prediction": list(answer.scores.values()),
+        "labels": list(engine.labels),
+        "label": answer.label,
+        "confidence": answer.scores[answer.label],
+        "device_used": engine.device.label,
+        "inference_time_seconds": elapsed_s,
+        "input_length": len(text),
+    }

@@ -1,0 +1,67 @@
+"""The postprocess application and its settings."""
+
+import logging
+from collections.abc import Callable
+
+from anyio import to_thread
+from starlette.applications import Starlette
+
+from common import logs
+from common.clock import Clock
+from common.fields import Fields
+from common.problems import JsonObject
+from common.settings import Environment, ServiceSettings, required, service_settings
+from common.startup import Startup
+from common.store import Store
+from common.web import create_service, json_route
+from postprocess.failure import FailureWriter, parse_fail_request
+from postprocess.result import Postprocessor, parse_result_request
+
+_log = logging.getLogger(__name__)
+
+
+def read_settings(environment: Environment) -> ServiceSettings:
+    """From the environment. Raises SettingError."""
+    settings = service_settings(environment, "postprocess")
+    required(settings.output_bucket, "OUTPUT_BUCKET")
+    return settings
+
+
+def create_app(
+    settings: ServiceSettings, open_store: Callable[[], Store], clock: Clock
+) -> Starlette:
+    """The application; `open_store` runs in a thread after the port is bound."""
+    startup = Startup(open_store)
+
+    async def postprocess(body: Fields) -> JsonObject:
+        request = parse_result_request(body)
+        source = request.source
+        logs.bind(
+            execution_id=request.execution_id, object=source.name, generation=source.generation
+        )
+        work = Postprocessor(startup.value(), settings.output_bucket, clock)
+        answer = await to_thread.run_sync(work.run, request)
+        fields = {name: answer[name] for name in ("output_file", "summary", "timings_ms")}
+        _log.info("postprocessed", extra={"fields": fields})
+        return answer
+
+    async def fail(body: Fields) -> JsonObject:
+        request = parse_fail_request(body)
+        key = request.key
+        logs.bind(execution_id=request.execution_id, object=key.name, generation=key.generation)
+        work = FailureWriter(startup.value(), settings.output_bucket, clock)
+        answer = await to_thread.run_sync(work.run, request)
+        fields = {"stage": request.stage, "error_class": request.error_class, **answer}
+        _log.info("failure recorded", extra={"fields": fields})
+        return answer
+
+    app = create_service(
+        settings.service,
+        startup,
+        [
+            json_route("/postprocess", postprocess, project=settings.project),
+            json_route("/fail", fail, project=settings.project),
+        ],
+    )
+    app.state.startup = startup
+    return app

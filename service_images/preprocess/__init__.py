@@ -1,0 +1,1 @@
+"""The preprocess service: an input object becomes chunks of items in the work bucket."""

@@ -1,0 +1,78 @@
+"""One input generation becomes chunk objects.
+
+Contract: exactly the generation of the request is read; when it is gone from the bucket the
+answer is `superseded`, because a newer one has its own event. Running twice writes once.
+"""
+
+from dataclasses import dataclass
+
+from common.clock import Clock, milliseconds
+from common.fields import Fields
+from common.objects import InputKey, ObjectInfo, ObjectRef, input_key, work_name
+from common.problems import JsonObject, ProblemError, invalid
+from common.store import JSON_LINES, ObjectMissingError, Store, write_once
+from preprocess.chunks import Chunk, chunks
+from preprocess.readers import Format, format_of
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes in bytes."""
+
+    text_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The work of POST /preprocess; blocks on Cloud Storage."""
+
+    store: Store
+    work_bucket: str
+    limits: Limits
+    clock: Clock
+
+    def run(self, key: InputKey) -> JsonObject:
+        """The answer for one input."""
+        began = self.clock.monotonic()
+        form = format_of(key.name)
+        try:
+            info = self.store.stat(key.bucket, key.name, key.generation)
+            parts = self._split(info, form)
+        except ObjectMissingError:
+            if key.generation is None:
+                raise
+            gone = ObjectRef(key.bucket, key.name, key.generation)
+            return {"superseded": True, "input": gone.to_json()}
+        written = [self._write(info, number, part) for number, part in enumerate(parts)]
+        return {
+            "superseded": False,
+            "input": info.to_json(),
+            "chunks": written,
+            "items": sum(part.items for part in parts),
+            "timings_ms": {"preprocess": milliseconds(began, self.clock)},
+        }
+
+    def _split(self, info: ObjectInfo, form: Format) -> list[Chunk]:
+        limit = self.limits.text_bytes
+        if info.size > limit:
+            message = f"the object has {info.size} bytes; at most {limit} are processed"
+            details = {"size": info.size, "limit": limit}
+            raise ProblemError(413, "input_too_large", message, details=details)
+        if info.size == 0:
+            raise ProblemError(422, "empty_input", "the object is empty")
+        return list(chunks(form.read(self.store.read(info.ref))))
+
+    def _write(self, info: ObjectInfo, number: int, chunk: Chunk) -> JsonObject:
+        source = (info.ref.name, info.ref.generation)
+        target = (self.work_bucket, work_name("chunks", *source, number))
+        written = write_once(self.store, target, chunk.data, JSON_LINES, source)
+        return {**written.ref.to_json(), "items": chunk.items}
+
+
+def parse_request(body: Fields) -> tuple[InputKey, str]:
+    """The input and the execution id of a request."""
+    fields = body.child("input")
+    key = input_key(fields)
+    if key.name.startswith("_") or key.name.endswith("/"):
+        raise invalid(fields.path("name"), 'names that begin with "_" or end in "/" are ignored')
+    return key, body.text("execution_id")

@@ -1,0 +1,49 @@
+"""The root command: mounts every command from one explicit list. Imports typer and no more."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+import typer.main
+
+from gpupipe import __version__
+
+_EPILOG = (
+    "First time? `gpupipe deploy` needs no account: it deploys to a local cloud on this machine."
+)
+
+
+def _version(value: bool) -> None:  # noqa: FBT001  # typer calls it so
+    if value:
+        typer.echo(f"gpupipe {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[  # handled by its callback
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """A serverless GPU pipeline on Google Cloud, and a local cloud to try it on."""
+
+
+def build() -> Callable[..., Any]:
+    """The command line as one callable."""
+    from gpupipe.commands import deploy, destroy, local, status, test_upload
+
+    app = typer.Typer(
+        add_completion=True,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog=_EPILOG,
+    )
+    app.callback()(_root)
+    app.command("deploy")(deploy.deploy)
+    app.command("test-upload")(test_upload.test_upload)
+    app.command("status")(status.status)
+    app.command("destroy")(destroy.destroy)
+    app.add_typer(local.app, name="local")
+    return typer.main.get_command(app)

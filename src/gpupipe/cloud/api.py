@@ -1,0 +1,45 @@
+"""What every facade shares: clients, the caller, and one unary call."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gpupipe.cloud.call import TIMEOUT_S, Caller, Cause
+from gpupipe.cloud.clients import Clients
+
+Binding = tuple[str, str]
+"""A role and one member, as ("roles/run.invoker", "serviceAccount:…")."""
+
+
+class Api:
+    """Base of the facades: each is the few calls that gpupipe needs of one API."""
+
+    def __init__(self, clients: Clients, caller: Caller) -> None:
+        self._clients = clients
+        self._caller = caller
+
+    def _unary(
+        self,
+        what: str,
+        resource: str,
+        method: Any,
+        request: Mapping[str, Any] | Any,
+        *,
+        idempotent: bool = True,
+        causes: tuple[Cause, ...] = (),
+    ) -> Any:
+        """One call of a generated client's method, without the library's retry."""
+        return self._caller.call(
+            what,
+            resource,
+            lambda: method(request=request, retry=None, timeout=TIMEOUT_S),
+            idempotent=idempotent,
+            causes=causes,
+        )
+
+    def _all(self, what: str, resource: str, method: Any, request: Mapping[str, Any]) -> list[Any]:
+        """Every item of a paged list; the whole list is one attempt."""
+        return self._caller.call(
+            what,
+            resource,
+            lambda: list(method(request=request, retry=None, timeout=TIMEOUT_S)),
+        )

@@ -1,0 +1,181 @@
+"""Cloud Build: build one image from a source object, follow it, and read its log."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gpupipe.cloud.api import Api
+from gpupipe.cloud.call import Wait
+from gpupipe.cloud.causes import ACT_AS_VISIBLE, API_USABLE
+from gpupipe.cloud.clients import module
+from gpupipe.cloud.errors import ApiError
+from gpupipe.cloud.logging import LoggingApi
+from gpupipe.core.errors import GpupipeError
+
+_LOG_LINES = 40
+_POLL_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """One image to build.
+
+    parent: "projects/P/locations/R"; source: bucket, object and generation of a .tar.gz;
+    image: reference without tag; tags: image tags; label: tag of the build, to find it again.
+    """
+
+    project: str
+    parent: str
+    source: tuple[str, str, int]
+    dockerfile: str
+    image: str
+    tag: str
+    arguments: Mapping[str, str]
+    account: str
+    label: str
+    timeout_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """A build: its name, status ("SUCCESS", …) and, when done, the image's digest."""
+
+    name: str
+    build_id: str
+    status: str
+    digest: str | None
+    detail: str
+
+
+class BuildsApi(Api):
+    """The calls that gpupipe needs of Cloud Build."""
+
+    def running(self, project: str, parent: str, label: str) -> Build | None:
+        """A build with this label that still runs, or None."""
+        found = self._all(
+            "Listing builds",
+            parent,
+            self._client.list_builds,
+            {
+                "parent": parent,
+                "project_id": project,
+                "filter": f'tags="{label}" AND (status="QUEUED" OR status="WORKING")',
+            },
+        )
+        return _build(found[0]) if found else None
+
+    def start(self, request: BuildRequest) -> Build:
+        """Begin a build."""
+        operation = self._unary(
+            "Starting the build",
+            request.image,
+            self._client.create_build,
+            {
+                "parent": request.parent,
+                "project_id": request.project,
+                "build": _message(request),
+            },
+            idempotent=False,
+            causes=(API_USABLE, ACT_AS_VISIBLE),
+        )
+        return _build(operation.metadata.build)
+
+    def finish(
+        self,
+        project: str,
+        build: Build,
+        logs: LoggingApi,
+        *,
+        deadline_s: float,
+        tell: Callable[[Wait], None],
+    ) -> str:
+        """Wait for a build and return its digest; GpupipeError with the end of its log if it failed."""
+        began = self._caller.clock.monotonic()
+        while build.status in {"STATUS_UNKNOWN", "PENDING", "QUEUED", "WORKING"}:
+            elapsed = self._caller.clock.monotonic() - began
+            if elapsed > deadline_s:
+                raise _failed(build, "it did not end in time", "")
+            tell(
+                Wait(
+                    f"the build {build.build_id[:8]} ({build.status.lower()})", elapsed, deadline_s
+                )
+            )
+            self._caller.clock.sleep(max(0.1, _POLL_S * self._caller.hurry))
+            build = self._read(project, build)
+        if build.status != "SUCCESS" or not build.digest:
+            raise _failed(build, build.status.lower(), _log_tail(logs, project, build))
+        return build.digest
+
+    def _read(self, project: str, build: Build) -> Build:
+        return _build(
+            self._unary(
+                "Reading the build",
+                build.name,
+                self._client.get_build,
+                {"name": build.name, "project_id": project, "id": build.build_id},
+            )
+        )
+
+    @property
+    def _client(self) -> Any:
+        return self._clients.client("builds")
+
+
+def _message(request: BuildRequest) -> Any:
+    types = module("google.cloud.devtools.cloudbuild_v1").types
+    bucket, name, generation = request.source
+    reference = f"{request.image}:{request.tag}"
+    arguments = [
+        part
+        for key, value in request.arguments.items()
+        for part in ("--build-arg", f"{key}={value}")
+    ]
+    return types.Build(
+        source=types.Source(
+            storage_source=types.StorageSource(bucket=bucket, object_=name, generation=generation)
+        ),
+        steps=[
+            types.BuildStep(
+                name="gcr.io/cloud-builders/docker",
+                args=["build", "--file", request.dockerfile, "--tag", reference, *arguments, "."],
+            )
+        ],
+        images=[reference],
+        tags=[request.label],
+        timeout={"seconds": request.timeout_s},
+        service_account=f"projects/{request.project}/serviceAccounts/{request.account}",
+        options=types.BuildOptions(
+            logging=types.BuildOptions.LoggingMode.CLOUD_LOGGING_ONLY,
+        ),
+    )
+
+
+def _build(found: Any) -> Build:
+    images = list(found.results.images) if found.results else []
+    return Build(
+        name=str(found.name),
+        build_id=str(found.id),
+        status=str(found.status.name),
+        digest=str(images[0].digest) if images else None,
+        detail=str(
+            found.status_detail or (found.failure_info.detail if found.failure_info else "")
+        ),
+    )
+
+
+def _log_tail(logs: LoggingApi, project: str, build: Build) -> str:
+    try:
+        return "\n".join(logs.build_log(project, build.build_id, _LOG_LINES))
+    except ApiError:
+        # The build's status decides; a missing right to read logs is no failure of its own.
+        return "(its log could not be read: roles/logging.viewer is missing)"
+
+
+def _failed(build: Build, how: str, log: str) -> GpupipeError:
+    return GpupipeError(
+        f"The build of the image failed: {how}.",
+        resource=build.name or build.build_id,
+        details="\n".join(part for part in (build.detail, log) if part) or None,
+        resolution="Mend what the end of the log names, then run the same command again.",
+        doc="reference/errors.md#build",
+    )

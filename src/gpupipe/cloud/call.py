@@ -1,0 +1,183 @@
+"""The only way to an API method: an explicit timeout, retries by cause, errors mapped once.
+
+The client libraries' own retries are off (`retry=None`): they would multiply with ours. Causes:
+
+- transient: the API could not answer; retried for up to five minutes, writes only when repeating
+  them does no harm (`idempotent`).
+- propagation: what was just made is not visible everywhere; retried until the cause's deadline.
+- anything else is final, and the error says what to do.
+
+A conflict (ABORTED) needs a fresh read: see `read_modify_write`.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import tenacity
+
+from gpupipe.cloud.errors import ApiError, Refusal, translated
+from gpupipe.core.clock import Clock
+from gpupipe.core.errors import GpupipeError
+
+T = TypeVar("T")
+TIMEOUT_S = 60.0
+TRANSIENT = frozenset({"UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED"})
+# gRPC's reason, and Storage's for the same.
+RATE_LIMITS = frozenset({"RATE_LIMIT_EXCEEDED", "rateLimitExceeded", "userRateLimitExceeded"})
+TRANSIENT_DEADLINE_S = 300.0
+CONFLICT_ATTEMPTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What is being waited for: words for people, seconds so far and at most."""
+
+    what: str
+    elapsed_s: float
+    deadline_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A known error that time heals: which refusals, in what words, for how long (seconds)."""
+
+    what: str
+    deadline_s: float
+    matches: Callable[[Refusal], bool]
+
+
+@dataclass(slots=True)
+class Caller:
+    """Carries out calls. `on_wait` hears of every pause; `hurry` scales pauses (1 on Google)."""
+
+    clock: Clock
+    on_wait: Callable[[Wait], None] = lambda _: None
+    hurry: float = 1.0
+    _random: random.Random = field(default_factory=random.Random)
+
+    def call(
+        self,
+        what: str,
+        resource: str,
+        attempt: Callable[[], T],
+        *,
+        idempotent: bool = True,
+        causes: tuple[Cause, ...] = (),
+    ) -> T:
+        """Run `attempt` (one API call with retry=None and a timeout) until it answers or is final.
+
+        what: "Creating the bucket"; resource: its full name. Raises ApiError.
+        """
+        if idempotent:
+            causes = (*causes, _TRANSIENT_CAUSE)
+        began = self.clock.monotonic()
+        policy = _Policy(self, causes, began)
+        retrying = tenacity.Retrying(
+            sleep=self.clock.sleep,
+            retry=tenacity.retry_if_exception(policy.retries),
+            wait=policy.pause,
+            before_sleep=policy.tell,
+            stop=tenacity.stop_never,
+            reraise=True,
+        )
+
+        def once() -> T:
+            with translated(what, resource):
+                return attempt()
+
+        return retrying(once)
+
+    def spread(self) -> float:
+        """A factor around 1, so that callers that failed together do not come back together."""
+        return self._random.uniform(0.75, 1.25)
+
+    def read_modify_write(self, once: Callable[[], T]) -> T:
+        """Run `once` (read, change, write with etag) again while somebody else was faster."""
+        for attempt in range(CONFLICT_ATTEMPTS):
+            try:
+                return once()
+            except ApiError as error:
+                if error.refusal.code != "ABORTED" and error.refusal.reason != "conflict":
+                    raise
+                if attempt == CONFLICT_ATTEMPTS - 1:
+                    raise
+            self.clock.sleep(self._random.uniform(0.1, 0.3) * 2**attempt * self.hurry)
+        raise AssertionError("unreachable")
+
+
+def is_transient(refusal: Refusal) -> bool:
+    """The API could not answer now. A quota that is used up is not transient, a rate limit is."""
+    if refusal.code == "RESOURCE_EXHAUSTED":
+        return refusal.retry_after_s is not None or refusal.reason in RATE_LIMITS
+    return refusal.code in TRANSIENT
+
+
+_TRANSIENT_CAUSE = Cause("the API to answer", TRANSIENT_DEADLINE_S, is_transient)
+
+
+class _Policy:
+    """Decides for one call whether an error is retried, and how long to pause."""
+
+    def __init__(self, caller: Caller, causes: tuple[Cause, ...], began: float) -> None:
+        self._caller = caller
+        self._causes = causes
+        self._began = began
+
+    def retries(self, error: BaseException) -> bool:
+        cause = self._cause(error)
+        return cause is not None and self._elapsed() < cause.deadline_s
+
+    def pause(self, state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, ApiError) and error.refusal.retry_after_s is not None:
+            return error.refusal.retry_after_s
+        ceiling = min(1.0 * 2 ** (state.attempt_number - 1), 15.0)
+        return float(ceiling * self._caller.hurry * self._caller.spread())
+
+    def tell(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        cause = self._cause(error) if error else None
+        if cause is not None:
+            self._caller.on_wait(Wait(cause.what, self._elapsed(), cause.deadline_s))
+
+    def _cause(self, error: BaseException) -> Cause | None:
+        if not isinstance(error, ApiError):
+            return None
+        return next((cause for cause in self._causes if cause.matches(error.refusal)), None)
+
+    def _elapsed(self) -> float:
+        return self._caller.clock.monotonic() - self._began
+
+
+def none_if_missing(read: Callable[[], T]) -> T | None:
+    """The resource, or None where it, its parent or its API is not there yet."""
+    try:
+        return read()
+    except ApiError as error:
+        if error.refusal.code == "NOT_FOUND" or error.refusal.reason == "SERVICE_DISABLED":
+            return None
+        raise
+
+
+def poll(
+    caller: Caller,
+    what: str,
+    ready: Callable[[], T | None],
+    *,
+    deadline_s: float,
+    error: Callable[[], GpupipeError],
+    interval_s: float = 1.0,
+) -> T:
+    """Ask `ready` until it answers something; `error` when the deadline passes."""
+    began = caller.clock.monotonic()
+    while True:
+        found = ready()
+        if found is not None:
+            return found
+        elapsed = caller.clock.monotonic() - began
+        if elapsed >= deadline_s:
+            raise error()
+        caller.on_wait(Wait(what, elapsed, deadline_s))
+        caller.clock.sleep(interval_s * caller.hurry)

@@ -1,0 +1,237 @@
+"""Builds the official clients for a target: gRPC for every API but Storage, on both targets.
+
+Google: Application Default Credentials, refreshed before anything else, and explicit endpoints.
+Local: one loopback channel that carries the token of the daemon's 0600 file.
+
+Google's modules are imported here, when a client is first asked for, under one lock: importing them
+from several threads deadlocks. `gpupipe --help` imports none.
+"""
+
+import importlib
+import os
+import threading
+from pathlib import Path
+from typing import Any, Protocol
+
+from gpupipe.cloud.endpoints import endpoint, refuse_emulators
+from gpupipe.cloud.target import Endpoint
+from gpupipe.core.errors import CredentialsError
+
+_SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+_IMPORTS = threading.RLock()
+_LOCAL_OPTIONS = (
+    # A proxy of the shell must not get loopback calls, and a restarted daemon is found at once.
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.min_reconnect_backoff_ms", 50),
+    ("grpc.max_reconnect_backoff_ms", 500),
+)
+
+# API -> (short name of its service, module, client class)
+CLIENTS: dict[str, tuple[str, str, str]] = {
+    "run": ("run", "google.cloud.run_v2", "ServicesClient"),
+    "revisions": ("run", "google.cloud.run_v2", "RevisionsClient"),
+    "workflows": ("workflows", "google.cloud.workflows_v1", "WorkflowsClient"),
+    "executions": ("workflowexecutions", "google.cloud.workflows.executions_v1", "ExecutionsClient"),
+    "eventarc": ("eventarc", "google.cloud.eventarc_v1", "EventarcClient"),
+    "builds": ("cloudbuild", "google.cloud.devtools.cloudbuild_v1", "CloudBuildClient"),
+    "registry": ("artifactregistry", "google.cloud.artifactregistry_v1", "ArtifactRegistryClient"),
+    "services": ("serviceusage", "google.cloud.service_usage_v1", "ServiceUsageClient"),
+    "projects": ("cloudresourcemanager", "google.cloud.resourcemanager_v3", "ProjectsClient"),
+    "iam": ("iam", "google.cloud.iam_admin_v1", "IAMClient"),
+    "credentials": ("iamcredentials", "google.cloud.iam_credentials_v1", "IAMCredentialsClient"),
+    "logging": ("logging", "google.cloud.logging_v2.services.logging_service_v2",
+                "LoggingServiceV2Client"),
+    "quotas": ("cloudquotas", "google.cloud.cloudquotas_v1", "CloudQuotasClient"),
+    "publisher": ("pubsub", "google.pubsub_v1", "PublisherClient"),
+    "subscriber": ("pubsub", "google.pubsub_v1", "SubscriberClient"),
+}  # fmt: skip
+
+
+class Clients(Protocol):
+    """What the facades get their clients from."""
+
+    def client(self, api: str) -> Any:
+        """The client of an API of `CLIENTS`; always the same one."""
+
+    def storage(self) -> Any:
+        """The Storage client."""
+
+    def session(self) -> tuple[Any, str]:
+        """An HTTP session that signs in, and what stands before `/v1beta1` (Service Usage)."""
+
+
+def module(name: str) -> Any:
+    """A Google module, imported under the one lock."""
+    with _IMPORTS:
+        return importlib.import_module(name)
+
+
+def _storage_module() -> Any:
+    """The Storage library, kept to the calls and the address that it is given."""
+    # Else it reads each bucket it meets once more, in a thread of its own.
+    os.environ["DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"] = "true"
+    # Else "always" sends calls to storage.mtls.googleapis.com, whatever endpoint was given.
+    os.environ["GOOGLE_API_USE_MTLS_ENDPOINT"] = "never"
+    return module("google.cloud.storage")
+
+
+class _Cache:
+    """Clients by API, each built once."""
+
+    def __init__(self) -> None:
+        self._clients: dict[str, Any] = {}
+        self._guard = threading.RLock()
+
+    def once(self, key: str, build: Any) -> Any:
+        with self._guard:
+            if key not in self._clients:
+                self._clients[key] = build()
+            return self._clients[key]
+
+
+class LocalClients:
+    """Clients of a local cloud."""
+
+    def __init__(self, address: Endpoint, project: str) -> None:
+        self._address = address
+        self._project = project
+        self._cache = _Cache()
+        self._channel: Any = None
+
+    def client(self, api: str) -> Any:
+        """The client of an API over the one loopback channel."""
+        return self._cache.once(api, lambda: self._build(api))
+
+    def storage(self) -> Any:
+        """The Storage client, which speaks HTTP."""
+        return self._cache.once("storage", self._build_storage)
+
+    def session(self) -> tuple[Any, str]:
+        """A session with the token, and the HTTP listener's address."""
+        requests = module("requests")
+        session = requests.Session()
+        session.trust_env = False
+        session.headers["Authorization"] = f"Bearer {self._token()}"
+        return session, self._address.http
+
+    def _build(self, api: str) -> Any:
+        _, name, class_name = CLIENTS[api]
+        kind = getattr(module(name), class_name)
+        return kind(transport=kind.get_transport_class("grpc")(channel=self._one_channel()))
+
+    def _one_channel(self) -> Any:
+        if self._channel is None:
+            grpc = module("grpc")
+            credentials = grpc.composite_channel_credentials(
+                grpc.local_channel_credentials(grpc.LocalConnectionType.LOCAL_TCP),
+                grpc.access_token_call_credentials(self._token()),
+            )
+            self._channel = grpc.secure_channel(
+                self._address.grpc, credentials, options=list(_LOCAL_OPTIONS)
+            )
+        return self._channel
+
+    def _build_storage(self) -> Any:
+        storage = _storage_module()
+        http = module("google.auth.transport.requests").AuthorizedSession(self._static())
+        # A proxy or a .netrc of the user must not get a hand in a loopback call.
+        http.trust_env = False
+        return storage.Client(
+            project=self._project,
+            credentials=self._static(),
+            client_options={"api_endpoint": self._address.http},
+            _http=http,
+        )
+
+    def _static(self) -> Any:
+        return module("google.oauth2.credentials").Credentials(self._token())
+
+    def _token(self) -> str:
+        return Path(self._address.token_file).read_text(encoding="ascii").strip()
+
+
+class GoogleClients:
+    """Clients of Google Cloud. Credentials are found and refreshed when this is made."""
+
+    def __init__(
+        self, project: str, region: str, *, impersonate: str | None = None, credentials: Any = None
+    ) -> None:
+        refuse_emulators()
+        self._project = project
+        self._region = region
+        self._cache = _Cache()
+        self._credentials = credentials or _application_default()
+        if impersonate:
+            self._credentials = module("google.auth.impersonated_credentials").Credentials(
+                source_credentials=self._credentials,
+                target_principal=impersonate,
+                target_scopes=list(_SCOPES),
+            )
+        _refresh(self._credentials)
+
+    def client(self, api: str) -> Any:
+        """The client of an API at its own endpoint."""
+        return self._cache.once(api, lambda: self._build(api))
+
+    def storage(self) -> Any:
+        """The Storage client."""
+        return self._cache.once("storage", self._build_storage)
+
+    def session(self) -> tuple[Any, str]:
+        """A session that signs in, and Service Usage's address."""
+        requests = module("google.auth.transport.requests")
+        session = requests.AuthorizedSession(self._credentials)
+        session.headers["x-goog-user-project"] = self._project
+        return session, f"https://{endpoint('serviceusage', self._region)}"
+
+    def _build(self, api: str) -> Any:
+        service, name, class_name = CLIENTS[api]
+        return getattr(module(name), class_name)(
+            credentials=self._credentials, client_options=self._options(service)
+        )
+
+    def _build_storage(self) -> Any:
+        storage = _storage_module()
+        return storage.Client(
+            project=self._project,
+            credentials=self._credentials,
+            client_options=self._options("storage", scheme="https://"),
+        )
+
+    def _options(self, service: str, scheme: str = "") -> Any:
+        options = module("google.api_core.client_options").ClientOptions
+        return options(
+            api_endpoint=scheme + endpoint(service, self._region),
+            quota_project_id=self._project,
+            universe_domain="googleapis.com",
+        )
+
+
+def _application_default() -> Any:
+    # Off Google Cloud the search for a metadata server only costs time.
+    os.environ.setdefault("NO_GCE_CHECK", "true")
+    auth = module("google.auth")
+    errors = module("google.auth.exceptions")
+    try:
+        credentials, _ = auth.default(scopes=list(_SCOPES))
+    except errors.DefaultCredentialsError as error:
+        raise CredentialsError(
+            "There are no Google credentials on this machine.",
+            resolution="Run: gcloud auth application-default login   (or try --local, which needs none)",
+        ) from error
+    return credentials
+
+
+def _refresh(credentials: Any) -> None:
+    """Over gRPC an expired credential looks like an outage; so it is refreshed first, once."""
+    errors = module("google.auth.exceptions")
+    request = module("google.auth.transport.requests").Request()
+    try:
+        credentials.refresh(request)
+    except errors.GoogleAuthError as error:
+        raise CredentialsError(
+            "The Google credentials could not be refreshed.",
+            details=type(error).__name__,
+            resolution="Run: gcloud auth application-default login",
+        ) from error

@@ -1,0 +1,56 @@
+"""The cloud as the deploy engine sees it: one facade an API, all over the same clients."""
+
+from dataclasses import dataclass
+
+from gpupipe.cloud.artifact_registry import ArtifactRegistryApi
+from gpupipe.cloud.builds import BuildsApi
+from gpupipe.cloud.call import Caller
+from gpupipe.cloud.clients import Clients
+from gpupipe.cloud.eventarc import EventarcApi
+from gpupipe.cloud.executions import ExecutionsApi
+from gpupipe.cloud.iam import IamApi
+from gpupipe.cloud.logging import LoggingApi
+from gpupipe.cloud.projects import ProjectsApi
+from gpupipe.cloud.quotas import QuotasApi
+from gpupipe.cloud.run import RunApi
+from gpupipe.cloud.service_usage import ServiceUsageApi
+from gpupipe.cloud.storage import StorageApi
+from gpupipe.cloud.workflows import WorkflowsApi
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """The facades."""
+
+    storage: StorageApi
+    service_usage: ServiceUsageApi
+    projects: ProjectsApi
+    iam: IamApi
+    registry: ArtifactRegistryApi
+    builds: BuildsApi
+    run: RunApi
+    workflows: WorkflowsApi
+    executions: ExecutionsApi
+    eventarc: EventarcApi
+    logging: LoggingApi
+    quotas: QuotasApi
+    caller: Caller
+
+
+def connect(clients: Clients, caller: Caller) -> Cloud:
+    """The facades over these clients."""
+    return Cloud(
+        storage=StorageApi(clients, caller),
+        service_usage=ServiceUsageApi(clients, caller),
+        projects=ProjectsApi(clients, caller),
+        iam=IamApi(clients, caller),
+        registry=ArtifactRegistryApi(clients, caller),
+        builds=BuildsApi(clients, caller),
+        run=RunApi(clients, caller),
+        workflows=WorkflowsApi(clients, caller),
+        executions=ExecutionsApi(clients, caller),
+        eventarc=EventarcApi(clients, caller),
+        logging=LoggingApi(clients, caller),
+        quotas=QuotasApi(clients, caller),
+        caller=caller,
+    )

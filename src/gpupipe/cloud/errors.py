@@ -1,0 +1,162 @@
+"""A Google exception as ours: code, reason and resource, with what to do next. Mapped in one place."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from gpupipe.core.errors import Exit, GpupipeError
+from gpupipe.core.redact import redact
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What an API said: canonical code ("PERMISSION_DENIED"), reason of ErrorInfo ("" = none), text."""
+
+    code: str
+    reason: str
+    message: str
+    metadata: tuple[tuple[str, str], ...] = ()
+    retry_after_s: float | None = None
+
+
+class ApiError(GpupipeError):
+    """An API refused a call; `refusal` is what it said, `resource` what the call was about."""
+
+    def __init__(self, refusal: Refusal, *, what: str, resource: str) -> None:
+        advice = _ADVICE.get(refusal.reason) or _ADVICE.get(refusal.code) or _UNKNOWN
+        super().__init__(
+            f"{what} failed: {_MEANING.get(refusal.code, 'the API refused it')}.",
+            resource=resource,
+            details=f"{refusal.code}{_bracket(refusal.reason)}: {redact(refusal.message)}",
+            resolution=advice[0],
+            doc=advice[1],
+            exit=advice[2],
+        )
+        self.refusal = refusal
+
+
+_MEANING = {
+    "NOT_FOUND": "it does not exist",
+    "ALREADY_EXISTS": "it exists already",
+    "PERMISSION_DENIED": "the permission is missing",
+    "UNAUTHENTICATED": "the credentials were not accepted",
+    "INVALID_ARGUMENT": "the API does not accept the request",
+    "FAILED_PRECONDITION": "the state does not allow it",
+    "RESOURCE_EXHAUSTED": "a quota is used up",
+    "UNAVAILABLE": "the API could not be reached",
+    "DEADLINE_EXCEEDED": "the API did not answer in time",
+    "ABORTED": "somebody else changed it at the same time",
+    "UNIMPLEMENTED": "this is not available here",
+}
+_Advice = tuple[str, str, Exit]
+_UNKNOWN: _Advice = ("Run the same command again; it goes on where it stopped.",
+                     "reference/errors.md", Exit.FAILED)  # fmt: skip
+_ADVICE: dict[str, _Advice] = {
+    "PERMISSION_DENIED": (
+        "Ask for a role with the permission named above; docs list the roles an operator needs.",
+        "reference/errors.md#permission",
+        Exit.CREDENTIALS,
+    ),
+    "UNAUTHENTICATED": (
+        "Sign in again: gcloud auth application-default login (local: gpupipe local stop, then again).",
+        "reference/errors.md#credentials",
+        Exit.CREDENTIALS,
+    ),
+    "SERVICE_DISABLED": (
+        "Enable the API named above, or run gpupipe deploy, which enables what it needs.",
+        "reference/errors.md#api-not-enabled",
+        Exit.FAILED,
+    ),
+    "RESOURCE_EXHAUSTED": (
+        "Ask for more quota, or lower max_instances; then run the same command again.",
+        "reference/errors.md#quota",
+        Exit.FAILED,
+    ),
+    "INVALID_ARGUMENT": (
+        "Change the value that is named above; nothing was changed by this call.",
+        "reference/errors.md#refused",
+        Exit.FAILED,
+    ),
+    "UNAVAILABLE": (
+        "Check the connection (local: gpupipe local status), then run the same command again.",
+        "reference/errors.md#unavailable",
+        Exit.FAILED,
+    ),
+}
+
+
+def _bracket(reason: str) -> str:
+    return f" ({reason})" if reason else ""
+
+
+def refusal_of(error: Any) -> Refusal:
+    """What a google.api_core exception says; codes are the same over gRPC and HTTP."""
+    reason = getattr(error, "reason", None) or _json_reason(error)
+    metadata = getattr(error, "metadata", None) or {}
+    return Refusal(
+        code=_code(error),
+        reason=str(reason),
+        message=str(getattr(error, "message", error)),
+        metadata=tuple(sorted((str(key), str(value)) for key, value in metadata.items())),
+        retry_after_s=_retry_after(error),
+    )
+
+
+def _json_reason(error: Any) -> str:
+    """The reason of Storage's JSON errors ("conflict", "conditionNotMet", …)."""
+    found = next(iter(getattr(error, "errors", None) or ()), None)
+    return str(found.get("reason", "")) if isinstance(found, dict) else ""
+
+
+_BY_STATUS = {
+    400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
+    408: "UNAVAILABLE", 409: "ALREADY_EXISTS", 412: "FAILED_PRECONDITION", 416: "OUT_OF_RANGE",
+    429: "RESOURCE_EXHAUSTED", 499: "CANCELLED", 500: "INTERNAL", 501: "UNIMPLEMENTED",
+    502: "UNAVAILABLE", 503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED",
+}  # fmt: skip
+
+
+def _code(error: Any) -> str:
+    status = getattr(error, "grpc_status_code", None)
+    if status is not None:
+        return str(status.name)
+    number = getattr(error, "code", None)
+    return _BY_STATUS.get(int(number), "UNKNOWN") if number is not None else "UNKNOWN"
+
+
+def _retry_after(error: Any) -> float | None:
+    for detail in getattr(error, "details", None) or ():
+        delay = getattr(detail, "retry_delay", None)
+        if delay is not None:
+            return float(delay.seconds) + float(delay.nanos) / 1e9
+    response = getattr(error, "response", None)
+    headers = getattr(response, "headers", None) or {}
+    header = headers.get("Retry-After")
+    return float(header) if header and str(header).isdigit() else None
+
+
+def is_code(error: GpupipeError, *codes: str) -> bool:
+    """Whether an error is an API's refusal with one of these codes."""
+    return isinstance(error, ApiError) and error.refusal.code in codes
+
+
+@contextmanager
+def translated(what: str, resource: str) -> Iterator[None]:
+    """Turn what the Google libraries raise inside the block into our errors."""
+    import requests
+    from google.api_core import exceptions as api
+    from google.auth import exceptions as auth
+
+    try:
+        yield
+    except api.GoogleAPICallError as error:
+        raise ApiError(refusal_of(error), what=what, resource=resource) from error
+    except auth.GoogleAuthError as error:
+        raise ApiError(
+            Refusal("UNAUTHENTICATED", "", str(error)), what=what, resource=resource
+        ) from error
+    except (requests.RequestException, OSError) as error:
+        raise ApiError(
+            Refusal("UNAVAILABLE", "", str(error)), what=what, resource=resource
+        ) from error

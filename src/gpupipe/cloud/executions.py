@@ -1,0 +1,114 @@
+"""Workflow Executions: list, read and start runs of the workflow."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from gpupipe.cloud.api import Api
+from gpupipe.cloud.call import TIMEOUT_S, none_if_missing
+from gpupipe.cloud.clients import module
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One run. `argument` and `result` are parsed JSON; `error` is its payload and where it was."""
+
+    name: str
+    state: str
+    started: datetime | None
+    ended: datetime | None
+    argument: Any
+    result: Any
+    error: Any
+    context: str
+
+    @property
+    def execution_id(self) -> str:
+        """The last part of the name."""
+        return self.name.rpartition("/")[2]
+
+    @property
+    def active(self) -> bool:
+        """True while it has not ended."""
+        return self.state in {"ACTIVE", "QUEUED", "STATE_UNSPECIFIED"}
+
+    def input(self) -> tuple[str, str, str] | None:
+        """Bucket, name and generation of the file it works on, or None."""
+        argument = self.argument if isinstance(self.argument, Mapping) else {}
+        data = argument.get("data")
+        if isinstance(data, Mapping) and "name" in data:
+            return str(data.get("bucket")), str(data["name"]), str(data.get("generation"))
+        if "input_file" in argument:
+            return (
+                str(argument.get("bucket", "")),
+                str(argument["input_file"]),
+                str(argument.get("generation", "")),
+            )
+        return None
+
+
+class ExecutionsApi(Api):
+    """The calls that gpupipe needs of Workflow Executions."""
+
+    def newest(self, workflow: str, count: int, *, state: str = "") -> list[Execution]:
+        """The newest executions of a workflow, newest first; none where there is no workflow."""
+        view = module("google.cloud.workflows.executions_v1").ExecutionView.FULL
+        request: dict[str, Any] = {"parent": workflow, "page_size": min(count, 100), "view": view}
+        if state:
+            request["filter"] = f'state="{state}"'
+
+        def attempt() -> list[Any]:
+            pager = self._client.list_executions(request=request, retry=None, timeout=TIMEOUT_S)
+            return [found for found, _ in zip(pager, range(count), strict=False)]
+
+        found = none_if_missing(lambda: self._caller.call("Listing executions", workflow, attempt))
+        return [_execution(one) for one in found or ()]
+
+    def get(self, name: str) -> Execution | None:
+        """One execution, or None."""
+        found = none_if_missing(
+            lambda: self._unary(
+                "Reading the execution", name, self._client.get_execution, {"name": name}
+            )
+        )
+        return None if found is None else _execution(found)
+
+    def start(self, workflow: str, argument: Mapping[str, Any]) -> Execution:
+        """Start an execution by hand."""
+        return _execution(
+            self._unary(
+                "Starting an execution",
+                workflow,
+                self._client.create_execution,
+                {"parent": workflow, "execution": {"argument": json.dumps(argument)}},
+                idempotent=False,
+            )
+        )
+
+    @property
+    def _client(self) -> Any:
+        return self._clients.client("executions")
+
+
+def _execution(found: Any) -> Execution:
+    return Execution(
+        name=str(found.name),
+        state=str(found.state.name),
+        started=found.start_time or None,
+        ended=found.end_time or None,
+        argument=_json(found.argument),
+        result=_json(found.result),
+        error=_json(found.error.payload) if found.error else None,
+        context=str(found.error.context) if found.error else "",
+    )
+
+
+def _json(text: str) -> Any:
+    if not text:
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

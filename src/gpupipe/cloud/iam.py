@@ -1,0 +1,126 @@
+"""IAM: service accounts, and identity tokens minted for one of them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from gpupipe.cloud.api import Api
+from gpupipe.cloud.call import none_if_missing, poll
+from gpupipe.core.errors import GpupipeError
+
+_VISIBLE_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A service account."""
+
+    email: str
+    display_name: str
+    description: str
+
+
+class IamApi(Api):
+    """The calls that gpupipe needs of IAM."""
+
+    def get(self, project: str, email: str) -> Account | None:
+        """The account, or None."""
+        name = f"projects/{project}/serviceAccounts/{email}"
+        found = none_if_missing(
+            lambda: self._unary(
+                "Reading the service account",
+                name,
+                self._client.get_service_account,
+                {"name": name},
+            )
+        )
+        return None if found is None else _account(found)
+
+    def accounts(self, project: str) -> tuple[Account, ...]:
+        """The project's service accounts."""
+        found = self._all(
+            "Listing service accounts",
+            f"projects/{project}",
+            self._client.list_service_accounts,
+            {"name": f"projects/{project}", "page_size": 100},
+        )
+        return tuple(_account(one) for one in found)
+
+    def create(self, project: str, account_id: str, display_name: str, description: str) -> str:
+        """Make an account and wait until it can be read; its e-mail."""
+        created = self._unary(
+            "Creating the service account",
+            f"projects/{project}/serviceAccounts/{account_id}",
+            self._client.create_service_account,
+            {
+                "name": f"projects/{project}",
+                "account_id": account_id,
+                "service_account": {"display_name": display_name, "description": description},
+            },
+            idempotent=False,
+        )
+        email = str(created.email)
+        poll(
+            self._caller,
+            f"the service account {account_id} to be visible",
+            lambda: self.get(project, email),
+            deadline_s=_VISIBLE_S,
+            error=lambda: _not_visible(email),
+        )
+        return email
+
+    def describe(self, project: str, wanted: Account) -> None:
+        """Set display name and description."""
+        name = f"projects/{project}/serviceAccounts/{wanted.email}"
+        self._unary(
+            "Updating the service account",
+            name,
+            self._client.patch_service_account,
+            {
+                "service_account": {
+                    "name": name,
+                    "display_name": wanted.display_name,
+                    "description": wanted.description,
+                },
+                "update_mask": {"paths": ["display_name", "description"]},
+            },
+        )
+
+    def delete(self, project: str, email: str) -> None:
+        """Delete an account; one that is gone already is fine."""
+        name = f"projects/{project}/serviceAccounts/{email}"
+        none_if_missing(
+            lambda: self._unary(
+                "Deleting the service account",
+                name,
+                self._client.delete_service_account,
+                {"name": name},
+            )
+        )
+
+    def id_token(self, email: str, audience: str) -> str:
+        """An identity token of the account for an audience (needs getOpenIdToken on it)."""
+        name = f"projects/-/serviceAccounts/{email}"
+        answer = self._unary(
+            "Asking for an identity token",
+            name,
+            self._clients.client("credentials").generate_id_token,
+            {"name": name, "audience": audience, "include_email": True},
+        )
+        return str(answer.token)
+
+    @property
+    def _client(self) -> Any:
+        return self._clients.client("iam")
+
+
+def _account(found: Any) -> Account:
+    return Account(str(found.email), str(found.display_name), str(found.description))
+
+
+def _not_visible(email: str) -> GpupipeError:
+    return GpupipeError(
+        "A new service account did not become visible in time.",
+        resource=email,
+        resolution="Run the same command again: it adopts the account.",
+        doc="reference/errors.md#propagation",
+    )

@@ -1,0 +1,55 @@
+"""Cloud Logging: the lines of a build, of a service, of an execution."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from gpupipe.cloud.api import Api
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One log entry; `text` is its message, whatever its payload."""
+
+    time: datetime
+    severity: str
+    text: str
+
+
+class LoggingApi(Api):
+    """The calls that gpupipe needs of Cloud Logging."""
+
+    def build_log(self, project: str, build_id: str, lines: int) -> list[str]:
+        """The last lines of a build's log, oldest first."""
+        where = (
+            f'logName="projects/{project}/logs/cloudbuild" AND resource.type="build" '
+            f'AND resource.labels.build_id="{build_id}"'
+        )
+        return [entry.text for entry in self.newest(project, where, lines)]
+
+    def newest(self, project: str, where: str, count: int) -> list[Entry]:
+        """The newest entries that a filter selects, oldest first."""
+        client = self._clients.client("logging")
+
+        def attempt() -> list[Any]:
+            pager = client.list_log_entries(
+                request={
+                    "resource_names": [f"projects/{project}"],
+                    "filter": where,
+                    "order_by": "timestamp desc",
+                    "page_size": count,
+                },
+                retry=None,
+                timeout=60.0,
+            )
+            return [entry for entry, _ in zip(pager, range(count), strict=False)]
+
+        found = self._caller.call("Reading logs", f"projects/{project}", attempt)
+        return [_entry(one) for one in reversed(found)]
+
+
+def _entry(found: Any) -> Entry:
+    payload = found.text_payload
+    if not payload and found.json_payload:
+        payload = str(dict(found.json_payload).get("message", dict(found.json_payload)))
+    return Entry(found.timestamp, str(found.severity.name), str(payload))

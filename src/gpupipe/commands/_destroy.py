@@ -1,0 +1,98 @@
+"""What `gpupipe destroy` does: list, ask, remove, take an inventory, report."""
+
+from dataclasses import dataclass
+
+from gpupipe.commands._interrupt import stopping
+from gpupipe.commands._question import ask, ask_to_type
+from gpupipe.context import Context, open_context
+from gpupipe.core.config import Flags
+from gpupipe.core.errors import Exit
+from gpupipe.deploy.destroy import DATA, Removal, inventory, plan_removal, remove
+from gpupipe.deploy.executor import Outcome
+from gpupipe.deploy.facts import Facts
+from gpupipe.deploy.pipelines import pipelines
+from gpupipe.deploy.step import World
+from gpupipe.render.console import answer, talk
+from gpupipe.render.destroy import destroyed_json, print_destroyed, print_removal, removal_json
+from gpupipe.render.json_output import print_json
+from gpupipe.render.output import Output
+from gpupipe.render.progress import progress
+
+_PARALLELISM = 8
+
+
+@dataclass(frozen=True, slots=True)
+class DestroyRequest:
+    """The command line, parsed."""
+
+    flags: Flags
+    yes: bool
+    dry_run: bool
+    keep_data: bool
+    keep_images: bool
+    force: bool
+    output: Output
+
+    @property
+    def keep(self) -> frozenset[str]:
+        """Keys of the steps whose resource stays."""
+        return (DATA if self.keep_data else frozenset()) | (
+            frozenset({"repository"}) if self.keep_images else frozenset()
+        )
+
+
+def run(request: DestroyRequest) -> int:
+    """Carry out the request; the exit code."""
+    context = open_context(request.flags)
+    world = World(context.cloud, context.spec, Facts())
+    removal = plan_removal(world, keep=request.keep, parallelism=_PARALLELISM)
+    if request.dry_run:
+        _show(request, removal)
+        return Exit.DONE
+    print_removal(talk(), removal)
+    if not removal.actions:
+        others = pipelines(context.cloud)
+        talk().print(f"Pipelines in this project: {', '.join(others) or 'none'}.", markup=False)
+    elif not _confirmed(request, context):
+        talk().print("Nothing was removed.")
+        return Exit.DONE
+    with stopping(context.clock) as cancel:
+        outcome = remove(
+            world,
+            removal,
+            lambda actions: progress(talk(), actions, context.clock),
+            clock=context.clock,
+            parallelism=_PARALLELISM,
+            cancel=cancel,
+            force=request.force,
+        )
+    if cancel.is_set():
+        return Exit.INTERRUPTED
+    return _prove(request, world, removal, outcome)
+
+
+def _prove(request: DestroyRequest, world: World, removal: Removal, outcome: Outcome) -> int:
+    leftovers = inventory(world, keep=request.keep, parallelism=_PARALLELISM)
+    if request.output is Output.JSON:
+        print_json(destroyed_json(removal, outcome, leftovers))
+    else:
+        print_destroyed(answer(), removal, outcome, leftovers)
+    if leftovers:
+        return Exit.LEFTOVERS
+    return Exit.FAILED if outcome.failed else Exit.DONE
+
+
+def _show(request: DestroyRequest, removal: Removal) -> None:
+    if request.output is Output.JSON:
+        print_json(removal_json(removal))
+    else:
+        print_removal(answer(), removal)
+
+
+def _confirmed(request: DestroyRequest, context: Context) -> bool:
+    if request.yes:
+        return True
+    prefix = context.spec.names.prefix
+    if context.target.is_local:
+        return ask(f"Remove the pipeline {prefix} with everything in it?")
+    return ask_to_type(f"This removes the pipeline {prefix} with all its data.", prefix)

@@ -1,0 +1,42 @@
+"""Options that several commands share, so that they read the same everywhere."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gpupipe.render.output import Output
+
+Local = Annotated[
+    bool, typer.Option("--local", help="Use the local cloud, whatever is configured.")
+]
+Project = Annotated[
+    str | None,
+    typer.Option(
+        "--project", "-p", help="Google Cloud project; with --local, one of the local cloud."
+    ),
+]
+Region = Annotated[
+    str | None, typer.Option("--region", "-r", help="Region [default: us-central1].")
+]
+Prefix = Annotated[
+    str | None,
+    typer.Option("--prefix", help="Prefix of every resource's name [default: ml-pipeline]."),
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", help="Configuration file [default: gpupipe.toml in this folder]."),
+]
+OutputAs = Annotated[
+    Output, typer.Option("--output", "-o", help="How the answer is written on stdout.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes to the question.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", "-n", help="Show what would be done; write nothing.")
+]
+Impersonate = Annotated[
+    str | None,
+    typer.Option(
+        "--impersonate-service-account", metavar="EMAIL", help="Work as this service account."
+    ),
+]

@@ -1,0 +1,73 @@
+"""`gpupipe destroy`: remove the pipeline, then prove that nothing is left."""
+
+from typing import Annotated
+
+import typer
+
+from gpupipe.commands._options import (
+    ConfigFile,
+    DryRun,
+    Impersonate,
+    Local,
+    OutputAs,
+    Project,
+    Region,
+    Yes,
+)
+from gpupipe.render.output import Output
+
+
+def destroy(
+    local: Local = False,
+    project: Project = None,
+    region: Region = None,
+    prefix: Annotated[
+        str | None,
+        typer.Option("--prefix", "--service-prefix", "-s", help="Prefix [default: ml-pipeline]."),
+    ] = None,
+    config: ConfigFile = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    keep_data: Annotated[
+        bool, typer.Option("--keep-data", help="Keep the input, models and output buckets.")
+    ] = False,
+    keep_images: Annotated[
+        bool, typer.Option("--keep-images", "-k", help="Keep the Docker repository.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", "-f", help="Go on with what depends on a failed removal.")
+    ] = False,
+    impersonate_service_account: Impersonate = None,
+    output: OutputAs = Output.TEXT,
+) -> int:
+    """List what will be removed, ask, remove it, and take an inventory of what is left.
+
+    Examples:
+
+      gpupipe destroy --dry-run
+
+      gpupipe destroy --yes
+
+      gpupipe destroy --keep-data
+    """
+    from gpupipe.commands._destroy import DestroyRequest, run
+    from gpupipe.core.config import Flags
+
+    flags = Flags(
+        local=local,
+        project=project,
+        region=region,
+        prefix=prefix,
+        config=config,
+        impersonate_service_account=impersonate_service_account,
+    )
+    request = DestroyRequest(
+        flags=flags,
+        yes=yes,
+        dry_run=dry_run,
+        keep_data=keep_data,
+        keep_images=keep_images,
+        force=force,
+        output=output,
+    )
+    return run(request)

@@ -1,0 +1,73 @@
+"""`gpupipe local`: start, stop, look into and reset the local cloud."""
+
+from typing import Annotated
+
+import typer
+
+from gpupipe.commands._options import OutputAs
+from gpupipe.render.output import Output
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The local cloud: one daemon on loopback that speaks the Google Cloud APIs.\n\n"
+    "Examples: gpupipe local start; gpupipe local env; gpupipe local logs --requests",
+)
+
+
+@app.command()
+def start(output: OutputAs = Output.TEXT) -> int:
+    """Start the local cloud, unless it runs. Example: gpupipe local start"""
+    from gpupipe.commands._local import run_start
+
+    return run_start(output)
+
+
+@app.command()
+def stop(output: OutputAs = Output.TEXT) -> int:
+    """Stop it with everything that it runs; its state is kept. Example: gpupipe local stop"""
+    from gpupipe.commands._local import run_stop
+
+    return run_stop(output)
+
+
+@app.command()
+def status(output: OutputAs = Output.TEXT) -> int:
+    """Whether it runs, and where. Example: gpupipe local status"""
+    from gpupipe.commands._local import run_status
+
+    return run_status(output)
+
+
+@app.command()
+def reset(
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    output: OutputAs = Output.TEXT,
+) -> int:
+    """Forget everything that the local cloud holds. Example: gpupipe local reset --yes"""
+    from gpupipe.commands._local import run_reset
+
+    return run_reset(output, yes=yes)
+
+
+@app.command()
+def env(output: OutputAs = Output.TEXT) -> int:
+    """Lines that give any Google client this cloud. Example: eval "$(gpupipe local env)" """
+    from gpupipe.commands._local import run_env
+
+    return run_env(output)
+
+
+@app.command()
+def logs(
+    requests: Annotated[
+        bool, typer.Option("--requests", help="The API calls instead of the daemon's own lines.")
+    ] = False,
+    since: Annotated[
+        int, typer.Option("--since", metavar="SEQUENCE", help="Only calls after this one.")
+    ] = 0,
+    output: OutputAs = Output.TEXT,
+) -> int:
+    """What the daemon says, or which API calls it got. Example: gpupipe local logs --requests"""
+    from gpupipe.commands._local import run_logs
+
+    return run_logs(output, requests=requests, since=since)

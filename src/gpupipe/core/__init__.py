@@ -1,0 +1,1 @@
+"""What knows nothing above: errors, clock, names, configuration, paths, digests."""

@@ -1,0 +1,178 @@
+"""The configuration: flag over environment over gpupipe.toml over default, each value with its source.
+
+Unknown keys of the file are refused by name. The defaults are the replaced recipe's, where these can
+be deployed at all (DESIGN 4).
+"""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gpupipe.core.errors import UsageError
+
+FILE = "gpupipe.toml"
+Memory = Annotated[str, Field(pattern=r"^[0-9]+(Mi|Gi)$")]
+Cpu = Literal["1", "2", "4", "6", "8"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServiceConfig(_Strict):
+    """Size and scaling of one Cloud Run service.
+
+    cpu in vCPUs, memory with its unit, timeout in seconds; max_instances None = gpupipe's default,
+    lowered to what the quotas allow.
+    """
+
+    cpu: Cpu = "1"
+    memory: Memory = "1Gi"
+    concurrency: Annotated[int, Field(ge=1, le=1000)] = 10
+    timeout: Annotated[int, Field(ge=1, le=3600)] = 300
+    min_instances: Annotated[int, Field(ge=0, le=100)] = 0
+    max_instances: Annotated[int, Field(ge=1, le=1000)] | None = None
+
+
+class GpuServiceConfig(ServiceConfig):
+    """The inference service: a GPU, instance-based billing."""
+
+    cpu: Cpu = "4"
+    memory: Memory = "16Gi"
+    concurrency: Annotated[int, Field(ge=1, le=1000)] = 64
+    gpu: Literal["nvidia-l4"] = "nvidia-l4"
+    zonal_redundancy: bool = False
+
+
+class FileConfig(_Strict):
+    """What gpupipe.toml may say."""
+
+    target: Literal["local", "google"] | None = None
+    project: str | None = None
+    region: str = "us-central1"
+    prefix: str = "ml-pipeline"
+    queue_wait: Annotated[int, Field(ge=60, le=86400)] = 21600
+    retention_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    preprocess: ServiceConfig = ServiceConfig(memory="2Gi")
+    gpu_inference: GpuServiceConfig = GpuServiceConfig()
+    postprocess: ServiceConfig = ServiceConfig()
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What the command line says about target, place and name; None = not given."""
+
+    local: bool = False
+    project: str | None = None
+    region: str | None = None
+    prefix: str | None = None
+    config: Path | None = None
+    impersonate_service_account: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The merged configuration. `sources` tells where a value came from ("flag", "PROJECT_ID", …)."""
+
+    target: str | None
+    project: str | None
+    region: str
+    prefix: str
+    queue_wait: int
+    retention_days: int
+    preprocess: ServiceConfig
+    gpu_inference: GpuServiceConfig
+    postprocess: ServiceConfig
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+
+# The recipe's names are accepted beside Google's and our own; the first one that is set wins.
+_ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
+    "target": ("GPUPIPE_TARGET",),
+    "project": ("GOOGLE_CLOUD_PROJECT", "PROJECT_ID"),
+    "region": ("GPUPIPE_REGION", "GOOGLE_CLOUD_REGION", "REGION"),
+    "prefix": ("GPUPIPE_PREFIX", "SERVICE_PREFIX"),
+}
+
+
+def load(flags: Flags, environment: Mapping[str, str], folder: Path) -> Config:
+    """The configuration of a command that runs in `folder`. UsageError where it is wrong."""
+    path = flags.config or folder / FILE
+    if flags.config is not None and not path.is_file():
+        raise UsageError(
+            f"There is no configuration file {path}.",
+            resolution="Give an existing file with --config.",
+        )
+    content = _read(path) if path.is_file() else {}
+    model = _validated(content, path)
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for name in ("target", "project", "region", "prefix"):
+        values[name], sources[name] = _choose(name, flags, environment, model, content, path)
+    if values["target"] not in {None, "local", "google"}:
+        raise UsageError(
+            f"GPUPIPE_TARGET is {values['target']!r}.", resolution="Set it to local or google."
+        )
+    return Config(
+        **values,
+        queue_wait=model.queue_wait,
+        retention_days=model.retention_days,
+        preprocess=model.preprocess,
+        gpu_inference=model.gpu_inference,
+        postprocess=model.postprocess,
+        sources=sources,
+    )
+
+
+def _choose(
+    name: str,
+    flags: Flags,
+    environment: Mapping[str, str],
+    model: FileConfig,
+    content: Mapping[str, Any],
+    path: Path,
+) -> tuple[Any, str]:
+    flag = getattr(flags, name, None)
+    if flag:
+        return flag, "flag"
+    for variable in _ENVIRONMENT[name]:
+        if environment.get(variable):
+            return environment[variable], variable
+    return getattr(model, name), (path.name if name in content else "default")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(
+            f"The configuration file {path} cannot be read.",
+            details=str(error),
+            resolution="Mend the file; docs/reference/configuration.md shows a whole one.",
+        ) from error
+
+
+def _validated(content: Mapping[str, Any], path: Path) -> FileConfig:
+    try:
+        return FileConfig.model_validate(content)
+    except ValidationError as error:
+        faults = "\n".join(_fault(fault) for fault in error.errors())
+        raise UsageError(
+            f"The configuration file {path} is not valid.",
+            details=faults,
+            resolution="Mend the lines above.",
+        ) from error
+
+
+def _fault(fault: Any) -> str:
+    place = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] != "extra_forbidden":
+        return f"{place}: {fault['msg']}"
+    known = [*FileConfig.model_fields, *GpuServiceConfig.model_fields]
+    close = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
+    return f"{place}: no such key" + (f"; did you mean {close[0]}?" if close else "")

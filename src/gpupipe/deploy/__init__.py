@@ -1,0 +1,1 @@
+"""The deploy engine: observe, plan, apply, remove, prove. It does not know which target it works on."""

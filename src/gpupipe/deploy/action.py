@@ -1,0 +1,70 @@
+"""What a plan consists of: one frozen action a step, with its reason and the fields that differ."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gpupipe.deploy.phase import Phase
+
+KNOWN_AFTER_BUILD = "known after build"
+KNOWN_AFTER_DEPLOY = "known after deploy"
+
+
+class Verb(StrEnum):
+    """What is done to a resource."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+    KEEP = "keep"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One owned field whose value differs, both sides as text."""
+
+    field: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What happens to one resource and why.
+
+    step: key of the step that carries it out, "bucket:input".
+    kind: the resource kind in Google's word, "bucket"; name: the resource's name.
+    """
+
+    step: str
+    phase: Phase
+    kind: str
+    name: str
+    verb: Verb
+    reason: str
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def writes(self) -> bool:
+        """True unless the resource stays as it is."""
+        return self.verb is not Verb.KEEP
+
+
+def differences(wanted: Mapping[str, object], observed: Mapping[str, object]) -> tuple[Change, ...]:
+    """The fields of `wanted` whose observed value is another; fields we do not own are not asked."""
+    return tuple(
+        Change(field, _text(observed.get(field)), _text(value))
+        for field, value in wanted.items()
+        if observed.get(field) != value
+    )
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "(none)"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={value[key]}" for key in sorted(value)) or "(empty)"
+    if isinstance(value, frozenset | set | tuple | list):
+        return ", ".join(sorted(str(item) for item in value)) or "(empty)"
+    return str(value)

@@ -1,0 +1,64 @@
+"""The proof at the end of a deploy: one small file goes through the whole pipeline.
+
+Its object, its result and its work files are removed afterwards, whatever the outcome.
+"""
+
+import hashlib
+import uuid
+
+from gpupipe.cloud.cloud import Cloud
+from gpupipe.core.clock import Clock
+from gpupipe.core.errors import GpupipeError
+from gpupipe.deploy.follow import Outcome, Sent, follow
+from gpupipe.deploy.spec import PipelineSpec
+
+PREFIX = "gpupipe-canary/"
+TIMEOUT_S = 900.0
+_TEXT = b"This pipeline works, and that is good news."
+
+
+def run(cloud: Cloud, spec: PipelineSpec, clock: Clock) -> Outcome:
+    """Send the canary and wait for its result. GpupipeError when it does not come."""
+    names = spec.names
+    name = f"{PREFIX}{uuid.uuid4().hex}.txt"
+    began = clock.monotonic()
+    uploaded = cloud.storage.upload(
+        names.bucket("input"), name, _TEXT, content_type="text/plain", only_if_generation=0
+    )
+    sent = Sent(name, uploaded, clock.monotonic() - began)
+    try:
+        (outcome,) = follow(
+            cloud,
+            spec.workflow_name,
+            names.bucket("output"),
+            [sent],
+            clock=clock,
+            timeout_s=TIMEOUT_S,
+        )
+    finally:
+        _clean(cloud, spec, name)
+    if outcome.state != "succeeded":
+        raise GpupipeError(
+            f"The canary file did not come out of the pipeline: {outcome.state}.",
+            resource=f"gs://{uploaded.bucket}/{name}",
+            details=outcome.reason or None,
+            resolution="See the execution's error with `gpupipe status`, mend what it names, and run "
+            "the same command again.",
+            doc="reference/errors.md#canary",
+        )
+    return outcome
+
+
+def _clean(cloud: Cloud, spec: PipelineSpec, name: str) -> None:
+    folder = hashlib.sha256(name.encode()).hexdigest()[:16]
+    places = (
+        ("input", name),
+        ("output", f"results/{name}"),
+        ("output", f"errors/{name}"),
+        ("work", f"chunks/{folder}"),
+        ("work", f"scores/{folder}"),
+    )
+    for role, prefix in places:
+        bucket = spec.names.bucket(role)
+        for found in cloud.storage.objects(bucket, prefix, versions=True):
+            cloud.storage.remove(bucket, found.name, found.generation)

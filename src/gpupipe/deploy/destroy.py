@@ -1,0 +1,164 @@
+"""Destroy: list what is ours, remove it in an order of its own, then prove that nothing is left.
+
+What the project shares (APIs, Google's agents and their roles) is kept and listed. The inventory
+reads everything again: by name, by label, and every binding of our accounts.
+"""
+
+import threading
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+from gpupipe.core.clock import Clock
+from gpupipe.deploy.action import Action, Verb
+from gpupipe.deploy.engine import Progress, run_actions
+from gpupipe.deploy.executor import Outcome
+from gpupipe.deploy.lease import lease
+from gpupipe.deploy.planner import observe
+from gpupipe.deploy.step import Step, World, action
+from gpupipe.deploy.steps import SHARED, STEPS
+
+# Events stop first, then what works on them, then who worked, then what it worked on.
+ORDER: tuple[tuple[str, ...], ...] = (
+    ("trigger",),
+    ("workflow",),
+    ("service",),
+    ("project grants",),
+    ("service account",),
+    ("bucket",),
+    ("repository",),
+)
+_LAST = "bucket:staging"
+DATA = frozenset({"bucket:input", "bucket:models", "bucket:output"})
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What a destroy would do: removals in order, and what it keeps, with the reason."""
+
+    actions: tuple[Action, ...]
+    kept: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """Something that is still there after a destroy."""
+
+    kind: str
+    name: str
+
+
+def plan_removal(world: World, *, keep: frozenset[str], parallelism: int) -> Removal:
+    """What is there and ours, in the order of removal."""
+    steps = [step for step in STEPS if step.key not in SHARED and step.kind != "image"]
+    observed = observe(world, steps, parallelism=parallelism)
+    present = [step for step in steps if _is_there(observed[step.key])]
+    actions = tuple(
+        action(step, world, Verb.DELETE, "it belongs to this pipeline")
+        for step in sorted(present, key=_rank)
+        if step.key not in keep
+    )
+    kept = [(f"{step.kind} {step.name(world)}", "as asked") for step in present if step.key in keep]
+    kept += [(f"{step.kind} {step.name(world)}", "shared, kept") for step in STEPS
+             if step.key in SHARED]  # fmt: skip
+    return Removal(actions, tuple(kept))
+
+
+def _is_there(observed: object) -> bool:
+    # Project grants are observed as a set of bindings, everything else as None or a value.
+    return bool(observed) if isinstance(observed, frozenset) else observed is not None
+
+
+def _rank(step: Step) -> tuple[int, bool]:
+    group = next(index for index, kinds in enumerate(ORDER) if step.kind in kinds)
+    return (len(ORDER) if step.key == _LAST else group), step.key == _LAST
+
+
+def remove(
+    world: World,
+    removal: Removal,
+    progress: Progress,
+    *,
+    clock: Clock,
+    parallelism: int,
+    cancel: threading.Event,
+    force: bool,
+) -> Outcome:
+    """Remove group after group. `force` goes on with later groups after a failure."""
+    if not removal.actions:
+        return Outcome()
+    steps = {step.key: step for step in STEPS}
+    with _alone(world, removal), progress(removal.actions) as report:
+        return run_actions(
+            removal.actions,
+            apply=lambda one: steps[one.step].remove(world),
+            world=world,
+            clock=clock,
+            report=report,
+            parallelism=parallelism,
+            cancel=cancel,
+            needs={} if force else _needs(removal.actions, steps),
+        )
+
+
+def _alone(world: World, removal: Removal) -> AbstractContextManager[None]:
+    """The lease, where there still is a bucket to hold it."""
+    if not any(one.step == _LAST for one in removal.actions):
+        return nullcontext()
+    bucket = world.spec.names.bucket("staging")
+    return lease(world.cloud.storage, bucket, "destroy")
+
+
+def _needs(actions: Sequence[Action], steps: dict[str, Step]) -> dict[str, tuple[str, ...]]:
+    """Each removal waits for all of the group before its own."""
+    groups: dict[int, list[str]] = {}
+    for one in actions:
+        groups.setdefault(_rank(steps[one.step])[0], []).append(one.step)
+    needs: dict[str, tuple[str, ...]] = {}
+    before: tuple[str, ...] = ()
+    for rank in sorted(groups):
+        for key in groups[rank]:
+            needs[key] = before
+        before = tuple(groups[rank])
+    return needs
+
+
+def inventory(world: World, *, keep: frozenset[str], parallelism: int) -> tuple[Leftover, ...]:
+    """What is still there that costs money or grants access: by name, by label, by member."""
+    removal = plan_removal(world, keep=keep, parallelism=parallelism)
+    named = {Leftover(one.kind, one.name) for one in removal.actions}
+    kept = {name for name, _ in removal.kept}
+    labelled = {one for one in _labelled(world) if f"{one.kind} {one.name}" not in kept}
+    return tuple(sorted(named | labelled | _accounts(world), key=lambda one: (one.kind, one.name)))
+
+
+def _labelled(world: World) -> set[Leftover]:
+    cloud, spec = world.cloud, world.spec
+    parent, labels = spec.names.location, spec.identity
+    found = {
+        "bucket": [one.name for one in cloud.storage.labelled(labels)],
+        "service": [one.service.name for one in cloud.run.labelled(parent, labels)],
+        "workflow": [one.name for one in cloud.workflows.labelled(parent, labels)],
+        "trigger": [one.name for one in cloud.eventarc.labelled(parent, labels)],
+    }
+    return {
+        Leftover(kind, name.rpartition("/")[2]) for kind, names in found.items() for name in names
+    }
+
+
+def _accounts(world: World) -> set[Leftover]:
+    """Accounts that carry our mark, and bindings of accounts that are gone."""
+    names = world.spec.names
+    marked = {
+        Leftover("service account", one.email.partition("@")[0])
+        for one in world.cloud.iam.accounts(names.project)
+        if one.description.startswith(world.spec.mark)
+    }
+    ours = {member.partition(":")[2] for member in world.spec.members}
+    tombs = {
+        Leftover("project binding", f"{role} of {member}")
+        for role, member in world.cloud.projects.bindings(names.project)
+        if member.startswith("deleted:serviceAccount:")
+        and member.removeprefix("deleted:serviceAccount:").partition("?")[0] in ours
+    }
+    return marked | tombs

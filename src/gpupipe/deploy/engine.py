@@ -1,0 +1,146 @@
+"""The front of the engine: plan and deploy.
+
+A deploy runs exactly the plan that a dry run shows. It takes the lease only when there is something
+to write, and plans again under it.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from gpupipe.cloud.call import Wait
+from gpupipe.cloud.cloud import Cloud
+from gpupipe.core.clock import Clock
+from gpupipe.deploy import canary
+from gpupipe.deploy.action import Action
+from gpupipe.deploy.events import Report, Waiting
+from gpupipe.deploy.executor import Executor, Outcome
+from gpupipe.deploy.facts import Facts
+from gpupipe.deploy.follow import Outcome as FileOutcome
+from gpupipe.deploy.lease import lease
+from gpupipe.deploy.planner import Plan, plan
+from gpupipe.deploy.spec import PipelineSpec
+from gpupipe.deploy.step import Step, World
+from gpupipe.deploy.steps import STEPS
+
+Progress = Callable[[Sequence[Action]], AbstractContextManager[Report]]
+"""Shows the events of a run of these actions."""
+
+BEFORE_LEASE = ("apis", "bucket:staging")
+"""What must exist before there can be a lease; a bucket is made by one of two deploys, never twice."""
+
+_ON_A_FILES_WAY = frozenset({"image", "service", "bucket", "workflow", "trigger", "project grants"})
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """What a deploy did: the plan that it carried out, the outcome, and the canary's result."""
+
+    plan: Plan
+    outcome: Outcome
+    canary: FileOutcome | None
+    facts: Facts
+
+
+class Engine:
+    """Works on one pipeline of one target."""
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        spec: PipelineSpec,
+        clock: Clock,
+        *,
+        parallelism: int = 8,
+        cancel: threading.Event | None = None,
+        steps: Sequence[Step] = STEPS,
+    ) -> None:
+        self._world = World(cloud, spec, Facts())
+        self._clock = clock
+        self._parallelism = parallelism
+        self._cancel = cancel or threading.Event()
+        self._steps = {step.key: step for step in steps}
+
+    @property
+    def world(self) -> World:
+        """What the steps see."""
+        return self._world
+
+    def plan(self) -> Plan:
+        """What a deploy would do now. Writes nothing."""
+        return plan(self._world, tuple(self._steps.values()), parallelism=self._parallelism)
+
+    def deploy(
+        self, first: Plan, progress: Progress, *, send_canary: bool, verify: bool
+    ) -> Deployed:
+        """Carry out what `first` says; without writes only a canary that is asked for is sent."""
+        if not first.writes:
+            proof = self._canary() if verify and send_canary else None
+            return Deployed(first, Outcome(), proof, self._world.facts)
+        before = [action for action in first.writes if action.step in BEFORE_LEASE]
+        outcome = self._run_all(before, progress)
+        if outcome.failed:
+            return Deployed(first, outcome, None, self._world.facts)
+        spec = self._world.spec
+        with lease(self._world.cloud.storage, spec.names.bucket("staging"), "deploy"):
+            again = self.plan()
+            outcome = self._run_all(again.writes, progress)
+            touched = any(one.kind in _ON_A_FILES_WAY for one in again.writes)
+            wanted = send_canary and (touched or verify)
+            proof = self._canary() if wanted and not outcome.failed else None
+        return Deployed(again, outcome, proof, self._world.facts)
+
+    def _run_all(self, actions: Sequence[Action], progress: Progress) -> Outcome:
+        if not actions:
+            return Outcome()
+        with progress(actions) as report:
+            return run_actions(
+                actions,
+                apply=lambda one: self._steps[one.step].apply(self._world, one),
+                world=self._world,
+                clock=self._clock,
+                report=report,
+                parallelism=self._parallelism,
+                cancel=self._cancel,
+                needs={key: step.needs for key, step in self._steps.items()},
+            )
+
+    def _canary(self) -> FileOutcome:
+        return canary.run(self._world.cloud, self._world.spec, self._clock)
+
+
+_current: ContextVar[Action | None] = ContextVar("current action", default=None)
+
+
+def run_actions(
+    actions: Sequence[Action],
+    *,
+    apply: Callable[[Action], None],
+    world: World,
+    clock: Clock,
+    report: Report,
+    parallelism: int,
+    cancel: threading.Event,
+    needs: dict[str, tuple[str, ...]],
+) -> Outcome:
+    """Run actions; what the API calls wait for is reported under the action that waits."""
+
+    def waiting(wait: Wait) -> None:
+        action = _current.get()
+        if action is not None:
+            report(Waiting(action, wait.what, wait.elapsed_s, wait.deadline_s))
+
+    def one(action: Action) -> None:
+        token = _current.set(action)
+        try:
+            apply(action)
+        finally:
+            _current.reset(token)
+
+    world.cloud.caller.on_wait = waiting
+    executor = Executor(
+        clock=clock, report=report, parallelism=parallelism, cancel=cancel, needs=needs
+    )
+    return executor.run(actions, one)

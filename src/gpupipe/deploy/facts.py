@@ -1,0 +1,21 @@
+"""What steps learn and later steps need: one typed record, filled while observing and applying.
+
+A value that is not there yet is None or absent; a plan shows it as `known after …`.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Facts:
+    """Outputs of steps.
+
+    images: service -> image reference by digest. uris: service -> the `uri` that Cloud Run gave it.
+    max_instances: service -> what the quotas allow of what is wanted. notes: step -> what a person
+    should know about the plan.
+    """
+
+    images: dict[str, str] = field(default_factory=dict)
+    uris: dict[str, str] = field(default_factory=dict)
+    max_instances: dict[str, int] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,145 @@
+"""Follows files through the pipeline: which execution works on each, and what became of it."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gpupipe.cloud.cloud import Cloud
+from gpupipe.cloud.executions import Execution
+from gpupipe.cloud.storage import Object
+from gpupipe.core.clock import Clock
+
+_LISTED = 1000
+_POLL_S = 1.0
+STAGES = ("upload", "queue", "preprocess", "inference", "postprocess")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A file that was uploaded: its path here, the object it became, the seconds that took."""
+
+    path: str
+    object: Object
+    upload_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a file. state: succeeded, failed, superseded, ignored, waiting.
+
+    seconds: by stage, where known. error_class and reason say why a file failed.
+    """
+
+    sent: Sent
+    state: str
+    label: str = ""
+    score: float | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    result_object: str = ""
+    error_object: str = ""
+    error_class: str = ""
+    reason: str = ""
+    execution: str = ""
+
+
+def follow(
+    cloud: Cloud,
+    workflow: str,
+    output_bucket: str,
+    sent: Sequence[Sent],
+    *,
+    clock: Clock,
+    timeout_s: float,
+    tell: Callable[[Sent, str], None] = lambda _, __: None,
+) -> Iterator[Outcome]:
+    """An outcome for each file as soon as it has one; `waiting` for the rest at the deadline."""
+    waiting = {
+        (one.object.bucket, one.object.name, str(one.object.generation)): one for one in sent
+    }
+    began = clock.monotonic()
+    while waiting:
+        for execution in cloud.executions.newest(workflow, min(_LISTED, 50 + 4 * len(sent))):
+            key = execution.input()
+            if key not in waiting:
+                continue
+            if execution.active:
+                tell(waiting[key], execution.state.lower())
+            else:
+                yield _outcome(cloud, output_bucket, waiting.pop(key), execution)
+        if not waiting or clock.monotonic() - began > timeout_s:
+            break
+        clock.sleep(max(0.1, _POLL_S * cloud.caller.hurry))
+    for one in waiting.values():
+        yield Outcome(one, "waiting", reason=f"no result after {timeout_s:.0f} s")
+
+
+def _outcome(cloud: Cloud, output_bucket: str, sent: Sent, execution: Execution) -> Outcome:
+    if execution.state == "SUCCEEDED":
+        return _success(cloud, output_bucket, sent, execution)
+    error = execution.error
+    details = error if isinstance(error, dict) else {}
+    name = str(
+        details.get("error_file") or f"errors/{sent.object.name}.{sent.object.generation}.json"
+    )
+    record = _json(cloud.storage.read(output_bucket, name))
+    told = record.get("error", {}) if isinstance(record.get("error"), dict) else {}
+    return Outcome(
+        sent,
+        "failed",
+        seconds=_seconds(sent, execution, {}),
+        error_object=name if record else "",
+        error_class=str(record.get("class") or details.get("class") or "system"),
+        reason=str(told.get("message") or details.get("message") or error or execution.state),
+        execution=execution.execution_id,
+    )
+
+
+def _success(cloud: Cloud, output_bucket: str, sent: Sent, execution: Execution) -> Outcome:
+    result = execution.result if isinstance(execution.result, dict) else {}
+    status = str(result.get("status", "success"))
+    name = str(result.get("output_file") or "")
+    if status != "success" or not name:
+        return Outcome(sent, status, execution=execution.execution_id)
+    content = _json(cloud.storage.read(output_bucket, name))
+    label, score = _headline(content)
+    return Outcome(
+        sent,
+        "succeeded",
+        label=label,
+        score=score,
+        seconds=_seconds(sent, execution, content.get("timings_ms", {})),
+        result_object=name,
+        execution=execution.execution_id,
+    )
+
+
+def _headline(content: Mapping[str, Any]) -> tuple[str, float | None]:
+    """The label and score of a file of one item; the most frequent label of one with many."""
+    items = content.get("items") or []
+    if len(items) == 1:
+        return str(items[0].get("label", "")), items[0].get("score")
+    by_label = content.get("summary", {}).get("by_label", {})
+    best = max(by_label, key=lambda label: by_label[label], default="")
+    return (f"{best} ({by_label[best]} of {sum(by_label.values())})" if best else ""), None
+
+
+def _seconds(sent: Sent, execution: Execution, timings: Any) -> dict[str, float]:
+    """Seconds by stage. The queue is from the object's arrival to the start of its execution."""
+    found = {"upload": sent.upload_s}
+    if execution.started and sent.object.created:
+        waited = (execution.started - sent.object.created).total_seconds()
+        found["queue"] = max(0.0, waited)
+    if isinstance(timings, Mapping):
+        for stage in ("preprocess", "inference", "postprocess"):
+            if timings.get(stage) is not None:
+                found[stage] = float(timings[stage]) / 1000
+    return found
+
+
+def _json(raw: bytes | None) -> dict[str, Any]:
+    try:
+        found = json.loads(raw or b"{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,64 @@
+"""The state of each resource, read from the API, in one word and a sentence."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from gpupipe.cloud.run import Observed
+from gpupipe.cloud.workflows import Workflow
+from gpupipe.core.errors import GpupipeError
+from gpupipe.deploy.step import Step, World
+from gpupipe.deploy.steps import SHARED, STEPS
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A resource's state: ready, absent, changing, failed, foreign."""
+
+    kind: str
+    name: str
+    state: str
+    detail: str = ""
+
+
+def states(world: World, *, parallelism: int) -> tuple[State, ...]:
+    """Every resource of the pipeline; the project's shared ones are left out."""
+    steps: Sequence[Step] = [step for step in STEPS if step.key not in SHARED]
+    with ThreadPoolExecutor(parallelism, thread_name_prefix="read") as pool:
+        return tuple(pool.map(lambda step: _state(world, step), steps))
+
+
+def _state(world: World, step: Step) -> State:
+    name = step.name(world)
+    try:
+        observed = step.observe(world)
+    except GpupipeError as error:
+        return State(step.kind, name, "foreign" if "did not make" in error.brief else "unknown",
+                     error.brief)  # fmt: skip
+    if observed is None or (isinstance(observed, frozenset) and not observed):
+        return State(step.kind, name, "absent")
+    word, detail = _judge(observed)
+    return State(step.kind, name, word, detail)
+
+
+def _judge(observed: Any) -> tuple[str, str]:
+    if isinstance(observed, tuple) and isinstance(observed[0], Observed):
+        return _service(observed[0])
+    if isinstance(observed, Workflow):
+        return (
+            "ready" if observed.state == "ACTIVE" else "failed"
+        ), f"revision {observed.revision}"
+    return "ready", ""
+
+
+def _service(found: Observed) -> tuple[str, str]:
+    service = found.service
+    size = f"{service.cpu} CPU, {service.memory}"
+    gpu = f", {service.accelerator}" if service.accelerator else ""
+    scale = f", {service.min_instances} to {service.max_instances} instances"
+    if found.reconciling:
+        return "changing", size + gpu + scale
+    if not found.ready:
+        return "failed", found.message
+    return "ready", size + gpu + scale

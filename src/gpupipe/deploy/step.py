@@ -1,0 +1,93 @@
+"""The protocol of a step: one resource that a deploy brings into being and a destroy removes.
+
+`observe` and `diff` never write. `diff` decides, `apply` carries the decision out, and both see the
+same `World`; what later steps need of a resource goes into `World.facts`.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from gpupipe.cloud.api import Binding
+from gpupipe.cloud.cloud import Cloud
+from gpupipe.deploy.action import Action, Change, Verb
+from gpupipe.deploy.facts import Facts
+from gpupipe.deploy.phase import Phase
+from gpupipe.deploy.spec import PipelineSpec
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a step works with: the cloud, what is wanted, and what is known so far."""
+
+    cloud: Cloud
+    spec: PipelineSpec
+    facts: Facts
+
+
+class Step(Protocol):
+    """One resource. What `observe` returns is frozen, and None where there is nothing.
+
+    key: unique, "bucket:input"; kind and name: what people read; needs: keys of steps before it.
+    """
+
+    kind: ClassVar[str]
+
+    @property
+    def phase(self) -> Phase:
+        """The phase it is shown in."""
+
+    @property
+    def key(self) -> str:
+        """Unique name of the step."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Keys of the steps that must be done before."""
+
+    def name(self, world: World) -> str:
+        """The resource's name."""
+
+    def observe(self, world: World) -> Any:
+        """Read the resource; record in `world.facts` what others need of it."""
+
+    def diff(self, world: World, observed: Any) -> Action:
+        """Decide from what was observed; raises GpupipeError where a deploy must not go on."""
+
+    def apply(self, world: World, action: Action) -> None:
+        """Carry out `action` and record facts."""
+
+    def remove(self, world: World) -> None:
+        """Remove the resource; one that is gone already is fine."""
+
+
+def decide(step: Step, world: World, observed: Any, changes: tuple[Change, ...] = ()) -> Action:
+    """The usual decision: create what is not there, update what differs, keep the rest."""
+    if observed is None:
+        return action(step, world, Verb.CREATE, "it does not exist")
+    if changes:
+        fields = ", ".join(change.field for change in changes)
+        return action(step, world, Verb.UPDATE, f"it differs: {fields}", changes)
+    return action(step, world, Verb.KEEP, "it is as it should be")
+
+
+def action(
+    step: Step, world: World, verb: Verb, reason: str, changes: tuple[Change, ...] = ()
+) -> Action:
+    """An action of this step."""
+    return Action(step.key, step.phase, step.kind, step.name(world), verb, reason, changes)
+
+
+def role_changes(
+    wanted: Collection[Binding], present: Collection[Binding], members: Collection[str]
+) -> tuple[Change, ...]:
+    """How the bindings of our members differ; bindings of others are not ours to judge."""
+    ours = {binding for binding in present if binding[1] in members}
+    if ours == set(wanted):
+        return ()
+    return (Change("roles", _roles(ours), _roles(set(wanted))),)
+
+
+def _roles(bindings: Collection[Binding]) -> str:
+    return ", ".join(f"{member.partition(':')[2].partition('@')[0]} {role}"
+                     for role, member in sorted(bindings)) or "(none)"  # fmt: skip

@@ -1,0 +1,45 @@
+"""Step: the APIs that the pipeline needs are enabled. They are shared and stay after a destroy."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from gpupipe.deploy.action import Action, Change, Verb
+from gpupipe.deploy.phase import Phase
+from gpupipe.deploy.spec import APIS
+from gpupipe.deploy.step import World, action
+
+
+@dataclass(frozen=True, slots=True)
+class Apis:
+    """Enables what is missing, all in one go."""
+
+    phase: ClassVar[Phase] = Phase.FOUNDATIONS
+    kind: ClassVar[str] = "APIs"
+    key: str = "apis"
+    needs: tuple[str, ...] = ()
+
+    def name(self, world: World) -> str:
+        """All of them, counted."""
+        return f"{len(APIS)} of {world.spec.names.project}"
+
+    def observe(self, world: World) -> frozenset[str]:
+        """Those that are enabled, of those that we need."""
+        return world.cloud.service_usage.enabled(world.spec.names.project) & APIS
+
+    def diff(self, world: World, observed: frozenset[str]) -> Action:
+        """Enable what is missing."""
+        missing = sorted(api.partition(".")[0] for api in APIS - observed)
+        if not missing:
+            return action(self, world, Verb.KEEP, "all are enabled")
+        change = Change("enabled", f"{len(observed)} of {len(APIS)}", "all")
+        return action(self, world, Verb.UPDATE, f"not enabled: {', '.join(missing)}", (change,))
+
+    def apply(self, world: World, action: Action) -> None:  # noqa: ARG002  # one thing to do
+        """Enable them."""
+        project = world.spec.names.project
+        missing = APIS - world.cloud.service_usage.enabled(project)
+        if missing:
+            world.cloud.service_usage.enable(project, missing)
+
+    def remove(self, world: World) -> None:
+        """APIs are the project's, not ours: they stay."""

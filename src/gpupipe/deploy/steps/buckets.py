@@ -1,0 +1,115 @@
+"""Step: a bucket with its lifecycle and who may use it."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from gpupipe.cloud.api import Binding
+from gpupipe.cloud.errors import is_code
+from gpupipe.cloud.storage import Bucket
+from gpupipe.core.errors import GpupipeError
+from gpupipe.deploy.action import Action, Change, Verb, differences
+from gpupipe.deploy.ownership import check_labels, not_ours
+from gpupipe.deploy.phase import Phase
+from gpupipe.deploy.spec import ACCOUNTS_OF_BUCKET
+from gpupipe.deploy.step import World, decide, role_changes
+
+Observed = tuple[Bucket, frozenset[Binding]]
+
+
+@dataclass(frozen=True, slots=True)
+class DataBucket:
+    """The bucket of a role ("input", "staging", …)."""
+
+    kind: ClassVar[str] = "bucket"
+    role: str
+
+    @property
+    def phase(self) -> Phase:
+        """The phase it is shown in."""
+        return Phase.FOUNDATIONS if self.role == "staging" else Phase.STORAGE_AND_ORCHESTRATION
+
+    @property
+    def key(self) -> str:
+        """Unique name of the step."""
+        return f"bucket:{self.role}"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The accounts that get roles on it."""
+        return ("apis", *(f"account:{role}" for role in ACCOUNTS_OF_BUCKET[self.role]))
+
+    def name(self, world: World) -> str:
+        """The bucket's name."""
+        return world.spec.names.bucket(self.role)
+
+    def observe(self, world: World) -> Observed | None:
+        """The bucket and its bindings. GpupipeError where it is somebody else's."""
+        name = self.name(world)
+        try:
+            found = world.cloud.storage.get(name)
+        except GpupipeError as error:
+            if is_code(error, "PERMISSION_DENIED"):
+                # Names are everybody's: a bucket that we may not read is probably not ours.
+                raise not_ours("bucket", name) from error
+            raise
+        if found is None:
+            return None
+        check_labels("bucket", name, found.labels, world.spec)
+        return found, world.cloud.storage.bindings(name)
+
+    def diff(self, world: World, observed: Observed | None) -> Action:
+        """Compare the owned fields and the roles of our accounts."""
+        if observed is None:
+            return decide(self, world, None)
+        wanted, (found, bindings) = world.spec.bucket(self.role), observed
+        if found.location != wanted.location:
+            raise GpupipeError(
+                f"The bucket is in {found.location}, not in {wanted.location}; "
+                "a bucket cannot be moved.",
+                resource=found.name,
+                resolution=f"Use --region {found.location}, or another --prefix.",
+                doc="reference/errors.md#region",
+            )
+        roles = role_changes(world.spec.bucket_roles(self.role), bindings, world.spec.members)
+        return decide(self, world, observed, _changes(wanted, found) + roles)
+
+    def apply(self, world: World, action: Action) -> None:
+        """Create or update it, then its bindings."""
+        wanted = world.spec.bucket(self.role)
+        if action.verb is Verb.CREATE:
+            try:
+                world.cloud.storage.create(wanted)
+            except GpupipeError as error:
+                if not is_code(error, "ALREADY_EXISTS"):
+                    raise
+                if self.observe(world) is None:
+                    raise not_ours("bucket", wanted.name) from error
+        elif any(change.field != "roles" for change in action.changes):
+            world.cloud.storage.update(wanted)
+        wanted_roles = world.spec.bucket_roles(self.role)
+        present = world.cloud.storage.bindings(wanted.name)
+        ours = {one for one in present if one[1] in world.spec.members}
+        world.cloud.storage.edit_bindings(wanted.name, add=wanted_roles, remove=ours - wanted_roles)
+
+    def remove(self, world: World) -> None:
+        """Delete every object at every generation, then the bucket."""
+        storage, name = world.cloud.storage, self.name(world)
+        if storage.get(name) is None:
+            return
+        for found in storage.objects(name, versions=True):
+            storage.remove(name, found.name, found.generation)
+        storage.delete(name)
+
+
+def _changes(wanted: Bucket, found: Bucket) -> tuple[Change, ...]:
+    return differences(_owned(wanted), _owned(found))
+
+
+def _owned(bucket: Bucket) -> dict[str, object]:
+    return {
+        "versioning": bucket.versioning,
+        "soft delete (s)": bucket.soft_delete_s,
+        "lifecycle": bucket.rules,
+        "uniform access": bucket.uniform_access,
+        "public access prevention": bucket.public_access_prevention,
+    }

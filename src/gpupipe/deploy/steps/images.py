@@ -1,0 +1,94 @@
+"""Step: a service's image, built by Cloud Build from its source and found again by its digest.
+
+The tag `src-<12 hex>` names the source, so an unchanged source is not built again, also not from
+another machine. A build of the same source that still runs is followed, not repeated.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from gpupipe.cloud.builds import BuildRequest
+from gpupipe.core.assets import build_context
+from gpupipe.core.digest import archive, source_digest, source_tag
+from gpupipe.deploy.action import Action, Verb
+from gpupipe.deploy.phase import Phase
+from gpupipe.deploy.spec import BUILD_TIMEOUT_S
+from gpupipe.deploy.step import World, action
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """The image of one service."""
+
+    phase: ClassVar[Phase] = Phase.IMAGES
+    kind: ClassVar[str] = "image"
+    service: str
+    needs: tuple[str, ...] = ("repository", "bucket:staging", "grants", "account:build")
+
+    @property
+    def key(self) -> str:
+        """Unique name of the step."""
+        return f"image:{self.service}"
+
+    def name(self, world: World) -> str:  # noqa: ARG002  # images are named after services
+        """The image's name in the repository."""
+        return self.service
+
+    def observe(self, world: World) -> str | None:
+        """The image reference by digest of this source, or None."""
+        digest = world.cloud.registry.digest(world.spec.repository.name, self.service, self._tag())
+        return None if digest is None else self._found(world, digest)
+
+    def diff(self, world: World, observed: str | None) -> Action:
+        """Build what was not built from this source."""
+        if observed is None:
+            return action(self, world, Verb.CREATE, f"no image {self._tag()} of this source yet")
+        return action(self, world, Verb.KEEP, "this source was built already")
+
+    def apply(self, world: World, action: Action) -> None:  # noqa: ARG002  # one thing to do
+        """Upload the source, build, and record the digest."""
+        names, builds = world.spec.names, world.cloud.builds
+        label = f"{names.prefix}-{self.service}-{self._tag()}"
+        build = builds.running(names.project, names.location, label)
+        if build is None:
+            build = builds.start(self._request(world, label))
+        digest = builds.finish(
+            names.project,
+            build,
+            world.cloud.logging,
+            deadline_s=BUILD_TIMEOUT_S + 600,
+            tell=world.cloud.caller.on_wait,
+        )
+        self._found(world, digest)
+
+    def remove(self, world: World) -> None:
+        """Images go with their repository."""
+
+    def _request(self, world: World, label: str) -> BuildRequest:
+        files, names = build_context(self.service), world.spec.names
+        source = world.cloud.storage.upload(
+            names.bucket("staging"),
+            f"sources/{self.service}-{source_digest(files)}.tar.gz",
+            archive(files),
+            content_type="application/gzip",
+        )
+        return BuildRequest(
+            project=names.project,
+            parent=names.location,
+            source=(source.bucket, source.name, source.generation),
+            dockerfile=f"{self.service.replace('-', '_')}/Dockerfile",
+            image=names.image(self.service),
+            tag=self._tag(),
+            arguments={},
+            account=names.account("build"),
+            label=label,
+            timeout_s=BUILD_TIMEOUT_S,
+        )
+
+    def _tag(self) -> str:
+        return source_tag(source_digest(build_context(self.service)))
+
+    def _found(self, world: World, digest: str) -> str:
+        reference = f"{world.spec.names.image(self.service)}@{digest}"
+        world.facts.images[self.service] = reference
+        return reference

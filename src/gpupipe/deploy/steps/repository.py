@@ -1,0 +1,71 @@
+"""Step: the Docker repository with its clean-up policy and who may push to it."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from gpupipe.cloud.api import Binding
+from gpupipe.cloud.artifact_registry import Repository
+from gpupipe.cloud.errors import is_code
+from gpupipe.core.errors import GpupipeError
+from gpupipe.deploy.action import Action, Verb, differences
+from gpupipe.deploy.ownership import check_labels
+from gpupipe.deploy.phase import Phase
+from gpupipe.deploy.step import World, decide, role_changes
+
+Observed = tuple[Repository, frozenset[Binding]]
+
+
+@dataclass(frozen=True, slots=True)
+class DockerRepository:
+    """Holds the three images."""
+
+    phase: ClassVar[Phase] = Phase.FOUNDATIONS
+    kind: ClassVar[str] = "repository"
+    key: str = "repository"
+    needs: tuple[str, ...] = ("apis", "account:build")
+
+    def name(self, world: World) -> str:
+        """The repository's id."""
+        return world.spec.names.repository
+
+    def observe(self, world: World) -> Observed | None:
+        """The repository and its bindings."""
+        found = world.cloud.registry.get(world.spec.repository.name)
+        if found is None:
+            return None
+        check_labels("repository", found.name, found.labels, world.spec)
+        return found, world.cloud.registry.bindings(found.name)
+
+    def diff(self, world: World, observed: Observed | None) -> Action:
+        """Compare clean-up policy, description and roles."""
+        if observed is None:
+            return decide(self, world, None)
+        wanted, (found, bindings) = world.spec.repository, observed
+        changes = differences(
+            {"keep": wanted.keep, "description": wanted.description},
+            {"keep": found.keep, "description": found.description},
+        )
+        roles = role_changes(world.spec.repository_roles, bindings, world.spec.members)
+        return decide(self, world, observed, changes + roles)
+
+    def apply(self, world: World, action: Action) -> None:
+        """Create or update it, then its bindings."""
+        wanted = world.spec.repository
+        if action.verb is Verb.CREATE:
+            try:
+                world.cloud.registry.create(wanted)
+            except GpupipeError as error:
+                if not is_code(error, "ALREADY_EXISTS") or self.observe(world) is None:
+                    raise
+        elif any(change.field != "roles" for change in action.changes):
+            world.cloud.registry.update(wanted)
+        present = world.cloud.registry.bindings(wanted.name)
+        ours = {one for one in present if one[1] in world.spec.members}
+        wanted_roles = world.spec.repository_roles
+        world.cloud.registry.edit_bindings(
+            wanted.name, add=wanted_roles, remove=ours - wanted_roles
+        )
+
+    def remove(self, world: World) -> None:
+        """Delete it with all images."""
+        world.cloud.registry.delete(world.spec.repository.name)

@@ -1,0 +1,75 @@
+"""Step: the trigger that starts the workflow for each file of the input bucket."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from gpupipe.cloud.errors import is_code
+from gpupipe.cloud.eventarc import Trigger
+from gpupipe.core.errors import GpupipeError
+from gpupipe.deploy.action import Action, Verb, differences
+from gpupipe.deploy.ownership import check_labels
+from gpupipe.deploy.phase import Phase
+from gpupipe.deploy.step import World, action, decide
+
+
+@dataclass(frozen=True, slots=True)
+class StorageTrigger:
+    """In the bucket's location, as Eventarc demands."""
+
+    phase: ClassVar[Phase] = Phase.STORAGE_AND_ORCHESTRATION
+    kind: ClassVar[str] = "trigger"
+    key: str = "trigger"
+    needs: tuple[str, ...] = (
+        "apis",
+        "agent:eventarc",
+        "account:eventarc",
+        "grants",
+        "bucket:input",
+        "workflow",
+    )
+
+    def name(self, world: World) -> str:
+        """The trigger's id."""
+        return world.spec.names.trigger
+
+    def observe(self, world: World) -> Trigger | None:
+        """The trigger."""
+        found = world.cloud.eventarc.get(world.spec.trigger.name)
+        if found is not None:
+            check_labels("trigger", found.name, found.labels, world.spec)
+        return found
+
+    def diff(self, world: World, observed: Trigger | None) -> Action:
+        """Compare filters, destination and account."""
+        if observed is None:
+            return decide(self, world, None)
+        wanted = world.spec.trigger
+        changes = differences(
+            {"filters": wanted.filters, "workflow": wanted.workflow, "account": wanted.account},
+            {
+                "filters": observed.filters,
+                "workflow": observed.workflow,
+                "account": observed.account,
+            },
+        )
+        if any(change.field == "filters" for change in changes):
+            return action(self, world, Verb.REPLACE, "filters cannot be changed in place", changes)
+        return decide(self, world, observed, changes)
+
+    def apply(self, world: World, action: Action) -> None:
+        """Create, update, or delete and create it."""
+        wanted, api = world.spec.trigger, world.cloud.eventarc
+        if action.verb is Verb.UPDATE:
+            api.update(wanted)
+            return
+        if action.verb is Verb.REPLACE:
+            api.delete(wanted.name)
+        try:
+            api.create(wanted)
+        except GpupipeError as error:
+            if not is_code(error, "ALREADY_EXISTS") or self.observe(world) is None:
+                raise
+
+    def remove(self, world: World) -> None:
+        """Delete it with its topic and subscription."""
+        world.cloud.eventarc.delete(world.spec.trigger.name)

@@ -1,0 +1,82 @@
+"""Step: the workflow, with the services' URLs as the API returned them."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from gpupipe.cloud.errors import is_code
+from gpupipe.cloud.workflows import Workflow
+from gpupipe.core.assets import pipeline_source
+from gpupipe.core.errors import GpupipeError
+from gpupipe.core.names import SERVICES
+from gpupipe.deploy.action import KNOWN_AFTER_DEPLOY, Action, Verb, differences
+from gpupipe.deploy.ownership import check_labels
+from gpupipe.deploy.phase import Phase
+from gpupipe.deploy.step import World, decide
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineWorkflow:
+    """The static file of the package, deployed as it is."""
+
+    phase: ClassVar[Phase] = Phase.STORAGE_AND_ORCHESTRATION
+    kind: ClassVar[str] = "workflow"
+    key: str = "workflow"
+    needs: tuple[str, ...] = (
+        "apis",
+        "agent:workflows",
+        "account:workflow",
+        *(f"service:{service}" for service in SERVICES),
+    )
+
+    def name(self, world: World) -> str:
+        """The workflow's id."""
+        return world.spec.names.workflow
+
+    def observe(self, world: World) -> Workflow | None:
+        """The workflow."""
+        found = world.cloud.workflows.get(world.spec.workflow_name)
+        if found is not None:
+            check_labels("workflow", found.name, found.labels, world.spec)
+        return found
+
+    def diff(self, world: World, observed: Workflow | None) -> Action:
+        """Compare source, account and variables."""
+        if observed is None:
+            return decide(self, world, None)
+        changes = tuple(
+            # The whole source is no message: that it differs is.
+            replace(change, old="another text", new="this version's text")
+            if change.field == "source"
+            else change
+            for change in differences(_owned(self._wanted(world)), _owned(observed))
+        )
+        return decide(self, world, observed, changes)
+
+    def apply(self, world: World, action: Action) -> None:
+        """Create or update it."""
+        wanted = self._wanted(world)
+        if action.verb is Verb.UPDATE:
+            world.cloud.workflows.update(wanted)
+            return
+        try:
+            world.cloud.workflows.create(wanted)
+        except GpupipeError as error:
+            if not is_code(error, "ALREADY_EXISTS") or self.observe(world) is None:
+                raise
+            world.cloud.workflows.update(wanted)
+
+    def remove(self, world: World) -> None:
+        """Delete it; executions that still run end with it."""
+        world.cloud.workflows.delete(world.spec.workflow_name)
+
+    def _wanted(self, world: World) -> Workflow:
+        uris = {service: world.facts.uris.get(service, KNOWN_AFTER_DEPLOY) for service in SERVICES}
+        return world.spec.workflow(pipeline_source(), uris)
+
+
+def _owned(workflow: Workflow) -> dict[str, object]:
+    return {
+        "source": workflow.source,
+        "account": workflow.account,
+        "variables": dict(workflow.variables),
+    }

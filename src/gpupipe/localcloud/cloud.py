@@ -1,0 +1,141 @@
+"""One local cloud in this process: kernel, services and both listeners, started and stopped.
+
+The daemon runs one; tests run as many as they like, each over a folder of its own.
+"""
+
+import shutil
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+
+from gpupipe.core.clock import Clock
+from gpupipe.localcloud.control import Control
+from gpupipe.localcloud.kernel.kernel import Kernel, build_kernel
+from gpupipe.localcloud.kernel.projects import Project
+from gpupipe.localcloud.registry import SERVICES, Factory
+from gpupipe.localcloud.settings import Settings
+from gpupipe.localcloud.transport.faults import Faults
+from gpupipe.localcloud.transport.grpc import GrpcListener
+from gpupipe.localcloud.transport.http import HttpListener
+from gpupipe.localcloud.transport.oauth import OAuth
+from gpupipe.localcloud.transport.operations import OperationsSurface
+from gpupipe.localcloud.transport.pipeline import Pipeline
+from gpupipe.localcloud.transport.request_log import RequestLog
+from gpupipe.localcloud.transport.rpc import Surface
+
+
+class LocalCloud:
+    """start() once, then stop() once. `on_stop` is called when a client asks for the end."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        *,
+        services: Iterable[Factory] = SERVICES,
+        on_stop: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._factories = tuple(services)
+        self._on_stop = on_stop
+        self._ended = ExitStack()
+        self._surfaces: tuple[Surface, ...] = ()
+        self._kernel: Kernel | None = None
+        self._pipeline: Pipeline | None = None
+        self._http_address = ""
+        self._grpc_address = ""
+
+    def start(self) -> None:
+        """Bind both ports, build and start the services; all is undone when something fails."""
+        with ExitStack() as stack:
+            self._start(stack)
+            self._ended = stack.pop_all()
+
+    def stop(self) -> None:
+        """End background work and child processes, close both ports and the database."""
+        self._ended.close()
+
+    @property
+    def kernel(self) -> Kernel:
+        """The shared parts, for tests that look behind the wire."""
+        if self._kernel is None:
+            raise RuntimeError("the local cloud has not started")
+        return self._kernel
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The guard with its request log and faults."""
+        if self._pipeline is None:
+            raise RuntimeError("the local cloud has not started")
+        return self._pipeline
+
+    @property
+    def http(self) -> str:
+        """The HTTP address, "http://127.0.0.1:PORT"."""
+        return self._http_address
+
+    @property
+    def grpc(self) -> str:
+        """The gRPC target, "127.0.0.1:PORT"."""
+        return self._grpc_address
+
+    @property
+    def project(self) -> Project:
+        """The project that it starts with."""
+        return self.kernel.projects.ensure(self._settings.project)
+
+    def reset(self) -> None:
+        """Forget all projects with all they hold; the request log and faults stay."""
+        kernel = self.kernel
+        for surface in self._surfaces:
+            surface.reset()
+        kernel.database.clear()
+        kernel.log_database.clear(keep=frozenset({"requests"}))
+        for folder in (self._settings.objects, self._settings.images, self._settings.instances):
+            _empty(folder)
+        kernel.projects.ensure(self._settings.project)
+
+    def _start(self, stack: ExitStack) -> None:
+        kernel = self._kernel = build_kernel(self._settings, self._clock)
+        stack.callback(kernel.log_database.close)
+        stack.callback(kernel.database.close)
+        http = HttpListener()
+        stack.callback(http.stop)
+        self._http_address = kernel.http = kernel.identity.issuer = http.address
+        kernel.loop = http.loop
+        pipeline = self._pipeline = Pipeline(kernel, RequestLog(kernel.log_database), Faults())
+        kernel.projects.ensure(self._settings.project)
+        self._surfaces = self._build(kernel, pipeline)
+        http.start(
+            (route for one in self._surfaces for route in one.routes()),
+            kernel.identity.authenticate,
+        )
+        stack.callback(kernel.logs.stop)
+        for surface in self._surfaces:
+            stack.callback(surface.stop)
+            surface.start()
+        # Stopping goes the other way: no new calls first, then the work that runs, then the rest.
+        stack.callback(kernel.operations.stop)
+        kernel.operations.recover()
+        grpc = GrpcListener((row for one in self._surfaces for row in one.rpcs()), pipeline)
+        stack.callback(grpc.stop)
+        self._grpc_address = f"127.0.0.1:{grpc.port}"
+        grpc.start()
+
+    def _build(self, kernel: Kernel, pipeline: Pipeline) -> tuple[Surface, ...]:
+        oauth = OAuth(kernel)
+        oauth.write_credentials()
+        control = Control(kernel, pipeline, on_stop=self._on_stop, on_reset=self.reset)
+        services = tuple(factory(kernel, pipeline) for factory in self._factories)
+        return (control, oauth, OperationsSurface(kernel), *services)
+
+
+def _empty(folder: Path) -> None:
+    """Remove what is in a folder; the folder stays, since services made it when they were built."""
+    if folder.is_dir():
+        for entry in folder.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""What every emulated API shares: identity, authorisation, operations, events, objects, images."""

@@ -1,0 +1,97 @@
+"""The kernel: the shared parts that each emulated API is built with, wired once by the daemon."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gpupipe.core.clock import Clock
+from gpupipe.localcloud.kernel.agents import ServiceAgents
+from gpupipe.localcloud.kernel.authorization import Authorizer
+from gpupipe.localcloud.kernel.caller import OPERATOR
+from gpupipe.localcloud.kernel.events import Events
+from gpupipe.localcloud.kernel.identity import Identity
+from gpupipe.localcloud.kernel.logs import Logs
+from gpupipe.localcloud.kernel.operations import Operations
+from gpupipe.localcloud.kernel.policies import Policies
+from gpupipe.localcloud.kernel.projects import Project, Projects
+from gpupipe.localcloud.kernel.quotas import Quotas
+from gpupipe.localcloud.kernel.registry_images import Images
+from gpupipe.localcloud.settings import Settings
+from gpupipe.localcloud.store.database import Database
+from gpupipe.localcloud.store.resources import Resources
+
+# The operator's roles on every project. Owners alone do not hold the data of objects.
+_OPERATOR_ROLES = ("roles/owner", "roles/storage.admin")
+# What a project made by the console or gcloud has from the start, of the APIs that are emulated
+# (cloud.google.com/service-usage/docs/enabled-service).
+# cloudresourcemanager is a local rule: on Google the call counts on the project that pays.
+_FIRST_APIS = ("cloudresourcemanager", "logging", "monitoring", "serviceusage", "storage")
+
+
+def _no_loop() -> asyncio.AbstractEventLoop:
+    raise RuntimeError("the HTTP listener has not started")
+
+
+@dataclass(slots=True)
+class Kernel:
+    """Everything that services share.
+
+    http: "http://127.0.0.1:PORT", set when the HTTP listener has its port (before services start).
+    loop: the one asyncio loop, of the front door and of executions; usable from `start()` on.
+    log_database: the file of log entries and requests, not synced; state never goes there.
+    """
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    log_database: Database
+    resources: Resources
+    projects: Projects
+    policies: Policies
+    authorizer: Authorizer
+    agents: ServiceAgents
+    identity: Identity
+    operations: Operations
+    events: Events
+    logs: Logs
+    images: Images
+    quotas: Quotas
+    http: str = ""
+    loop: Callable[[], asyncio.AbstractEventLoop] = _no_loop
+
+
+def build_kernel(settings: Settings, clock: Clock) -> Kernel:
+    """The kernel over the files in `settings.home`, which are made when they are missing."""
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings.home.chmod(0o700)
+    for folder in (settings.objects, settings.images, settings.instances):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    database = Database(settings.database)
+    log_database = Database(settings.logs, durable=False)
+    projects, policies = Projects(database, clock), Policies(database)
+    agents = ServiceAgents(database, projects, policies)
+
+    def on_create(project: Project) -> None:
+        for role in _OPERATOR_ROLES:
+            policies.grant(project.name, role, OPERATOR.member)
+        for api in _FIRST_APIS:
+            projects.set_enabled(project.id, f"{api}.googleapis.com", enabled=True)
+
+    projects.on_create(on_create)
+    return Kernel(
+        settings=settings,
+        clock=clock,
+        database=database,
+        log_database=log_database,
+        resources=Resources(database),
+        projects=projects,
+        policies=policies,
+        authorizer=Authorizer(policies, projects),
+        agents=agents,
+        identity=Identity(settings, database, clock, policies, agents),
+        operations=Operations(database, clock),
+        events=Events(database),
+        logs=Logs(log_database, clock),
+        images=Images(database, clock, settings.images),
+        quotas=Quotas(database),
+    )

@@ -1,0 +1,43 @@
+"""The table of emulated APIs. To add one: its import and its line in `SERVICES`.
+
+Each entry is a factory `surface(kernel, pipeline)` that wires one API and gives its `Surface`
+(`transport.rpc.BaseSurface` has the defaults). Nothing is discovered: what is not here is answered
+as not emulated. The pattern:
+
+    from gpupipe.localcloud.services.storage import surface as storage
+
+    SERVICES = (
+        storage.build,
+    )
+"""
+
+from collections.abc import Callable
+
+from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.services.artifactregistry import surface as artifactregistry
+from gpupipe.localcloud.services.cloudbuild import surface as cloudbuild
+from gpupipe.localcloud.services.cloudquotas import surface as cloudquotas
+from gpupipe.localcloud.services.iam import surface as iam
+from gpupipe.localcloud.services.iamcredentials import surface as iamcredentials
+from gpupipe.localcloud.services.logging import surface as logging
+from gpupipe.localcloud.services.resourcemanager import surface as resourcemanager
+from gpupipe.localcloud.services.run import surface as run
+from gpupipe.localcloud.services.serviceusage import surface as serviceusage
+from gpupipe.localcloud.services.storage import surface as storage
+from gpupipe.localcloud.transport.pipeline import Pipeline
+from gpupipe.localcloud.transport.rpc import Surface
+
+Factory = Callable[[Kernel, Pipeline], Surface]
+
+SERVICES: tuple[Factory, ...] = (
+    artifactregistry.build,
+    cloudbuild.build,
+    cloudquotas.build,
+    iam.build,
+    iamcredentials.build,
+    logging.build,
+    resourcemanager.build,
+    run.build,
+    serviceusage.build,
+    storage.build,
+)

@@ -1,0 +1,1 @@
+"""Instances of services as processes: started, probed, scaled, logged and always ended."""

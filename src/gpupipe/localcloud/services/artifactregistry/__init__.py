@@ -1,0 +1,1 @@
+"""Artifact Registry: Docker repositories, their images, tags and policies."""

@@ -1,0 +1,1 @@
+"""The builder: a context and a Dockerfile become a folder and an image configuration."""

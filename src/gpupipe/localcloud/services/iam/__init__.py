@@ -1,0 +1,1 @@
+"""IAM: service accounts and who may use them."""

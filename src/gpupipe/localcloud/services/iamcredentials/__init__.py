@@ -1,0 +1,1 @@
+"""IAM Credentials: short-lived tokens of service accounts."""

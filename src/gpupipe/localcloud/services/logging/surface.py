@@ -1,0 +1,37 @@
+"""Cloud Logging's surface."""
+
+from collections.abc import Iterable
+
+from google.cloud.logging_v2 import types as pb
+from google.protobuf.empty_pb2 import Empty
+
+from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.services.logging.service import LIST, WRITE, Logging, first_project
+from gpupipe.localcloud.transport.pipeline import Pipeline
+from gpupipe.localcloud.transport.rows import Rows
+from gpupipe.localcloud.transport.rpc import BaseSurface, Rpc
+
+_TABLE = Rows("google.logging.v2.LoggingServiceV2", "logging.googleapis.com")
+
+
+class LoggingSurface(BaseSurface):
+    """google.logging.v2.LoggingServiceV2."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._logging = Logging(kernel)
+
+    def rpcs(self) -> Iterable[Rpc]:
+        """Entries; log-based metrics and sinks are services of their own."""
+        do, row = self._logging, _TABLE.row
+        lists = (pb.ListLogEntriesRequest, pb.ListLogEntriesResponse)
+        yield row("ListLogEntries", lists, do.list, LIST, first_project)
+        writes = (pb.WriteLogEntriesRequest, pb.WriteLogEntriesResponse)
+        yield row("WriteLogEntries", writes, do.write, WRITE, first_project, writes=True)
+        deletes = (pb.DeleteLogRequest, Empty)
+        permission = "logging.logs.delete"
+        yield row("DeleteLog", deletes, do.delete, permission, first_project, writes=True)
+
+
+def build(kernel: Kernel, _: Pipeline) -> LoggingSurface:
+    """The factory for `registry.SERVICES`."""
+    return LoggingSurface(kernel)

@@ -1,0 +1,180 @@
+"""The work behind the operations: make a revision, prove that it starts, move traffic; or delete.
+
+A service whose new revision fails keeps serving with its last ready one. Work is idempotent: after
+a restart it goes on from what the rows say.
+"""
+
+import threading
+from collections import defaultdict
+from datetime import timedelta
+from typing import Any
+
+from google.longrunning import operations_pb2
+
+from gpupipe.localcloud.errors import Code, ServiceError
+from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.kernel.operations import Progress, Work
+from gpupipe.localcloud.runner.instance import StartError
+from gpupipe.localcloud.runner.pool import NoInstanceError
+from gpupipe.localcloud.services.run import conditions, messages, traffic
+from gpupipe.localcloud.services.run.fleet import Fleet, ImageMissingError
+from gpupipe.localcloud.services.run.revisions import is_of_template, of_template
+from gpupipe.localcloud.services.run.store import Store
+from gpupipe.localcloud.services.run.uri import present
+
+_KEPT = timedelta(days=30)
+# Own knowledge, widely quoted; the wording is UNSURE (gcp-facts §2).
+_NOT_LISTENING = (
+    "The user-provided container failed to start and listen on the port defined provided by the "
+    "PORT=8080 environment variable within the allocated timeout."
+)
+
+
+class Deployments:
+    """Brings services to what their rows ask for; one deployment of a service at a time."""
+
+    def __init__(self, kernel: Kernel, store: Store, fleet: Fleet) -> None:
+        self._kernel = kernel
+        self._store = store
+        self._fleet = fleet
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def deploy(self, name: str) -> Work:
+        """The work of a create or update."""
+
+        def work(progress: Progress) -> Any:
+            with self._locks[name]:
+                return self._deploy(name, progress)
+
+        return work
+
+    def remove(self, name: str) -> Work:
+        """The work of a delete."""
+
+        def work(_: Progress) -> Any:
+            with self._locks[name]:
+                return self._remove(name)
+
+        return work
+
+    def resume(self, operation: operations_pb2.Operation) -> Work | None:
+        """What an operation that a restart interrupted goes on with."""
+        service = messages.Service()
+        operation.metadata.Unpack(service)
+        current = self._store.service(service.name)
+        if current is None:
+            return None
+        return self.remove(current.name) if is_deleting(current) else self.deploy(current.name)
+
+    def _deploy(self, name: str, progress: Progress) -> Any:
+        service = self._current(name)
+        if not service.reconciling:
+            return present(self._kernel, service)
+        revision = self._revision(service)
+        progress.update(present(self._kernel, self._current(name)))
+        try:
+            self._start(service, revision)
+        except ImageMissingError as error:
+            reason = {"reason": messages.CONTAINER_MISSING}
+            # Own knowledge: code and words are UNSURE.
+            text = f"Image '{error}' not found."
+            raise self._failed(revision, text, Code.NOT_FOUND, reason) from error
+        except StartError as error:
+            reason = {"revision_reason": messages.HEALTH_CHECK_ERROR}
+            text = _start_text(error)
+            raise self._failed(revision, text, Code.FAILED_PRECONDITION, reason) from error
+        return self._succeeded(revision)
+
+    def _revision(self, service: Any) -> Any:
+        """The revision of the template: the latest one, or a new one."""
+        latest = self._store.revision(service.latest_created_revision)
+        usable = latest is not None and (conditions.is_ready(latest) or latest.reconciling)
+        if usable and is_of_template(latest, service):
+            return latest
+        revision = of_template(service, self._kernel.clock.now())
+        with self._kernel.database.transaction():
+            self._store.put_revision(revision)
+            current = self._current(service.name)
+            current.latest_created_revision = revision.name
+            self._store.put_service(current)
+        return revision
+
+    def _start(self, service: Any, revision: Any) -> None:
+        """Wait until one instance of a revision that is not known to be ready has started."""
+        if conditions.is_ready(revision):
+            return
+        pool = self._fleet.pool(service, revision)
+        try:
+            pool.release(pool.acquire().result())
+        except NoInstanceError as error:
+            raise ServiceError(Code.ABORTED, "The deployment was interrupted.") from error
+
+    def _failed(self, revision: Any, text: str, code: Code, reason: dict[str, int]) -> ServiceError:
+        now = self._kernel.clock.now()
+        short = revision.name.rpartition("/")[2]
+        message = f"Revision '{short}' is not ready and cannot serve traffic. {text}"
+        with self._kernel.database.transaction():
+            service = self._current(revision.name.rpartition("/revisions/")[0])
+            conditions.revision_failed(revision, message, now, **reason)
+            if is_of_template(revision, service):
+                conditions.service_failed(service, message, now)
+            self._store.put_revision(revision)
+            self._store.put_service(service)
+        self._fleet.drop(revision.name)
+        return ServiceError(code, message)
+
+    def _succeeded(self, revision: Any) -> Any:
+        now = self._kernel.clock.now()
+        with self._kernel.database.transaction():
+            service = self._current(revision.name.rpartition("/revisions/")[0])
+            service.latest_ready_revision = revision.name
+            traffic.route(service)
+            conditions.revision_ready(revision, now)
+            # An update that came meanwhile has work of its own, which says how it ends.
+            if is_of_template(revision, service):
+                conditions.service_ready(service, now)
+            service.update_time.FromDatetime(now)
+            self._store.put_revision(revision)
+            self._store.put_service(service)
+        self._fleet.settle(service)
+        return present(self._kernel, service)
+
+    def _remove(self, name: str) -> Any:
+        service = self._current(name)
+        revisions = list(self._store.revisions(name))
+        with self._kernel.database.transaction():
+            service.reconciling = False
+            service.terminal_condition.Clear()
+            for revision in revisions:
+                self._store.delete_revision(revision.name)
+            self._kernel.policies.delete(name)
+            self._store.delete_service(service)
+        for revision in revisions:
+            self._fleet.drop(revision.name)
+        return service
+
+    def _current(self, name: str) -> Any:
+        service = self._store.service(name)
+        if service is None:
+            raise ServiceError(Code.ABORTED, f"Service '{name}' was deleted meanwhile.")
+        return service
+
+
+def is_deleting(service: Any) -> bool:
+    """Whether a delete has begun."""
+    return bool(service.HasField("delete_time"))
+
+
+def begin_delete(service: Any, kernel: Kernel) -> None:
+    """Mark a service as one that is being deleted; it can be seen for 30 days after."""
+    now = kernel.clock.now()
+    service.delete_time.FromDatetime(now)
+    service.expire_time.FromDatetime(now + _KEPT)
+    conditions.begin(service)
+
+
+def _start_text(error: StartError) -> str:
+    tail = "\n".join(error.tail)
+    return f"{_NOT_LISTENING} {error.reason}" + (
+        f"\nLast lines of the log:\n{tail}" if tail else ""
+    )

@@ -1,0 +1,73 @@
+"""Revisions on this machine: from their rows and images to pools of instances."""
+
+from typing import Any
+
+from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.kernel.registry_images import ImageConfig
+from gpupipe.localcloud.runner.pool import Pool
+from gpupipe.localcloud.runner.supervisor import Supervisor
+from gpupipe.localcloud.services.run import traffic
+from gpupipe.localcloud.services.run.names import service_name
+from gpupipe.localcloud.services.run.revisions import runnable
+from gpupipe.localcloud.services.run.store import Store
+
+
+class ImageMissingError(Exception):
+    """The revision's image is not in the registry."""
+
+
+class Fleet:
+    """Gives the pool of a revision; after a restart pools come back with need."""
+
+    def __init__(self, kernel: Kernel, store: Store, supervisor: Supervisor) -> None:
+        self._kernel = kernel
+        self._store = store
+        self._supervisor = supervisor
+
+    def pool(self, service: Any, revision: Any) -> Pool:
+        """The revision's pool; ImageMissingError when there is nothing to run."""
+        existing = self._supervisor.existing(revision.name)
+        if existing is not None:
+            return existing
+        found = self._store.image(revision.name) or self._take(revision)
+        project = self._kernel.projects.get(service_name(service.name).project)
+        return self._supervisor.pool(
+            runnable(
+                revision,
+                self._kernel.images.folder(found[0]),
+                found[1],
+                number=project.number if project else 0,
+                most=service.scaling.max_instance_count,
+            )
+        )
+
+    def _take(self, revision: Any) -> tuple[str, ImageConfig]:
+        """Look the image up, once for the life of the revision, and keep its folder."""
+        uri = revision.containers[0].image
+        image = self._kernel.images.resolve(uri)
+        if image is None:
+            raise ImageMissingError(uri)
+        with self._kernel.database.transaction():
+            self._kernel.images.hold(revision.name, image.digest)
+            self._store.put_image(revision.name, image.digest, image.config)
+        return image.digest, image.config
+
+    def settle(self, service: Any) -> None:
+        """Keep the pools of revisions with traffic, retire the others."""
+        keep = traffic.serving(service)
+        for revision in self._store.revisions(service.name):
+            if revision.name not in keep:
+                self._supervisor.retire(revision.name)
+
+    def drop(self, revision: str) -> None:
+        """End a revision's instances and give its image back."""
+        self._supervisor.drop(revision)
+        self._kernel.images.release(revision)
+
+    def warm_up(self) -> None:
+        """Start the minimum of every revision with traffic, as after a restart."""
+        for service in self._store.services():
+            for name in traffic.serving(service):
+                revision = self._store.revision(name)
+                if revision is not None and revision.scaling.min_instance_count:
+                    self.pool(service, revision).tick()

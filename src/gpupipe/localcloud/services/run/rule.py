@@ -1,0 +1,84 @@
+"""A refusal as data: what is looked at, what is refused, in which words, and how sure we are.
+
+Each row carries an example, a change that makes a good service one that the row refuses: the tests
+send every row's example through the official client.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from typing import Any
+
+from gpupipe.localcloud.errors import Code, Details, FieldViolation, ServiceError
+from gpupipe.localcloud.services.run.examples import Change
+from gpupipe.localcloud.services.run.quantities import memory_bytes, milli_cpu
+
+GPU = "nvidia.com/gpu"
+
+
+class Certainty(Enum):
+    """How well Google's refusal is known."""
+
+    TEXT = "the text was read in a source"
+    RULE = "the rule was read in a source; the words are ours"
+    UNSURE = "the rule is unsure or our own knowledge; the words are ours"
+    LOCAL = "a limit of the local cloud; Google would accept it"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A service as the rules look at it: completed, with one container at hand."""
+
+    service_id: str
+    service: Any
+
+    @property
+    def template(self) -> Any:
+        """The revision template."""
+        return self.service.template
+
+    @property
+    def container(self) -> Any:
+        """The first container (an earlier row refuses none and several)."""
+        return self.template.containers[0]
+
+    @property
+    def limits(self) -> Mapping[str, str]:
+        """The container's limits."""
+        limits: Mapping[str, str] = self.container.resources.limits
+        return limits
+
+    @cached_property
+    def cpu(self) -> int:
+        """Milli-CPU of the container (0 when it is not readable)."""
+        return milli_cpu(self.limits.get("cpu", "")) or 0
+
+    @cached_property
+    def memory(self) -> int:
+        """Bytes of memory of the container (0 when it is not readable)."""
+        return memory_bytes(self.limits.get("memory", "")) or 0
+
+    @property
+    def has_gpu(self) -> bool:
+        """Whether the template asks for a GPU in either of the two places."""
+        return GPU in self.limits or bool(self.template.node_selector.accelerator)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One refusal. `refuses` gives the text, or None when the service is acceptable."""
+
+    name: str
+    path: str
+    refuses: Callable[[Shape], str | None]
+    source: str
+    certainty: Certainty
+    example: Change
+    code: Code = Code.INVALID_ARGUMENT
+
+    def check(self, shape: Shape) -> None:
+        """Raise this refusal if it applies."""
+        text = self.refuses(shape)
+        if text is not None:
+            raise ServiceError(self.code, text, Details(fields=(FieldViolation(self.path, text),)))

@@ -1,0 +1,81 @@
+"""Cloud Run's surface: wires the API, the front door, the metadata server and the instances."""
+
+import asyncio
+from collections.abc import Iterable
+
+from starlette.routing import BaseRoute
+
+from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.runner.supervisor import Supervisor
+from gpupipe.localcloud.services.run import methods
+from gpupipe.localcloud.services.run.deployment import Deployments
+from gpupipe.localcloud.services.run.fleet import Fleet
+from gpupipe.localcloud.services.run.front_door import FrontDoor
+from gpupipe.localcloud.services.run.iam import ServicePolicies
+from gpupipe.localcloud.services.run.instance_logs import InstanceLogs
+from gpupipe.localcloud.services.run.metadata import Metadata
+from gpupipe.localcloud.services.run.revision_methods import Revisions
+from gpupipe.localcloud.services.run.services import Services
+from gpupipe.localcloud.services.run.store import Store
+from gpupipe.localcloud.transport.pipeline import Pipeline
+from gpupipe.localcloud.transport.rpc import BaseSurface, Rpc
+
+_METADATA_TYPE = "google.cloud.run.v2.Service"
+_CLOSE_S = 5
+
+
+class Run(BaseSurface):
+    """The Admin API and everything that makes services answer."""
+
+    def __init__(self, kernel: Kernel, pipeline: Pipeline) -> None:
+        self._kernel = kernel
+        self._store = Store(kernel.resources)
+        self.supervisor = self._new_supervisor()
+        self._fleet = Fleet(kernel, self._store, self.supervisor)
+        self._deployments = Deployments(kernel, self._store, self._fleet)
+        self._services = Services(kernel, self._store, self._deployments)
+        self._front_door = FrontDoor(kernel, self._store, self._fleet, pipeline.faults)
+        self._metadata = Metadata(kernel, self.supervisor.identity)
+        kernel.operations.register_resumer(_METADATA_TYPE, self._deployments.resume)
+
+    def rpcs(self) -> Iterable[Rpc]:
+        """Services and Revisions of google.cloud.run.v2."""
+        yield from methods.service_rows(self._services)
+        yield from methods.policy_rows(ServicePolicies(self._kernel, self._services))
+        yield from methods.revision_rows(
+            Revisions(self._kernel, self._store, self._services, self._fleet)
+        )
+
+    def routes(self) -> Iterable[BaseRoute]:
+        """The front door and the metadata server."""
+        yield from self._front_door.routes()
+        yield from self._metadata.routes()
+
+    def start(self) -> None:
+        """Scale with time and start minimums; interrupted deployments go on as operations."""
+        self.supervisor.start()
+        self._fleet.warm_up()
+
+    def stop(self) -> None:
+        """End every instance."""
+        self.supervisor.stop()
+        loop = self._kernel.loop()
+        if loop.is_running():
+            asyncio.run_coroutine_threadsafe(self._front_door.close(), loop).result(_CLOSE_S)
+
+    def reset(self) -> None:
+        """End every instance; new ones may start after."""
+        self.supervisor.drop_all()
+
+    def _new_supervisor(self) -> Supervisor:
+        return Supervisor(
+            self._kernel.settings.instances,
+            lambda: self._kernel.http,
+            self._kernel.clock,
+            InstanceLogs(self._kernel),
+        )
+
+
+def build(kernel: Kernel, pipeline: Pipeline) -> Run:
+    """The factory for `registry.SERVICES`."""
+    return Run(kernel, pipeline)

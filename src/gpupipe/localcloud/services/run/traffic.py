@@ -1,0 +1,49 @@
+"""Which revision serves: from a service's targets to revisions with percentages."""
+
+import random
+from typing import Any
+
+from gpupipe.localcloud.errors import invalid_argument
+from gpupipe.localcloud.services.run import conditions, messages
+from gpupipe.localcloud.services.run.store import Store
+
+
+def check_targets(store: Store, service: Any) -> None:
+    """INVALID_ARGUMENT for a target that names a revision which is not there or cannot serve."""
+    for target in service.traffic:
+        if target.type_ != messages.REVISION:
+            continue
+        revision = store.revision(f"{service.name}/revisions/{target.revision}")
+        if revision is None or not conditions.is_ready(revision):
+            raise invalid_argument(
+                f"Revision '{target.revision}' of the traffic does not exist or is not ready.",
+                "traffic",
+            )
+
+
+def route(service: Any) -> None:
+    """Set the traffic statuses; LATEST is the latest revision that is ready."""
+    service.ClearField("traffic_statuses")
+    for target in service.traffic:
+        status = service.traffic_statuses.add(type_=target.type_, percent=target.percent)
+        if target.type_ == messages.REVISION:
+            status.revision = target.revision
+
+
+def serving(service: Any) -> dict[str, int]:
+    """Names of the revisions that get traffic, with their shares."""
+    shares: dict[str, int] = {}
+    for status in service.traffic_statuses:
+        short = status.revision or service.latest_ready_revision.rpartition("/")[2]
+        if short and status.percent:
+            name = f"{service.name}/revisions/{short}"
+            shares[name] = shares.get(name, 0) + status.percent
+    return shares
+
+
+def choose(service: Any) -> str | None:
+    """The revision for one request, by chance; None when none serves."""
+    shares = serving(service)
+    if not shares:
+        return None
+    return random.choices(list(shares), weights=list(shares.values()))[0]  # noqa: S311 - no secret

@@ -1,0 +1,58 @@
+"""What is checked before a service is written: its description, quotas, account, traffic."""
+
+from typing import Any
+
+from gpupipe.localcloud.errors import Code, Details, ServiceError, already_exists
+from gpupipe.localcloud.kernel.caller import Caller
+from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.services.run import defaults, quotas, rules, traffic
+from gpupipe.localcloud.services.run.conditions import is_ready
+from gpupipe.localcloud.services.run.names import ServiceName
+from gpupipe.localcloud.services.run.revisions import is_of_template
+from gpupipe.localcloud.services.run.rule import Shape
+from gpupipe.localcloud.services.run.store import Store
+
+_ACT_AS = "iam.serviceAccounts.actAs"
+
+
+def complete_and_check(
+    kernel: Kernel, store: Store, caller: Caller, name: ServiceName, service: Any
+) -> None:
+    """Fill in the defaults and raise the first refusal; whether the image exists is not asked.
+
+    Google's own deployer validates a service before its image is built (gcp-facts §2).
+    """
+    project = kernel.projects.ensure(name.project)
+    defaults.fill_in(service, project.number)
+    rules.check(name.service, service)
+    shape = Shape(name.service, service)
+    if not service.template.scaling.max_instance_count:
+        most = quotas.default_maximum(kernel.quotas, name.project, name.region, shape)
+        service.template.scaling.max_instance_count = most
+    quotas.check(kernel.quotas, name.project, name.region, shape)
+    traffic.check_targets(store, service)
+    _check_revision_name(store, name, service)
+    _check_account(kernel, caller, service.template.service_account)
+
+
+def _check_revision_name(store: Store, name: ServiceName, service: Any) -> None:
+    wanted = service.template.revision
+    taken = store.revision(f"{name}/revisions/{wanted}") if wanted else None
+    if taken is not None and not (is_of_template(taken, service) and is_ready(taken)):
+        raise already_exists(f"Revision '{wanted}' already exists.")  # own words
+
+
+def _check_account(kernel: Kernel, caller: Caller, email: str) -> None:
+    account = kernel.identity.account(email)
+    if account is None or not kernel.authorizer.allowed(caller.member, _ACT_AS, account.name):
+        # gcp-facts §2: one text for both causes, with the method in lower case.
+        raise ServiceError(
+            Code.PERMISSION_DENIED,
+            f"Permission 'iam.serviceaccounts.actAs' denied on service account {email} "
+            "(or it may not exist).",
+            Details(
+                reason="IAM_PERMISSION_DENIED",
+                domain="iam.googleapis.com",
+                metadata={"permission": _ACT_AS, "resource": email},
+            ),
+        )

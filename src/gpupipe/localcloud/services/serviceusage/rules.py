@@ -1,0 +1,87 @@
+"""Which services there are, and what a request to enable them must look like."""
+
+from collections.abc import Sequence
+
+from gpupipe.localcloud.errors import Code, Details, ServiceError, invalid_argument
+
+API = "serviceusage.googleapis.com"
+MOST_IN_BATCH = 20  # google.api.serviceusage.v1 BatchEnableServicesRequest.service_ids
+
+# APIs that a pipeline may ask for: those that are emulated, and their neighbours. A project may
+# enable them all; calling one that is not emulated is answered as such.
+CATALOGUE = frozenset(
+    f"{name}.googleapis.com"
+    for name in (
+        "aiplatform",
+        "artifactregistry",
+        "billingbudgets",
+        "cloudbilling",
+        "cloudbuild",
+        "cloudquotas",
+        "cloudresourcemanager",
+        "cloudtrace",
+        "compute",
+        "eventarc",
+        "eventarcpublishing",
+        "iam",
+        "iamcredentials",
+        "logging",
+        "monitoring",
+        "orgpolicy",
+        "pubsub",
+        "run",
+        "secretmanager",
+        "serviceusage",
+        "storage",
+        "workflowexecutions",
+        "workflows",
+    )
+)
+_FILTERS = {"": None, "state:ENABLED": True, "state:DISABLED": False}
+
+
+def check_known(service: str) -> None:
+    """Refuse a name that is no service; code and words are UNSURE (ours)."""
+    if service not in CATALOGUE:
+        raise ServiceError(
+            Code.PERMISSION_DENIED,
+            f"The service {service!r} was not found, or may not be used (the local cloud knows "
+            f"{len(CATALOGUE)} services by name).",
+            Details(
+                reason="SERVICE_NOT_FOUND_OR_PERMISSION_DENIED",
+                domain=API,
+                metadata={"service": service},
+            ),
+        )
+
+
+def check_batch(services: Sequence[str]) -> None:
+    """Refuse none, more than Google takes at once, or an unknown one (then none is enabled)."""
+    if not services:
+        raise invalid_argument("At least one service is required.", "service_ids")
+    if len(services) > MOST_IN_BATCH:
+        raise invalid_argument(
+            f"At most {MOST_IN_BATCH} services can be enabled at once; got {len(services)}.",
+            "service_ids",
+        )
+    for service in services:
+        check_known(service)
+
+
+def wanted_state(text: str) -> bool | None:
+    """What a list's filter asks for: enabled, disabled, or both (None)."""
+    if text not in _FILTERS:
+        raise invalid_argument(
+            f"The filter {text!r} is not one of state:ENABLED and state:DISABLED.", "filter"
+        )
+    return _FILTERS[text]
+
+
+def parts(name: str) -> tuple[str, str]:
+    """(project, service) of "projects/P/services/S"."""
+    pieces = name.split("/")
+    if len(pieces) != 4 or pieces[0] != "projects" or pieces[2] != "services":  # noqa: PLR2004
+        raise invalid_argument(
+            f"Invalid service name {name!r}: expected projects/PROJECT/services/SERVICE.", "name"
+        )
+    return pieces[1], pieces[3]

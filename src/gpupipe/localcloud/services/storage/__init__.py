@@ -1,0 +1,1 @@
+"""Cloud Storage (JSON API): buckets, objects and their data, durable and with events."""

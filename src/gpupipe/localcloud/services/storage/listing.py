@@ -1,0 +1,133 @@
+"""Lists of objects: pages, prefixes by delimiter, offsets, versions."""
+
+import base64
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from gpupipe.localcloud.services.storage.message import Inbound
+from gpupipe.localcloud.services.storage.refusals import bad_request
+from gpupipe.localcloud.services.storage.rows import State, Version
+
+_MAX_RESULTS = 1000
+_BATCH = 256
+# sorts after every text with the same beginning
+_LAST = "\U0010ffff"
+Position = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a list shall hold; `start` is inclusive, `end` is not."""
+
+    prefix: str = ""
+    delimiter: str = ""
+    start: str = ""
+    end: str | None = None
+    trailing: bool = False
+    limit: int = _MAX_RESULTS
+    position: Position = ("", 0)
+    states: tuple[State, ...] = (State.LIVE,)
+
+    @property
+    def first(self) -> Position:
+        """The first (name, generation) that can be in the page."""
+        return max(self.position, (max(self.prefix, self.start), 0))
+
+    @property
+    def until(self) -> str | None:
+        """The name before which the list ends."""
+        ends = [end for end in (self.end, self.prefix and self.prefix + _LAST) if end]
+        return min(ends, default=None)
+
+
+@dataclass(slots=True)
+class Listing:
+    """One page: objects, then prefixes, and the token of the next page ('' at the end)."""
+
+    items: list[Version] = field(default_factory=list)
+    prefixes: list[str] = field(default_factory=list)
+    next_token: str = ""
+
+
+Scan = Callable[[Position, int], list[Version]]
+
+
+def query_of(request: Inbound) -> Query:
+    """The query parameters of objects.list."""
+    wanted = request.integer("maxResults")
+    if wanted is not None and wanted < 0:
+        raise bad_request("Invalid value for maxResults: it must not be negative.")
+    if request.flag("versions") and request.flag("softDeleted"):
+        raise bad_request("versions and softDeleted cannot both be true.")
+    return Query(
+        prefix=request.query.get("prefix", ""),
+        delimiter=request.query.get("delimiter", ""),
+        start=request.query.get("startOffset", ""),
+        end=request.query.get("endOffset") or None,
+        trailing=request.flag("includeTrailingDelimiter"),
+        limit=min(wanted or _MAX_RESULTS, _MAX_RESULTS),
+        position=_position(request.query.get("pageToken", "")),
+        states=_states(request),
+    )
+
+
+def collect(query: Query, scan: Scan) -> Listing:
+    """One page; `scan(position, limit)` gives versions in order from a position on."""
+    page = Listing()
+    position = query.first
+    while batch := scan(position, _BATCH):
+        for version in batch:
+            here = (version.name, version.generation)
+            if here < position:
+                continue
+            folder = _folder(version.name, query)
+            if len(page.items) + len(page.prefixes) >= query.limit:
+                page.next_token = _token(here)
+                return page
+            position = _take(page, version, folder, query)
+        position = max(position, (batch[-1].name, batch[-1].generation + 1))
+    return page
+
+
+def _take(page: Listing, version: Version, folder: str | None, query: Query) -> Position:
+    if folder is None:
+        page.items.append(version)
+        return version.name, version.generation + 1
+    page.prefixes.append(folder)
+    if query.trailing and version.name == folder:
+        page.items.append(version)
+    # nothing below a folder is listed, so the scan goes on behind it
+    return folder + _LAST, 0
+
+
+def _folder(name: str, query: Query) -> str | None:
+    if not query.delimiter:
+        return None
+    rest = name[len(query.prefix) :]
+    found = rest.find(query.delimiter)
+    if found < 0:
+        return None
+    return query.prefix + rest[: found + len(query.delimiter)]
+
+
+def _states(request: Inbound) -> tuple[State, ...]:
+    if request.flag("softDeleted"):
+        return (State.SOFT_DELETED,)
+    if request.flag("versions"):
+        return (State.LIVE, State.NONCURRENT)
+    return (State.LIVE,)
+
+
+def _token(position: Iterable[object]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(list(position)).encode()).decode()
+
+
+def _position(token: str) -> Position:
+    if not token:
+        return "", 0
+    try:
+        name, generation = json.loads(base64.urlsafe_b64decode(token))
+    except (ValueError, TypeError) as error:
+        raise bad_request("Invalid value for pageToken.") from error
+    return str(name), int(generation)

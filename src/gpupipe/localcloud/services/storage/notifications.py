@@ -1,0 +1,101 @@
+"""Notification configurations of buckets: kept and listed.
+
+The local cloud delivers events to triggers itself; a configuration is what Eventarc (or a user)
+left on the bucket, kept as a resource of kind `storage.notification` under the bucket.
+"""
+
+import json
+import re
+
+from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.services.storage.buckets import Buckets, resource_of
+from gpupipe.localcloud.services.storage.message import Inbound, Json, Reply
+from gpupipe.localcloud.services.storage.refusals import StorageError, bad_request
+
+KIND = "storage.notification"
+_TOPIC = re.compile(r"//pubsub\.googleapis\.com/projects/[^/]+/topics/[^/]+")
+_EVENTS = {"OBJECT_FINALIZE", "OBJECT_METADATA_UPDATE", "OBJECT_DELETE", "OBJECT_ARCHIVE"}
+_FORMATS = {"JSON_API_V1", "NONE"}
+_MAX_CONFIGS = 100
+_FIELDS = ("topic", "event_types", "custom_attributes", "payload_format", "object_name_prefix")
+
+
+class Notifications:
+    """notifications.insert, list, get, delete."""
+
+    def __init__(self, kernel: Kernel, buckets: Buckets) -> None:
+        self._kernel = kernel
+        self._buckets = buckets
+
+    def insert(self, request: Inbound) -> Reply:
+        """Add a configuration; ids count up within a bucket."""
+        self._buckets.get(request.bucket)
+        body = request.json()
+        _check(body)
+        parent = resource_of(request.bucket)
+        with self._kernel.database.transaction():
+            known = self._kernel.resources.all(KIND, parent)
+            if len(known) >= _MAX_CONFIGS:
+                raise bad_request("A bucket can have at most 100 notification configurations.")
+            number = 1 + max((int(r.name.rpartition("/")[2]) for r in known), default=0)
+            kept = {key: body[key] for key in _FIELDS if key in body}
+            kept.setdefault("payload_format", "JSON_API_V1")
+            found = {**kept, "id": str(number), "etag": str(number)}
+            self._kernel.resources.put(
+                KIND, self._name(request.bucket, str(number)), parent, json.dumps(found).encode()
+            )
+        return Reply(body=self._present(request, found))
+
+    def list(self, request: Inbound) -> Reply:
+        """All configurations of a bucket."""
+        self._buckets.get(request.bucket)
+        records = self._kernel.resources.all(KIND, resource_of(request.bucket))
+        body: Json = {"kind": "storage#notifications"}
+        if records:
+            body["items"] = [self._present(request, json.loads(r.body)) for r in records]
+        return Reply(body=body)
+
+    def get(self, request: Inbound) -> Reply:
+        """One configuration."""
+        self._buckets.get(request.bucket)
+        record = self._kernel.resources.get(KIND, self._named(request))
+        if record is None:
+            raise _missing(request)
+        return Reply(body=self._present(request, json.loads(record.body)))
+
+    def delete(self, request: Inbound) -> Reply:
+        """Remove a configuration."""
+        self._buckets.get(request.bucket)
+        if not self._kernel.resources.delete(KIND, self._named(request)):
+            raise _missing(request)
+        return Reply(status=204)
+
+    def forget(self, bucket: str) -> None:
+        """Remove all configurations of a bucket that is deleted."""
+        for record in self._kernel.resources.all(KIND, resource_of(bucket)):
+            self._kernel.resources.delete(KIND, record.name)
+
+    def _named(self, request: Inbound) -> str:
+        return self._name(request.bucket, request.path["notification"])
+
+    def _name(self, bucket: str, number: str) -> str:
+        return f"{resource_of(bucket)}/notificationConfigs/{number}"
+
+    def _present(self, request: Inbound, found: Json) -> Json:
+        path = f"/storage/v1/b/{request.bucket}/notificationConfigs/{found['id']}"
+        return {"kind": "storage#notification", "selfLink": f"{request.base}{path}", **found}
+
+
+def _check(body: Json) -> None:
+    if not _TOPIC.fullmatch(str(body.get("topic", ""))):
+        raise bad_request(f"Invalid Cloud Pub/Sub topic: '{body.get('topic', '')}'.")
+    unknown = set(body.get("event_types") or ()) - _EVENTS
+    if unknown:
+        raise bad_request(f"Unknown event types: {', '.join(sorted(unknown))}.")
+    if body.get("payload_format", "JSON_API_V1") not in _FORMATS:
+        raise bad_request(f"Invalid payload format: '{body['payload_format']}'.")
+
+
+def _missing(request: Inbound) -> StorageError:
+    number = request.path["notification"]
+    return StorageError(404, "notFound", f"Notification {number} was not found.")

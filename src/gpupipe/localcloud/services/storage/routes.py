@@ -1,0 +1,110 @@
+"""The table of methods: verb, path, name, permission, and how a request finds its row.
+
+Paths are matched as they were sent, before percent-decoding: an object name may contain "/".
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from gpupipe.localcloud.services.storage.message import Download, Inbound, Reply
+from gpupipe.localcloud.services.storage.refusals import StorageError, bad_request, not_emulated
+
+Handler = Callable[[Inbound], Reply | Download]
+# parameters that every method takes and that change nothing that is emulated
+_COMMON = frozenset(
+    {"alt", "fields", "key", "prettyPrint", "projection", "quotaUser", "userIp", "uploadType"}
+)
+_REFUSED_HEADERS = ("x-goog-encryption-", "x-goog-copy-source-encryption-")
+# the folders under which methods are reached, longest first
+_ROOTS = (
+    "/resumable/upload/storage/v1",
+    "/download/storage/v1",
+    "/upload/storage/v1",
+    "/storage/v1",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One method of the API; an empty permission lets any signed-in caller use it."""
+
+    verb: str
+    template: str
+    name: str
+    permission: str
+    handler: Handler
+    query: frozenset[str] = frozenset()
+    root: str = "/storage/v1"
+    writes: bool = False
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The template's parts; those in braces are parameters."""
+        return tuple(self.template.strip("/").split("/"))
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A row and the decoded parameters of the path."""
+
+    method: Method
+    path: Mapping[str, str]
+
+
+class Routes:
+    """Finds the row of a request."""
+
+    def __init__(self, methods: Iterable[Method]) -> None:
+        self._methods = tuple(methods)
+
+    def match(self, verb: str, raw_path: str) -> Match:
+        """The row for a path as sent; a path or verb that has none is refused by name."""
+        root, parts = _split(raw_path)
+        for method in self._methods:
+            if method.verb != verb or method.root != root:
+                continue
+            found = _bind(method.parts, parts)
+            if found is not None:
+                return Match(method, found)
+        raise not_emulated(f"{verb} {root}/{'/'.join(parts[:1] + _skeleton(parts))}")
+
+
+def check_parameters(method: Method, query: Mapping[str, str], headers: Mapping[str, str]) -> None:
+    """Refuse what would change the meaning of a call and is not emulated."""
+    for name in query.keys() - method.query - _COMMON:
+        if query[name] != "":
+            raise not_emulated(f"the parameter '{name}' of {method.name}")
+    if query.get("projection", "noAcl") not in {"noAcl", "full"}:
+        raise bad_request(f"Invalid value for projection: '{query['projection']}'.")
+    for header in headers:
+        if header.startswith(_REFUSED_HEADERS):
+            raise not_emulated(f"customer-supplied encryption keys (header {header})")
+
+
+def _split(raw_path: str) -> tuple[str, tuple[str, ...]]:
+    for root in _ROOTS:
+        if raw_path.startswith(root + "/"):
+            rest = raw_path[len(root) + 1 :]
+            plain = "/upload/storage/v1" if root.startswith("/resumable") else root
+            return plain, tuple(rest.split("/"))
+    raise StorageError(404, "notFound", "Not Found")
+
+
+def _bind(template: tuple[str, ...], parts: tuple[str, ...]) -> dict[str, str] | None:
+    if len(template) != len(parts):
+        return None
+    found: dict[str, str] = {}
+    for wanted, part in zip(template, parts, strict=True):
+        if wanted.startswith("{"):
+            if not part:
+                return None
+            found[wanted[1:-1]] = unquote(part)
+        elif wanted != part:
+            return None
+    return found
+
+
+def _skeleton(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """The path after its first part with the names left out."""
+    return tuple(part if index % 2 else "*" for index, part in enumerate(parts[1:]))

@@ -1,0 +1,184 @@
+"""Cloud Storage's surface: wires the parts, answers its routes, sweeps at start and with time."""
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import Future, wait
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from gpupipe.localcloud.errors import Code, ServiceError
+from gpupipe.localcloud.kernel.caller import Caller
+from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.services.storage import methods
+from gpupipe.localcloud.services.storage.blobs import Blobs, Disk, RealDisk
+from gpupipe.localcloud.services.storage.bucket_methods import BucketMethods
+from gpupipe.localcloud.services.storage.buckets import Buckets, resource_of
+from gpupipe.localcloud.services.storage.copies import Copies
+from gpupipe.localcloud.services.storage.http import Body, refused, response_of, threads
+from gpupipe.localcloud.services.storage.iam import BucketPolicies
+from gpupipe.localcloud.services.storage.media import Media
+from gpupipe.localcloud.services.storage.message import Download, Inbound, Reply
+from gpupipe.localcloud.services.storage.notifications import Notifications
+from gpupipe.localcloud.services.storage.objects import Objects
+from gpupipe.localcloud.services.storage.refusals import forbidden
+from gpupipe.localcloud.services.storage.resumable import Resumable
+from gpupipe.localcloud.services.storage.routes import Match, Routes, check_parameters
+from gpupipe.localcloud.services.storage.rows import Rows
+from gpupipe.localcloud.services.storage.sessions import Sessions
+from gpupipe.localcloud.services.storage.sweeper import Sweeper, remove_orphans
+from gpupipe.localcloud.services.storage.uploads import Uploads
+from gpupipe.localcloud.services.storage.writes import Writer
+from gpupipe.localcloud.transport.faults import When
+from gpupipe.localcloud.transport.pipeline import Pipeline
+from gpupipe.localcloud.transport.rpc import BaseSurface
+
+API = "storage.googleapis.com"
+_GRACE_S = 2.0
+
+
+# the name under which the control surface makes the disk full: POST /control/faults
+DISK_FAULT = "storage.disk.write"
+
+
+def build(kernel: Kernel, pipeline: Pipeline) -> "Storage":
+    """The surface, for the table of services."""
+    return Storage(kernel, pipeline)
+
+
+class Storage(BaseSurface):
+    """The API on the HTTP listener; it has no gRPC methods."""
+
+    def __init__(self, kernel: Kernel, pipeline: Pipeline, disk: Disk | None = None) -> None:
+        self._kernel = kernel
+        self._pipeline = pipeline
+        self._pool = threads()
+        self._running: set[Future[Reply | Download]] = set()
+        self._buckets = Buckets(kernel)
+        self._blobs = blobs = Blobs(kernel.settings.objects, disk or RealDisk(self._disk_is_full))
+        rows = Rows(kernel.database, blobs)
+        sessions = Sessions(kernel.database)
+        writer = Writer(kernel, self._buckets, rows)
+        objects = Objects(kernel, self._buckets, rows, writer)
+        self._resumable = resumable = Resumable(kernel, rows, writer, blobs, sessions)
+        policies = BucketPolicies(kernel, self._buckets)
+        notifications = Notifications(kernel, self._buckets)
+        buckets = BucketMethods(kernel, self._buckets, rows, policies, notifications)
+        self._routes = Routes(
+            [
+                *methods.bucket_rows(buckets, policies),
+                *methods.notification_rows(notifications),
+                *methods.object_rows(
+                    objects, Media(objects, blobs), Copies(kernel, objects, writer, blobs)
+                ),
+                *methods.upload_rows(Uploads(writer, blobs, resumable), resumable),
+            ]
+        )
+        self.sweeper = Sweeper(kernel, self._buckets, rows, writer, resumable)
+        kernel.authorizer.register_parent("projects/_/buckets/", self._parent)
+        remove_orphans(blobs, rows, sessions)
+
+    def routes(self) -> Iterator[BaseRoute]:
+        """The folders that the API lives in."""
+        verbs = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+        for root in ("storage", "upload/storage", "download/storage", "resumable/upload/storage"):
+            yield Route(f"/{root}/v1/{{rest:path}}", self._endpoint, methods=verbs)
+
+    def start(self) -> None:
+        """Apply lifecycle rules now and from time to time."""
+        self.sweeper.start()
+
+    def reset(self) -> None:
+        """Remove all object data; the rows go right after."""
+        self._resumable.reset()
+        self._blobs.sweep(set(), set())
+
+    def stop(self) -> None:
+        """End the sweeps; requests that are being handled have two seconds to end."""
+        self.sweeper.stop()
+        wait(set(self._running), timeout=_GRACE_S)
+        # a client that stalls in the middle of its upload is cut off when the listener ends
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _endpoint(self, request: Request) -> Response:
+        body = Body(request, asyncio.get_running_loop())
+        running = self._pool.submit(self._answer, request, body)
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
+        try:
+            answer = await asyncio.wrap_future(running)
+        except ClientDisconnect:
+            answer = Reply(status=499)
+        return response_of(answer, self._pool)
+
+    def _answer(self, request: Request, body: Iterator[bytes]) -> Reply | Download:
+        try:
+            match = self._routes.match(request.method, request.scope["raw_path"].decode())
+            return self._handle(match, request, body)
+        except ServiceError as error:
+            # a client that is still sending would not read the answer; a stranger need not
+            if error.code is not Code.UNAUTHENTICATED:
+                for _ in body:
+                    continue
+            return refused(error)
+
+    def _handle(self, match: Match, request: Request, body: Iterator[bytes]) -> Reply | Download:
+        answer: Reply | Download | None = None
+        method, resource = match.method, self._resource(match, dict(request.query_params))
+        try:
+            with self._pipeline.guard(
+                request.headers,
+                method=method.name,
+                api=API,
+                resource=resource,
+                writes=method.writes,
+            ) as call:
+                self._check(match, request, call.caller, resource)
+                answer = method.handler(self._inbound(match, request, call.caller, body))
+        except ServiceError:
+            # a fault that comes after the work was done
+            if isinstance(answer, Download):
+                answer.file.close()
+            raise
+        return answer
+
+    def _check(self, match: Match, request: Request, caller: Caller, resource: str) -> None:
+        check_parameters(match.method, request.query_params, request.headers)
+        if "bucket" in match.path:
+            self._buckets.get(match.path["bucket"])
+        permission = match.method.permission
+        # asked here and not by the guard, because Cloud Storage refuses in words of its own
+        if permission and not self._kernel.authorizer.allowed(caller.member, permission, resource):
+            raise forbidden(caller.email, permission)
+
+    def _inbound(
+        self, match: Match, request: Request, caller: Caller, body: Iterator[bytes]
+    ) -> Inbound:
+        query = request.query_params
+        return Inbound(
+            caller,
+            match.path,
+            dict(query),
+            dict(request.headers),
+            body,
+            self._kernel.http,
+            {name: tuple(query.getlist(name)) for name in query},
+        )
+
+    def _disk_is_full(self) -> bool:
+        try:
+            self._pipeline.faults.check(DISK_FAULT, When.BEFORE)
+        except ServiceError:
+            return True
+        return False
+
+    def _resource(self, match: Match, query: dict[str, str]) -> str:
+        if "bucket" in match.path:
+            return resource_of(match.path["bucket"])
+        return f"projects/{match.path.get('project') or query.get('project', '')}"
+
+    def _parent(self, resource: str) -> str | None:
+        name = resource.removeprefix("projects/_/buckets/").partition("/")[0]
+        bucket = self._buckets.find(name)
+        return None if bucket is None else f"projects/{bucket.project}"

@@ -1,0 +1,1 @@
+"""gRPC and HTTP on the outside, one handler table on the inside."""

@@ -1,0 +1,48 @@
+"""A refusal as each listener sends it: a gRPC status with details, or Google's JSON error body."""
+
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf.json_format import MessageToDict
+from grpc_status import rpc_status
+from starlette.responses import JSONResponse
+
+from gpupipe.localcloud.errors import Code, ServiceError
+from gpupipe.localcloud.kernel.status import status_of
+
+# gcloud repeats every 5xx, which would hide that a method is not there; see reference/wire §4.
+_UNIMPLEMENTED_HTTP = 400
+
+
+def abort(context: grpc.ServicerContext, error: ServiceError) -> NoReturn:
+    """End a gRPC call with the error."""
+    context.abort_with_status(rpc_status.to_status(status_of(error)))
+    raise AssertionError("abort_with_status returned")
+
+
+def http_status(error: ServiceError) -> int:
+    """The HTTP status of an error."""
+    return _UNIMPLEMENTED_HTTP if error.code is Code.UNIMPLEMENTED else error.code.http_status
+
+
+def as_json(error: ServiceError) -> dict[str, Any]:
+    """The JSON error body: {"error": {code, message, status, details}}."""
+    status = status_of(error)
+    body: dict[str, Any] = {
+        "code": http_status(error),
+        "message": error.message,
+        "status": error.code.name,
+    }
+    if status.details:
+        body["details"] = [MessageToDict(detail) for detail in status.details]
+    return {"error": body}
+
+
+def json_error(error: ServiceError) -> JSONResponse:
+    """The error as a response, with the challenge or the delay that its status calls for."""
+    headers = {}
+    if error.code is Code.UNAUTHENTICATED:
+        headers["WWW-Authenticate"] = "Bearer"
+    if error.details.retry_after_s is not None:
+        headers["Retry-After"] = str(max(1, round(error.details.retry_after_s)))
+    return JSONResponse(as_json(error), http_status(error), headers)

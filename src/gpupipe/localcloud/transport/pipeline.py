@@ -1,0 +1,146 @@
+"""What happens around every call, on both listeners, in one order.
+
+Authenticate, find the project, check that the API is enabled on it, check the permission, apply
+faults, do the work, apply faults, log. A call that is refused on the way is logged too.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from gpupipe.localcloud.errors import Code, Details, ServiceError
+from gpupipe.localcloud.kernel.caller import Caller
+from gpupipe.localcloud.kernel.identity import unauthenticated
+from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.kernel.projects import Project, is_project_id
+from gpupipe.localcloud.transport.faults import Faults, When
+from gpupipe.localcloud.transport.request_log import Request, RequestLog
+from gpupipe.localcloud.transport.rpc import Call
+
+_SCHEME = "bearer "
+_ANYONE = ""
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What the request log will say about a call; filled in as it becomes known."""
+
+    method: str
+    api: str
+    writes: bool
+    caller: str = _ANYONE
+    resource: str = ""
+    code: str = "OK"
+
+
+class Pipeline:
+    """The guard of all surfaces."""
+
+    def __init__(self, kernel: Kernel, log: RequestLog, faults: Faults) -> None:
+        self._kernel = kernel
+        self.log = log
+        self.faults = faults
+
+    @contextmanager
+    def guard(
+        self,
+        headers: Mapping[str, str],
+        *,
+        method: str,
+        api: str = "",
+        permission: str = "",
+        resource: str | Callable[[], str] = "",
+        writes: bool = False,
+        caller: Caller | None = None,
+    ) -> Iterator[Call]:
+        """Run one call: `with pipeline.guard(request.headers, method=..., ...) as call:`.
+
+        headers: those of the request (`authorization` is read; gRPC metadata will do).
+        method: the name for the log and for faults ("storage.objects.insert").
+        api, permission, resource: as in `Rpc`; empty ones are not checked. A function as `resource`
+        is called once the caller is known. caller: for surfaces that authenticate in another way
+        (identity tokens); the headers are not read then.
+        Raises ServiceError: UNAUTHENTICATED, PERMISSION_DENIED (also for a disabled API), faults.
+        """
+        started = time.monotonic()
+        entry = _Entry(method, api, writes)
+        try:
+            who = caller or self._kernel.identity.authenticate(bearer(headers))
+            entry.caller = who.member
+            entry.resource = resource if isinstance(resource, str) else resource()
+            self._admit(who, api, permission, entry.resource)
+            self.faults.check(method, When.BEFORE)
+            yield Call(who, method)
+            self.faults.check(method, When.AFTER)
+        except ServiceError as error:
+            entry.code = error.code.name
+            raise
+        except Exception:
+            entry.code = Code.INTERNAL.name
+            raise
+        finally:
+            self._record(entry, started)
+
+    def _admit(self, caller: Caller, api: str, permission: str, resource: str) -> None:
+        project = self._project(caller, resource)
+        if api and project is not None:
+            self._require_enabled(api, project)
+        if permission:
+            self._kernel.authorizer.check(caller, permission, resource)
+
+    def _project(self, caller: Caller, resource: str) -> Project | None:
+        """The project of a resource; the operator's first call for a valid id creates it."""
+        named = self._kernel.authorizer.project_of(resource)
+        if named is None:
+            return None
+        if caller.is_operator and is_project_id(named):
+            return self._kernel.projects.ensure(named)
+        return self._kernel.projects.get(named)
+
+    def _require_enabled(self, api: str, project: Project) -> None:
+        if not self._kernel.projects.is_enabled(project.id, api):
+            raise api_disabled(api, project)
+
+    def _record(self, entry: _Entry, started: float) -> None:
+        self.log.record(
+            Request(
+                method=entry.method,
+                api=entry.api,
+                caller=entry.caller,
+                resource=entry.resource,
+                code=entry.code,
+                writes=entry.writes,
+                ms=round((time.monotonic() - started) * 1000, 3),
+                time=self._kernel.clock.now().timestamp(),
+            )
+        )
+
+
+def bearer(headers: Mapping[str, str]) -> str:
+    """The token of an `authorization: Bearer TOKEN` header; UNAUTHENTICATED without one."""
+    value = headers.get("authorization", "")
+    if value[: len(_SCHEME)].lower() != _SCHEME:
+        raise unauthenticated("an access token is missing (authorization: Bearer TOKEN)")
+    return value[len(_SCHEME) :].strip()
+
+
+def api_disabled(api: str, project: Project) -> ServiceError:
+    """The refusal for an API that is not enabled; text and reason from gcp-facts §8."""
+    # Google's link opens its console. Ours is for people, and names nothing on this machine.
+    link = f"https://console.developers.google.com/apis/api/{api}/overview?project={project.id}"
+    return ServiceError(
+        Code.PERMISSION_DENIED,
+        f"{api} API has not been used in project {project.id} before or it is disabled. "
+        f"Enable it by visiting {link} then retry. If you enabled this API recently, wait a few "
+        "minutes for the action to propagate to our systems and retry.",
+        Details(
+            reason="SERVICE_DISABLED",
+            metadata={
+                "service": api,
+                "consumer": f"projects/{project.number}",
+                "activationUrl": link,
+            },
+            help_links=(("Google developers console API activation", link),),
+        ),
+    )

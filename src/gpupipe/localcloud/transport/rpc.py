@@ -1,0 +1,86 @@
+"""The row that describes one API method, for both listeners.
+
+A service offers `Rpc` rows; the transport authenticates the caller, checks that the API is enabled
+on the project and that the caller holds `permission` on `resource(request)`, and only then calls
+the handler. Handlers take raw protobuf messages (`Type.pb(...)` classes, not proto-plus).
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from google.protobuf.message import Message
+from starlette.routing import BaseRoute
+
+from gpupipe.localcloud.kernel.caller import Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Who calls which method; handed to every handler."""
+
+    caller: Caller
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rpc:
+    """One unary method.
+
+    path: full gRPC path, "/google.cloud.run.v2.Services/GetService".
+    api: the service that must be enabled, "run.googleapis.com"; "" for one that needs none.
+    permission: the IAM permission, "run.services.get"; "" where any signed-in caller may call.
+    resource: the IAM resource name that the permission is checked on, from the request:
+        "projects/P", "projects/P/locations/R/services/S", "projects/_/buckets/B",
+        "projects/P/serviceAccounts/EMAIL"... The project is always checked too, as its parent.
+    writes: True when the method changes something (the request log counts these).
+    """
+
+    path: str
+    request: type[Message]
+    response: type[Message]
+    handler: Callable[[Any, Call], Message]
+    api: str
+    permission: str
+    resource: Callable[[Any], str]
+    writes: bool
+
+
+class Surface(Protocol):
+    """What `registry.SERVICES` builds for each API; derive from `BaseSurface` for the defaults."""
+
+    def rpcs(self) -> Iterable[Rpc]:
+        """The gRPC methods of this API."""
+
+    def routes(self) -> Iterable[BaseRoute]:
+        """The HTTP routes of this API; each authenticates with `Pipeline.guard`."""
+
+    def start(self) -> None:
+        """Start background work; both listeners have their ports, `kernel.loop` may be used."""
+
+    def stop(self) -> None:
+        """End all background work and child processes, before this returns."""
+
+    def reset(self) -> None:
+        """Forget everything in memory and end what runs; all rows are removed right after."""
+
+
+class BaseSurface:
+    """A surface without routes and background work."""
+
+    def rpcs(self) -> Iterable[Rpc]:
+        """None."""
+        return ()
+
+    def routes(self) -> Iterable[BaseRoute]:
+        """None."""
+        return ()
+
+    def start(self) -> None:
+        """Nothing to start."""
+
+    def stop(self) -> None:
+        """Nothing to stop."""
+
+    def reset(self) -> None:
+        """Nothing in memory."""

@@ -1,0 +1,1 @@
+"""The workflow that gpupipe deploys, and the sample files that `test-upload` sends."""

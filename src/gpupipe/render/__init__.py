@@ -1,0 +1,1 @@
+"""What people and programs read: the only Rich code besides the commands."""

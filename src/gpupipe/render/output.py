@@ -1,0 +1,10 @@
+"""How an answer is written. Kept apart from Rich, so that `--help` need not import it."""
+
+from enum import StrEnum
+
+
+class Output(StrEnum):
+    """The form of the answer on stdout."""
+
+    TEXT = "text"
+    JSON = "json"

@@ -1,0 +1,94 @@
+"""The end of a deploy: what was made, where it is, what to type next."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from gpupipe.cloud.target import Target
+from gpupipe.core.names import BUCKETS, SERVICES
+from gpupipe.deploy.engine import Deployed
+from gpupipe.deploy.spec import PipelineSpec
+from gpupipe.render.errors import error_json, lines
+from gpupipe.render.plan import action_json, plan_json
+
+SCHEMA = "gpupipe.deploy/1"
+
+
+def outputs(target: Target, spec: PipelineSpec, uris: dict[str, str]) -> dict[str, Any]:
+    """Names and addresses of the pipeline."""
+    names = spec.names
+    return {
+        "target": target.kind.value,
+        "project": names.project,
+        "region": names.region,
+        "prefix": names.prefix,
+        "buckets": {role: names.bucket(role) for role in BUCKETS},
+        "services": {service: uris.get(service, "") for service in SERVICES},
+        "workflow": names.workflow,
+        "trigger": names.trigger,
+        "repository": names.repository,
+    }
+
+
+def deployed_json(target: Target, spec: PipelineSpec, done: Deployed) -> dict[str, Any]:
+    """The documented shape of a deploy's answer."""
+    return {
+        "schema": SCHEMA,
+        **outputs(target, spec, done.facts.uris),
+        "plan": plan_json(done.plan.actions, tuple(done.facts.notes.values())),
+        "done": [action_json(one) for one in done.outcome.done],
+        "failed": [
+            {**action_json(one), "error": error_json(error)} for one, error in done.outcome.errors
+        ],
+        "skipped": [{**action_json(one), "why": why} for one, why in done.outcome.skipped],
+        "canary": None if done.canary is None else {
+            "state": done.canary.state, "label": done.canary.label, "seconds": done.canary.seconds,
+        },
+    }  # fmt: skip
+
+
+def print_deployed(console: Console, target: Target, spec: PipelineSpec, done: Deployed) -> None:
+    """The summary for people."""
+    if done.outcome.failed:
+        _print_failure(console, done)
+        return
+    names = spec.names
+    console.print(Text("\nThe pipeline is deployed.", style="bold green"))
+    if done.canary is not None:
+        console.print(f"  Proof: a canary file came out as {done.canary.label}.")
+    console.print(f"  Put files into:  gs://{names.bucket('input')}", markup=False)
+    console.print(f"  Results come to: gs://{names.bucket('output')}/results/", markup=False)
+    for service in SERVICES:
+        console.print(f"  {service + ':':16} {done.facts.uris.get(service, '')}", markup=False)
+    where = _options(target, spec)
+    console.print("\nNext:")
+    console.print(f"  gpupipe test-upload{where}     send the sample files", markup=False)
+    console.print(f"  gpupipe status{where}          see how it is", markup=False)
+    console.print(f"  gpupipe destroy{where}         remove all of it", markup=False)
+
+
+def _print_failure(console: Console, done: Deployed) -> None:
+    total = len(done.outcome.done) + len(done.outcome.errors) + len(done.outcome.skipped)
+    console.print(
+        Text(
+            f"\nNot finished: {len(done.outcome.done)} of {total} steps are done.", style="bold red"
+        )
+    )
+    for _, error in done.outcome.errors:
+        console.print("\n".join(lines(error)), markup=False)
+    for action, why in done.outcome.skipped:
+        console.print(f"Skipped {action.kind} {action.name}: {why}", markup=False)
+    console.print("\nRun the same command again: it finds what is there and finishes the rest.")
+
+
+def _options(target: Target, spec: PipelineSpec) -> str:
+    """The options that name this pipeline again."""
+    parts = [" --local"] if target.is_local else []
+    if target.project_source == "flag":
+        parts.append(f" --project {target.project}")
+    if spec.config.sources.get("region") == "flag":
+        parts.append(f" --region {spec.names.region}")
+    if spec.config.sources.get("prefix") == "flag":
+        parts.append(f" --prefix {spec.names.prefix}")
+    return "".join(parts)

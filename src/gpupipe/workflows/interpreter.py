@@ -1,0 +1,413 @@
+"""Runs a checked program against its ports.
+
+One execution is one coroutine; parallel branches are tasks below it, so cancelling it ends
+everything that it started. It fails with `ExecutionFailed` and nothing else.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from gpupipe.workflows import limits
+from gpupipe.workflows.effects import Effects
+from gpupipe.workflows.errors import Frame, WorkflowError, failure, raised
+from gpupipe.workflows.evaluator import Tree, access, evaluate, evaluate_node
+from gpupipe.workflows.scope import Meter, Scope, put
+from gpupipe.workflows.stdlib import FUNCTIONS
+from gpupipe.workflows.stdlib.function import Runtime
+from gpupipe.workflows.steps import nodes
+from gpupipe.workflows.syntax import nodes as syntax
+from gpupipe.workflows.values import Value, copy, is_number, kind, truth, type_error
+
+StepHook = Callable[[str, str], None]
+_RANGE_WITH_STEP = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """Go on at another step; `end`, `break` and `continue` are targets as well."""
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The routine ends with a value."""
+
+    value: Value
+
+
+Flow = Jump | Returned | None
+"""How a step ended; None goes on with the next one."""
+
+
+class Interpreter:
+    """One execution of a program. `on_step` hears the routine and the step that begins."""
+
+    def __init__(
+        self,
+        program: nodes.Program,
+        effects: Effects,
+        environment: Mapping[str, str],
+        on_step: StepHook | None = None,
+    ) -> None:
+        self.program = program
+        self.runtime = Runtime(effects, environment)
+        self.meter = Meter()
+        self._on_step = on_step
+        self._steps = 0
+
+    async def run(self, argument: Value) -> Value:
+        """Run `main` with the execution's argument to its result; ExecutionFailed."""
+        given = [copy(argument)] if self.program.routines["main"].parameters else []
+        try:
+            return await self.invoke("main", given, depth=0)
+        except WorkflowError as error:
+            raise failure(error) from error
+        except RecursionError as error:
+            deep = raised("RecursionError", "the steps are nested too deeply")
+            raise failure(deep) from error
+
+    async def count(self, routine: str, step: str) -> None:
+        """Count a step, and let others run now and then."""
+        self._steps += 1
+        if self._steps > limits.STEPS:
+            raise raised("ResourceLimitError", f"more than {limits.STEPS} steps were executed")
+        if self._on_step is not None:
+            self._on_step(routine, step)
+        if self._steps % limits.STEPS_BETWEEN_YIELDS == 0:
+            await self.runtime.effects.clock.yield_()
+
+    async def invoke(
+        self, name: str, arguments: Sequence[Value] | Mapping[str, Value], *, depth: int
+    ) -> Value:
+        """A routine by position or by name of its arguments."""
+        if depth > limits.CALL_DEPTH:
+            raise raised("RecursionError", f"calls are nested deeper than {limits.CALL_DEPTH}")
+        routine = self.program.routines[name]
+        scope = Scope(self.meter)
+        activation = Activation(self, routine.name, depth, scope)
+        try:
+            await _bind(routine, arguments, activation)
+            flow = await activation.body(routine.body)
+        finally:
+            scope.close()
+        return flow.value if isinstance(flow, Returned) else None
+
+    async def call(
+        self, name: str, arguments: Sequence[Value] | Mapping[str, Value], *, depth: int
+    ) -> Value:
+        """A routine or a function of the library."""
+        if name in self.program.routines:
+            return await self.invoke(name, arguments, depth=depth + 1)
+        function = FUNCTIONS[name]
+        named = _named(name, [one.name for one in function.parameters], arguments)
+        return await function.body(self.runtime, function.bind(named))
+
+
+@dataclass(slots=True)
+class Activation:
+    """A running routine, seen from one scope: what its expressions see, how its steps run."""
+
+    interpreter: Interpreter
+    routine: str
+    depth: int
+    scope: Scope
+
+    def lookup(self, name: str) -> Value:
+        """A variable's value."""
+        return self.scope.lookup(name)
+
+    async def call(self, function: str, arguments: Sequence[Value] | Mapping[str, Value]) -> Value:
+        """A function or subworkflow."""
+        return await self.interpreter.call(function, arguments, depth=self.depth)
+
+    async def value(self, tree: Tree) -> Value:
+        """The value of a tree here."""
+        return await evaluate(tree, self)
+
+    def inside(self) -> "Activation":
+        """The same routine with a scope of its own."""
+        return Activation(self.interpreter, self.routine, self.depth, self.scope.child())
+
+    async def body(self, steps: tuple[nodes.Step, ...]) -> Flow:
+        """Steps in order; a jump to one of them stays inside."""
+        places = {step.name: at for at, step in enumerate(steps)}
+        at = 0
+        while at < len(steps):
+            flow = await self._step(steps[at])
+            if flow is None:
+                at += 1
+            elif isinstance(flow, Jump) and flow.target in places:
+                at = places[flow.target]
+            else:
+                return flow
+        return None
+
+    async def own(self, steps: tuple[nodes.Step, ...], names: Mapping[str, Value]) -> Flow:
+        """Steps in a scope of their own, in which `names` have values."""
+        activation = self.inside()
+        try:
+            for name, value in names.items():
+                activation.scope.declare(name, value)
+            return await activation.body(steps)
+        finally:
+            activation.scope.close()
+
+    async def _step(self, step: nodes.Step) -> Flow:
+        try:
+            await self.interpreter.count(self.routine, step.name)
+            flow = None if step.action is None else await self.act(step.action)
+        except WorkflowError as error:
+            error.frames.append(Frame(step.name, self.routine, step.line, step.column))
+            raise
+        return Jump(step.next) if flow is None and step.next is not None else flow
+
+    async def act(self, action: nodes.Action) -> Flow:
+        """Run what a step does."""
+        return await _ACT[type(action)](self, action)
+
+    async def assign(self, action: nodes.Assign) -> Flow:
+        """`assign`: in order, so that a later item sees an earlier one."""
+        for item in action.items:
+            await self._put(item.target, await self.value(item.value))
+        return None
+
+    async def _put(self, target: syntax.Node, value: Value) -> None:
+        if isinstance(target, syntax.Name):
+            self.scope.assign(target.name, value)
+            return
+        path: list[Value] = []
+        while isinstance(target, syntax.Attribute | syntax.Index):
+            if isinstance(target, syntax.Attribute):
+                path.insert(0, target.name)
+            else:
+                path.insert(0, await evaluate_node(target.key, self))
+            target = target.target
+        if not isinstance(target, syntax.Name):
+            raise type_error("only variables, their keys and their indexes can be assigned to")
+        # Changed in a copy: a variable that would grow too large keeps its old value.
+        root = copy(self.lookup(target.name))
+        container = root
+        for key in path[:-1]:
+            container = access(container, key)
+        put(container, path[-1], value)
+        self.scope.assign(target.name, root)
+
+    async def call_step(self, action: nodes.Call) -> Flow:
+        """`call`, with its result where one is wanted."""
+        arguments = {name: await self.value(tree) for name, tree in action.arguments.items()}
+        result = await self.call(action.function, arguments)
+        if action.result is not None:
+            self.scope.assign(action.result, result)
+        return None
+
+    async def switch(self, action: nodes.Switch) -> Flow:
+        """`switch`: the first condition that is true."""
+        for one in action.conditions:
+            if truth(await self.value(one.condition), "The condition of a switch"):
+                flow = None if one.action is None else await self.act(one.action)
+                return Jump(one.next) if flow is None and one.next is not None else flow
+        return None
+
+    async def loop(self, action: nodes.For) -> Flow:
+        """`for`, one iteration after the other."""
+        for names in await self.iterations(action):
+            flow = await self.own(action.body, names)
+            if flow == Jump("break"):
+                return None
+            if flow is not None and flow != Jump("continue"):
+                return flow
+        return None
+
+    async def iterations(self, action: nodes.For) -> list[dict[str, Value]]:
+        """The variables of each iteration."""
+        if action.bounds is not None:
+            return [{action.value: one} for one in _range(await self.value(action.bounds))]
+        assert action.items is not None  # the loader made sure  # noqa: S101  # the loader made sure
+        items = await self.value(action.items)
+        if not isinstance(items, list):
+            raise type_error(f"'in' of a for loop must be a list; got: {kind(items)}")
+        indexed = {} if action.index is None else {action.index: 0}
+        return [{action.value: item} | dict.fromkeys(indexed, at) for at, item in enumerate(items)]
+
+    async def attempt(self, action: nodes.Try) -> Flow:
+        """`try` with its retries and its handler."""
+        retries = None if action.retry is None else await _Retries.of(action.retry, self)
+        while True:
+            try:
+                return await self.body(action.body)
+            except WorkflowError as error:
+                if not error.can_be_caught:
+                    raise
+                if retries is not None and await retries.again(error.value):
+                    continue
+                if action.handler is None:
+                    raise
+                names = {action.error_name: copy(error.value)} if action.error_name else {}
+            return await self.own(action.handler, names)
+
+    async def parallel(self, action: nodes.Parallel) -> Flow:
+        """`parallel`: all branches run to their end, whatever happens in the others."""
+        width = await self._width(action.concurrency_limit)
+        work: list[tuple[str, Awaitable[Flow]]]
+        if action.loop is not None:
+            body = action.loop.body
+            rounds = await self.iterations(action.loop)
+            work = [(str(at), self.own(body, names)) for at, names in enumerate(rounds)]
+        else:
+            work = [(name, self.own(body, {})) for name, body in action.branches]
+        failed = await _side_by_side(work, width)
+        if failed:
+            branches = [{"id": name, "error": _branch_error(error)} for name, error in failed]
+            error = raised(
+                "UnhandledBranchError",
+                "One or more branches or iterations encountered an unhandled runtime error",
+                branches=branches,
+                truncated=False,
+            )
+            error.value["tags"].append("RuntimeError")
+            raise error
+        return None
+
+    async def _width(self, limit: Tree | None) -> int:
+        wanted = limits.PARALLEL_AT_A_TIME if limit is None else await self.value(limit)
+        if isinstance(wanted, bool) or not isinstance(wanted, int) or wanted < 1:
+            raise raised("ValueError", "concurrency_limit must be a positive integer")
+        return min(wanted, limits.PARALLEL_AT_A_TIME)
+
+    async def raise_(self, action: nodes.Raise) -> Flow:
+        """`raise`: any value."""
+        raise WorkflowError(await self.value(action.value))
+
+    async def return_(self, action: nodes.Return) -> Flow:
+        """`return`."""
+        return Returned(await self.value(action.value))
+
+    async def block(self, action: nodes.Block) -> Flow:
+        """`steps`."""
+        return await self.body(action.body)
+
+
+_ACT: Mapping[type, Callable[..., Awaitable[Flow]]] = {
+    nodes.Assign: Activation.assign,
+    nodes.Call: Activation.call_step,
+    nodes.Switch: Activation.switch,
+    nodes.For: Activation.loop,
+    nodes.Parallel: Activation.parallel,
+    nodes.Try: Activation.attempt,
+    nodes.Raise: Activation.raise_,
+    nodes.Return: Activation.return_,
+    nodes.Block: Activation.block,
+}
+
+
+@dataclass(slots=True)
+class _Retries:
+    """What is left of a retry policy."""
+
+    activation: Activation
+    predicate: str
+    left: int
+    delay: float
+    most: float
+    factor: float
+
+    @classmethod
+    async def of(cls, policy: nodes.RetryPolicy, activation: Activation) -> "_Retries":
+        values = [
+            await activation.value(tree)
+            for tree in (
+                policy.max_retries,
+                policy.initial_delay,
+                policy.max_delay,
+                policy.multiplier,
+            )
+        ]
+        for value in values:
+            if not is_number(value):
+                raise type_error(f"a retry policy needs numbers; got: {kind(value)}")
+        return cls(activation, policy.predicate, *values)
+
+    async def again(self, error: Value) -> bool:
+        """Whether to try once more; waits before it says yes."""
+        if self.left < 1:
+            return False
+        answer = await self.activation.call(self.predicate, [copy(error)])
+        if not truth(answer, "The answer of a retry predicate"):
+            return False
+        await self.activation.interpreter.runtime.effects.clock.sleep(min(self.delay, self.most))
+        self.left -= 1
+        self.delay = min(self.delay * self.factor, self.most)
+        return True
+
+
+async def _side_by_side(
+    work: list[tuple[str, Awaitable[Flow]]], width: int
+) -> list[tuple[str, WorkflowError]]:
+    """Run all of it, `width` at a time; the errors that could have been caught, by branch."""
+    gate = asyncio.Semaphore(width)
+
+    async def one(name: str, body: Awaitable[Flow]) -> tuple[str, WorkflowError] | None:
+        async with gate:
+            try:
+                await body
+            except WorkflowError as error:
+                if not error.can_be_caught:
+                    raise
+                return name, error
+            return None
+
+    tasks = [asyncio.ensure_future(one(name, body)) for name, body in work]
+    try:
+        return [found for found in await asyncio.gather(*tasks) if found is not None]
+    finally:
+        # Only after a cancellation or a used-up limit is anything still running here.
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _branch_error(error: WorkflowError) -> dict[str, Value]:
+    failed = failure(error)
+    return {"context": failed.context, "payload": copy(error.value)}
+
+
+async def _bind(
+    routine: nodes.Routine,
+    arguments: Sequence[Value] | Mapping[str, Value],
+    activation: Activation,
+) -> None:
+    given = _named(routine.name, [one.name for one in routine.parameters], arguments)
+    for one in routine.parameters:
+        if one.name in given:
+            activation.scope.declare(one.name, given[one.name])
+        elif one.default is not None:
+            activation.scope.declare(one.name, await activation.value(one.default))
+        else:
+            raise type_error(f"{routine.name} needs the argument {one.name!r}")
+
+
+def _named(
+    function: str, names: list[str], arguments: Sequence[Value] | Mapping[str, Value]
+) -> Mapping[str, Value]:
+    if isinstance(arguments, Mapping):
+        return arguments
+    if len(arguments) > len(names):
+        raise type_error(f"{function} takes {len(names)} arguments; got: {len(arguments)}")
+    return dict(zip(names, arguments, strict=False))
+
+
+def _range(bounds: Value) -> list[Value]:
+    """`[first, last]` or `[first, last, step]`, both ends included."""
+    fits = isinstance(bounds, list) and len(bounds) in {2, _RANGE_WITH_STEP}
+    if not fits or not all(is_number(one) for one in bounds):
+        raise type_error("range must be a list of two numbers")
+    first, last, *rest = bounds
+    step = rest[0] if rest else 1
+    if step == 0:
+        raise raised("ValueError", "the step of a range must not be zero")
+    count = int((last - first) / step) + 1
+    if count > limits.STEPS:
+        raise raised("ResourceLimitError", f"more than {limits.STEPS} steps were executed")
+    return [first + at * step for at in range(count)]

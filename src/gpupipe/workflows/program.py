@@ -1,0 +1,21 @@
+"""`load`: a source to a checked program, or all of its faults at once."""
+
+from gpupipe.workflows.check import Checker
+from gpupipe.workflows.errors import SourceError
+from gpupipe.workflows.source import compose
+from gpupipe.workflows.steps.loader import Loader
+from gpupipe.workflows.steps.nodes import Program
+
+
+def load(source: str) -> Program:
+    """Parse and check. SourceError with every fault that was found."""
+    loader = Loader()
+    routines = loader.routines(compose(source))
+    faults = list(loader.faults)
+    if not faults:
+        checker = Checker(routines)
+        checker.check()
+        faults = checker.faults
+    if faults:
+        raise SourceError(tuple(sorted(faults, key=lambda one: (one.line, one.column))))
+    return Program(routines)

@@ -1,0 +1,186 @@
+"""http.*: requests, the default retry predicates, and how answers and failures become values."""
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from gpupipe.workflows import limits
+from gpupipe.workflows.effects import (
+    Auth,
+    AuthFailed,
+    ConnectionBroken,
+    ConnectionFailed,
+    HttpRequest,
+    HttpResponse,
+    RequestTimeout,
+)
+from gpupipe.workflows.errors import WorkflowError, raised
+from gpupipe.workflows.operators import text_of
+from gpupipe.workflows.stdlib.function import NUMBER, Function, Runtime, may, need, pure
+from gpupipe.workflows.values import Value, from_json, is_number, to_json, type_error
+
+_METHODS = frozenset(
+    ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"]
+)
+_AGENT = "GoogleCloudWorkflows; (+https://cloud.google.com/workflows/docs)"
+_ERROR_STATUS = 400
+_RETRIED = frozenset({429, 502, 503, 504})
+_RETRIED_NON_IDEMPOTENT = frozenset({429, 503})
+_RETRIED_TAGS = frozenset({"ConnectionError", "ConnectionFailedError", "TimeoutError"})
+_RETRIED_TAGS_NON_IDEMPOTENT = frozenset({"ConnectionFailedError"})
+
+
+def _request(method: str, arguments: Mapping[str, Value]) -> HttpRequest:
+    url = arguments["url"]
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise raised("ValueError", f"{url!r} is no valid URL")
+    timeout = arguments["timeout"]
+    timeout = limits.HTTP_TIMEOUT_S if timeout is None else float(timeout)
+    if not 0 < timeout <= limits.HTTP_TIMEOUT_MOST_S:
+        raise raised("ValueError", f"timeout must be at most {limits.HTTP_TIMEOUT_MOST_S:.0f} s")
+    headers = _headers(arguments["headers"])
+    body = _body(arguments.get("body"), headers)
+    return HttpRequest(
+        method, url, headers, _query(arguments["query"]), body, timeout, _auth(arguments["auth"])
+    )
+
+
+def _headers(given: Value) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in (given or {}).items():
+        if not isinstance(value, str):
+            raise type_error(f"the header {name!r} must be a string")
+        headers[_canonical(name)] = value
+    agent = headers.get("User-Agent")
+    headers["User-Agent"] = f"{agent} {_AGENT}" if agent else _AGENT
+    return headers
+
+
+def _canonical(name: str) -> str:
+    return "-".join(part.capitalize() for part in name.split("-"))
+
+
+def _body(body: Value, headers: dict[str, str]) -> bytes | None:
+    if body is None:
+        return None
+    if isinstance(body, bytes):
+        headers.setdefault("Content-Type", "application/octet-stream")
+        return body
+    kind = headers.setdefault("Content-Type", "application/json; charset=utf-8")
+    media = kind.partition(";")[0].strip().lower()
+    if media == "application/json" or media.endswith("+json"):
+        return to_json(body).encode()
+    if not isinstance(body, str):
+        raise type_error(f"a body of type {media} must be a string or bytes")
+    return body.encode()
+
+
+def _query(given: Value) -> tuple[tuple[str, str], ...]:
+    pairs: list[tuple[str, str]] = []
+    for name, value in (given or {}).items():
+        for item in value if isinstance(value, list) else [value]:
+            if not (isinstance(item, str | bool) or is_number(item)):
+                raise type_error(
+                    f"the query parameter {name!r} must be a string, number or boolean"
+                )
+            pairs.append((name, text_of(item)))
+    return tuple(pairs)
+
+
+def _auth(given: Value) -> Auth | None:
+    if given is None:
+        return None
+    if given.get("type") not in {"OIDC", "OAuth2"}:
+        raise raised("ValueError", "auth.type must be OIDC or OAuth2")
+    scopes = given.get("scopes") or given.get("scope") or []
+    listed = scopes.split(",") if isinstance(scopes, str) else scopes
+    return Auth(given["type"], given.get("audience"), tuple(listed))
+
+
+async def _send(runtime: Runtime, request: HttpRequest) -> Value:
+    try:
+        response = await runtime.effects.http.request(request)
+    except ConnectionFailed as error:
+        raise raised("ConnectionFailedError", str(error)) from error
+    except ConnectionBroken as error:
+        raise raised("ConnectionError", str(error)) from error
+    except RequestTimeout as error:
+        raise raised("TimeoutError", str(error)) from error
+    except AuthFailed as error:
+        raise raised("AuthError", str(error)) from error
+    return _answer(response)
+
+
+def _answer(response: HttpResponse) -> Value:
+    if len(response.body) > limits.RESPONSE_BYTES:
+        raise raised("ResourceLimitError", "the HTTP response is larger than 2 MB")
+    headers = {_canonical(name): value for name, value in response.headers.items()}
+    body = _parsed(response.body, headers.get("Content-Type", ""))
+    if response.status >= _ERROR_STATUS:
+        raise WorkflowError(
+            {
+                "code": response.status,
+                "message": f"HTTP server responded with error code {response.status}",
+                "tags": ["HttpError"],
+                "headers": headers,
+                "body": body,
+            }
+        )
+    return {"code": response.status, "headers": headers, "body": body}
+
+
+def _parsed(body: bytes, content_type: str) -> Value:
+    media = content_type.partition(";")[0].strip().lower()
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        # What becomes of other bytes is not documented.
+        return body
+    if media != "application/json" or not text:
+        return text
+    try:
+        return from_json(text)
+    except WorkflowError:
+        return text
+
+
+def _verb(method: str) -> Function:
+    async def run(runtime: Runtime, arguments: Mapping[str, Value]) -> Value:
+        return await _send(runtime, _request(method, arguments))
+
+    body = () if method == "GET" else (may("body", None),)
+    return Function(f"http.{method.lower()}", (*_COMMON, *body), run, blocking=True)
+
+
+async def _any(runtime: Runtime, arguments: Mapping[str, Value]) -> Value:
+    if arguments["method"] not in _METHODS:
+        raise raised("ValueError", f"unknown method {arguments['method']!r}")
+    return await _send(runtime, _request(arguments["method"], arguments))
+
+
+def _predicate(codes: frozenset[int], tags: frozenset[str], error: Value) -> bool:
+    if not isinstance(error, dict):
+        return False
+    found = error.get("tags") or []
+    return ("HttpError" in found and error.get("code") in codes) or bool(tags & set(found))
+
+
+_COMMON = (
+    need("url", "string"),
+    may("timeout", None, *NUMBER),
+    may("headers", None, "map"),
+    may("query", None, "map"),
+    may("auth", None, "map"),
+)
+FUNCTIONS: tuple[Function, ...] = (
+    *(_verb(method) for method in ("GET", "POST", "PUT", "PATCH", "DELETE")),
+    Function("http.request", (need("method", "string"), *_COMMON, may("body", None)), _any,
+             blocking=True),
+    pure("http.default_retry_predicate",
+         lambda error: _predicate(_RETRIED, _RETRIED_TAGS, error), need("e")),
+    pure("http.default_retry_predicate_non_idempotent",
+         lambda error: _predicate(_RETRIED_NON_IDEMPOTENT, _RETRIED_TAGS_NON_IDEMPOTENT, error),
+         need("e")),
+    pure("retry.always", lambda _: True, need("e")),
+    pure("retry.never", lambda _: False, need("e")),
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""Steps: the YAML tree to typed steps, with every fault in its place."""

@@ -1,0 +1,1 @@
+"""Expressions: text to tokens to nodes."""

@@ -1,0 +1,10 @@
+"""Contract tests talk to a local cloud over loopback; the fixtures are in tests/support."""
+
+from tests.support.localcloud import (
+    local_cloud,
+    local_cloud_factory,
+    module_cloud,
+    session_cloud,
+)
+
+__all__ = ["local_cloud", "local_cloud_factory", "module_cloud", "session_cloud"]

@@ -1,0 +1,80 @@
+"""Instances of services over time: scale to zero and back, minimums, restarts in mid-deployment."""
+
+import os
+from pathlib import Path
+
+import pytest
+from google.cloud import run_v2
+from tests.support.clock import FakeClock
+from tests.support.localcloud import CloudFactory, RunningCloud, start_cloud
+from tests.support.run_services import SERVER, RunTester
+
+WAITS = "import os; open(os.environ['GATE']).read()\n" + SERVER
+
+
+@pytest.mark.promise(104)
+@pytest.mark.promise(106)
+def test_an_idle_service_goes_to_zero_and_comes_back(
+    local_cloud_factory: CloudFactory, tmp_path: Path
+) -> None:
+    clock = FakeClock()
+    run = RunTester(local_cloud_factory(clock=clock), tmp_path)
+    service = run.deploy()
+    run.grant(service, f"serviceAccount:{run.account}")
+    first = run.get(service).json()["pid"]
+    pool = run.pool(service)
+    # The client has its answer a moment before the instance counts as idle; the log comes after.
+    logs, name = (
+        run.cloud.kernel.logs,
+        f"projects/{run.cloud.project}/logs/run.googleapis.com%2Frequests",
+    )
+    while not logs.query(run.cloud.project, log_name=name):
+        assert logs.wait(logs.latest(), 10)
+    clock.advance(899)
+    run.supervisor.tick()
+    assert pool.count == 1
+    clock.advance(2)
+    run.supervisor.tick()
+    assert pool.count == 0
+    assert run.supervisor.wait_until_gone(20)
+    assert list((run.cloud.home / "instances").iterdir()) == []
+    assert run.get(service).json()["pid"] != first
+
+
+def test_minimum_instances_start_with_the_daemon(local_cloud: RunningCloud, tmp_path: Path) -> None:
+    run = RunTester(local_cloud, tmp_path)
+    scaling = run_v2.RevisionScaling(min_instance_count=1, max_instance_count=2)
+    service = run.deploy("svc", scaling=scaling)
+    run.cloud.stop()
+    cloud = start_cloud(run.cloud.home)
+    try:
+        again = RunTester(cloud, tmp_path)
+        assert again.pool(service).count == 1
+    finally:
+        cloud.stop()
+
+
+def test_a_deployment_that_a_stop_cut_off_goes_on(
+    local_cloud: RunningCloud, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    run = RunTester(local_cloud, tmp_path)
+    service = run.service(run.image(WAITS))
+    service.template.containers[0].env = [run_v2.EnvVar(name="GATE", value=str(gate))]
+    operation = run.create("svc", service)
+    assert not operation.done()
+    run.cloud.stop()
+    cloud = start_cloud(run.cloud.home)
+    try:
+        again = RunTester(cloud, tmp_path)
+        with gate.open("w"):
+            pass
+        name = f"{again.parent}/services/svc"
+        page = cloud.kernel.operations.list(again.parent)
+        for each in page.operations:
+            cloud.kernel.operations.wait(each.name, 20)
+        ready = again.services.get_service(name=name, timeout=5)
+        assert ready.terminal_condition.state == run_v2.Condition.State.CONDITION_SUCCEEDED
+    finally:
+        cloud.stop()

@@ -1,0 +1,188 @@
+"""Cloud Run Admin API v2 through the official client: services and revisions, really running."""
+
+from pathlib import Path
+
+import pytest
+from google.api_core import exceptions
+from google.cloud import run_v2
+from google.protobuf.field_mask_pb2 import FieldMask
+from tests.support.localcloud import RunningCloud, start_cloud
+from tests.support.run_services import NEVER_LISTENS, RunTester
+
+SUCCEEDED = run_v2.Condition.State.CONDITION_SUCCEEDED
+FAILED = run_v2.Condition.State.CONDITION_FAILED
+
+
+@pytest.fixture
+def run(local_cloud: RunningCloud, tmp_path: Path) -> RunTester:
+    return RunTester(local_cloud, tmp_path)
+
+
+@pytest.mark.promise(32)
+def test_a_created_service_is_pending_first_and_ready_after(run: RunTester) -> None:
+    operation = run.create("svc", run.service(run.image()))
+    first, done = operation.metadata, operation.result(timeout=30)
+    assert first.reconciling or first.observed_generation == 1
+    assert first.uid
+    assert first.generation == 1
+    assert first.etag.startswith('"')
+    assert done.terminal_condition.type_ == "Ready"
+    assert done.terminal_condition.state == SUCCEEDED
+    assert {c.type_ for c in done.conditions} == {"RoutesReady", "ConfigurationsReady"}
+    assert not done.reconciling
+    assert done.observed_generation == done.generation == 1
+    assert done.latest_ready_revision == done.latest_created_revision
+    assert done.latest_ready_revision.rpartition("/")[2].startswith("svc-00001-")
+    assert done.uri == f"{run.cloud.http}/run/{run.cloud.project}/us-central1/svc"
+    assert operation.operation.name.startswith(f"{run.parent}/operations/")
+
+
+def test_a_service_gets_the_recorded_defaults(run: RunTester) -> None:
+    bare = run_v2.Service(
+        template=run_v2.RevisionTemplate(
+            service_account=run.account, containers=[run_v2.Container(image=run.image())]
+        )
+    )
+    created = run.create("svc", bare).result(timeout=30)
+    container = created.template.containers[0]
+    assert dict(container.resources.limits) == {"cpu": "1000m", "memory": "512Mi"}
+    assert (container.ports[0].name, container.ports[0].container_port) == ("http1", 8080)
+    assert container.startup_probe.tcp_socket.port == 8080
+    assert container.startup_probe.period_seconds == 240
+    assert created.template.max_instance_request_concurrency == 80
+    assert created.template.timeout.total_seconds() == 300
+
+
+def test_get_and_list_show_it_and_labels_are_kept(run: RunTester) -> None:
+    service = run.service(run.image())
+    service.labels["managed-by"] = "gpupipe"
+    created = run.create("svc", service).result(timeout=30)
+    assert run.services.get_service(name=created.name, timeout=5) == created
+    assert [s.name for s in run.services.list_services(parent=run.parent, timeout=5)] == [
+        created.name
+    ]
+    assert dict(created.labels) == {"managed-by": "gpupipe"}
+    everywhere = f"projects/{run.cloud.project}/locations/-"
+    with pytest.raises(exceptions.InvalidArgument):
+        list(run.services.list_services(parent=everywhere, timeout=5))
+
+
+def test_validate_only_checks_without_image_and_writes_nothing(run: RunTester) -> None:
+    image = f"us-central1-docker.pkg.dev/{run.cloud.project}/images/later:v1"
+    run.create("svc", run.service(image), validate_only=True).result(timeout=5)
+    with pytest.raises(exceptions.NotFound):
+        run.services.get_service(name=f"{run.parent}/services/svc", timeout=5)
+    with pytest.raises(exceptions.PermissionDenied, match=r"actAs' denied on service account"):
+        run.create("svc", run.service(image, service_account="nobody@x.iam.gserviceaccount.com"))
+
+
+def test_a_service_exists_once(run: RunTester) -> None:
+    run.deploy()
+    with pytest.raises(exceptions.AlreadyExists):
+        run.create("svc", run.service(run.image()))
+
+
+def test_an_update_with_a_mask_changes_only_that(run: RunTester) -> None:
+    created = run.deploy()
+    change = run_v2.Service(name=created.name, labels={"a": "b"}, description="not in the mask")
+    request = run_v2.UpdateServiceRequest(service=change, update_mask=FieldMask(paths=["labels"]))
+    updated = run.services.update_service(request=request, timeout=5).result(timeout=30)
+    assert dict(updated.labels) == {"a": "b"}
+    assert updated.description == ""
+    assert updated.template == created.template
+    assert updated.latest_ready_revision == created.latest_ready_revision
+    assert updated.generation == 2
+
+
+def test_an_update_under_an_old_etag_is_aborted(run: RunTester) -> None:
+    created = run.deploy()
+    created.etag = '"old"'
+    with pytest.raises(exceptions.Aborted):
+        run.services.update_service(service=created, timeout=5)
+    with pytest.raises(exceptions.InvalidArgument):
+        run.services.update_service(
+            request={"service": {"name": created.name}, "update_mask": {"paths": ["nonsense"]}},
+            timeout=5,
+        )
+
+
+def test_a_new_template_makes_a_new_revision_that_serves(run: RunTester) -> None:
+    created = run.deploy()
+    run.grant(created, f"serviceAccount:{run.account}")
+    created.template.containers[0].env.append(run_v2.EnvVar(name="COLOUR", value="blue"))
+    updated = run.services.update_service(service=created, timeout=5).result(timeout=30)
+    assert updated.latest_ready_revision.rpartition("/")[2].startswith("svc-00002-")
+    assert run.get(updated).json()["environ"]["COLOUR"] == "blue"
+    names = [r.name for r in run.revisions.list_revisions(parent=created.name, timeout=5)]
+    assert len(names) == 2
+    old = next(name for name in names if name != updated.latest_ready_revision)
+    run.revisions.delete_revision(name=old, timeout=5).result(timeout=5)
+    with pytest.raises(exceptions.FailedPrecondition):
+        run.revisions.delete_revision(name=updated.latest_ready_revision, timeout=5)
+
+
+def test_a_revision_that_never_listens_fails_and_the_old_one_serves(run: RunTester) -> None:
+    created = run.deploy()
+    run.grant(created, f"serviceAccount:{run.account}")
+    created.template.containers[0].image = run.image(NEVER_LISTENS)
+    operation = run.services.update_service(service=created, timeout=5)
+    with pytest.raises(exceptions.GoogleAPICallError, match="no model here"):
+        operation.result(timeout=30)
+    service = run.services.get_service(name=created.name, timeout=5)
+    assert service.terminal_condition.state == FAILED
+    assert service.latest_ready_revision == created.latest_ready_revision
+    failed = run.revisions.get_revision(name=service.latest_created_revision, timeout=5)
+    health = run_v2.Condition.RevisionReason.HEALTH_CHECK_CONTAINER_ERROR
+    assert {c.revision_reason for c in failed.conditions} == {health}
+    assert run.get(service).status_code == 200
+
+
+def test_a_missing_image_fails_the_operation(run: RunTester) -> None:
+    image = f"us-central1-docker.pkg.dev/{run.cloud.project}/images/none:v1"
+    with pytest.raises(exceptions.NotFound, match="not found"):
+        run.create("svc", run.service(image)).result(timeout=30)
+    service = run.services.get_service(name=f"{run.parent}/services/svc", timeout=5)
+    assert service.uri == ""
+
+
+def test_traffic_can_stay_with_an_old_revision(run: RunTester) -> None:
+    created = run.deploy()
+    run.grant(created, f"serviceAccount:{run.account}")
+    old = created.latest_ready_revision.rpartition("/")[2]
+    created.traffic = [run_v2.TrafficTarget(type_=2, revision=old, percent=100)]
+    created.template.containers[0].env.append(run_v2.EnvVar(name="COLOUR", value="blue"))
+    updated = run.services.update_service(service=created, timeout=5).result(timeout=30)
+    assert updated.traffic_statuses[0].revision == old
+    assert run.get(updated).json()["environ"]["K_REVISION"] == old
+    updated.traffic = [run_v2.TrafficTarget(type_=2, revision="svc-00009-xyz", percent=100)]
+    with pytest.raises(exceptions.InvalidArgument):
+        run.services.update_service(service=updated, timeout=5)
+
+
+def test_delete_tells_until_when_and_the_name_is_free_again(run: RunTester) -> None:
+    created = run.deploy()
+    run.grant(created, f"serviceAccount:{run.account}")
+    gone = run.services.delete_service(name=created.name, timeout=5).result(timeout=30)
+    assert (gone.expire_time - gone.delete_time).days == 30
+    with pytest.raises(exceptions.NotFound):
+        run.services.get_service(name=created.name, timeout=5)
+    request = {"parent": run.parent, "show_deleted": True}
+    assert [s.uid for s in run.services.list_services(request=request, timeout=5)] == [created.uid]
+    again = run.deploy()
+    assert again.uid != created.uid
+    policy = run.services.get_iam_policy(request={"resource": again.name}, timeout=5)
+    assert not policy.bindings
+
+
+def test_after_a_restart_the_service_answers_at_its_new_uri(run: RunTester) -> None:
+    created = run.deploy()
+    run.grant(created, f"serviceAccount:{run.account}")
+    run.cloud.stop()
+    cloud = start_cloud(run.cloud.home)
+    try:
+        again = RunTester(cloud, run.scratch / "again")
+        service = again.services.get_service(name=created.name, timeout=5)
+        assert service.uri.startswith(cloud.http)
+        assert again.get(service).json()["environ"]["K_SERVICE"] == "svc"
+    finally:
+        cloud.stop()

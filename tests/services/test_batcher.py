@@ -1,0 +1,157 @@
+"""The micro-batcher: what waits together runs together, nothing waits for company."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+
+import pytest
+
+from common.problems import ProblemError
+from gpu_inference.batcher import Batcher, Scored
+from tests.services.fakes import FixedClock
+
+
+class Device:
+    """Counts batches; each call can be held at the door and can fail."""
+
+    def __init__(self, *, held: bool = False) -> None:
+        self.batches: list[list[int]] = []
+        self.entered = threading.Semaphore(0)
+        self.door = threading.Event()
+        self.error: Exception | None = None
+        if not held:
+            self.door.set()
+
+    def score(self, rows: Sequence[list[int]]) -> list[list[float]]:
+        self.batches.append([row[0] for row in rows])
+        self.entered.release()
+        assert self.door.wait(20)
+        if self.error:
+            raise self.error
+        return [[float(row[0])] for row in rows]
+
+
+def run(
+    device: Device, scene: Callable[[Batcher], Awaitable[None]], *, workers: int = 1, limit: int = 8
+) -> None:
+    async def play() -> None:
+        batcher = Batcher(
+            device.score, max_batch=4, workers=workers, queue_limit=limit, clock=FixedClock()
+        )
+        working = asyncio.create_task(batcher.run())
+        try:
+            await asyncio.wait_for(scene(batcher), 20)
+        finally:
+            device.door.set()
+            working.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await working
+
+    asyncio.run(play())
+
+
+async def request(batcher: Batcher, *rows: int) -> Scored:
+    with batcher.admit(len(rows)):
+        return await batcher.score([[row] * (row % 7 + 1) for row in rows])
+
+
+async def entered(device: Device) -> None:
+    assert await asyncio.to_thread(device.entered.acquire, timeout=20)
+
+
+def test_what_queued_during_a_batch_is_the_next_batch() -> None:
+    device = Device(held=True)
+
+    async def scene(batcher: Batcher) -> None:
+        first = asyncio.create_task(request(batcher, 1))
+        await entered(device)
+        others = [asyncio.create_task(request(batcher, row)) for row in (2, 3, 4, 5, 6)]
+        await asyncio.sleep(0)  # lets the tasks queue; no time passes
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        device.door.set()
+        answers = [await task for task in (first, *others)]
+        assert [answer.rows for answer in answers] == [[[float(n)]] for n in range(1, 7)]
+
+    run(device, scene)
+    assert device.batches == [[1], [2, 3, 4, 5], [6]]
+
+
+def test_rows_run_by_length_and_come_back_in_order() -> None:
+    device = Device()
+
+    async def scene(batcher: Batcher) -> None:
+        answer = await request(batcher, 6, 1, 5, 2, 4, 3, 0, 13)
+        assert answer.rows == [[6.0], [1.0], [5.0], [2.0], [4.0], [3.0], [0.0], [13.0]]
+
+    run(device, scene)
+    assert device.batches == [[0, 1, 2, 3], [4, 5, 6, 13]]
+
+
+def test_small_request_does_not_wait_for_all_of_a_large_one() -> None:
+    device = Device(held=True)
+
+    async def scene(batcher: Batcher) -> None:
+        large = asyncio.create_task(request(batcher, *range(100, 140)))
+        await entered(device)
+        small = asyncio.create_task(request(batcher, 1))
+        device.door.set()
+        await small
+        assert not large.done()
+        await large
+
+    run(device, scene)
+    assert [1] in device.batches[:4]
+
+
+@pytest.mark.promise(35)
+def test_full_queue_is_429_and_leaves_the_others_alone() -> None:
+    device = Device(held=True)
+
+    async def scene(batcher: Batcher) -> None:
+        tasks = [asyncio.create_task(request(batcher, row)) for row in range(8)]
+        await entered(device)
+        with pytest.raises(ProblemError) as caught:
+            await request(batcher, 9)
+        assert (caught.value.status, caught.value.code) == (429, "queue_full")
+        assert caught.value.blame.value == "capacity"
+        assert "retry-after" in caught.value.headers()
+        device.door.set()
+        assert len(await asyncio.gather(*tasks)) == 8
+        assert (await request(batcher, 9)).rows == [[9.0]]
+
+    run(device, scene)
+
+
+def test_one_large_request_is_always_taken_when_idle() -> None:
+    async def scene(batcher: Batcher) -> None:
+        assert len((await request(batcher, *range(50))).rows) == 50
+
+    run(Device(), scene, limit=1)
+
+
+def test_failure_reaches_its_requests_and_the_worker_goes_on() -> None:
+    device = Device()
+    device.error = RuntimeError("device lost")
+
+    async def scene(batcher: Batcher) -> None:
+        with pytest.raises(RuntimeError, match="device lost"):
+            await request(batcher, 1)
+        device.error = None
+        assert (await request(batcher, 2)).rows == [[2.0]]
+
+    run(device, scene)
+
+
+def test_cpu_workers_run_side_by_side() -> None:
+    device = Device(held=True)
+
+    async def scene(batcher: Batcher) -> None:
+        first = asyncio.create_task(request(batcher, 1))
+        await entered(device)
+        second = asyncio.create_task(request(batcher, 2))
+        await entered(device)
+        device.door.set()
+        await asyncio.gather(first, second)
+
+    run(device, scene, workers=2)

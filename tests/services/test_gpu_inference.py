@@ -1,0 +1,302 @@
+"""gpu-inference over HTTP with a fake scorer: /process, /predict, readiness, queue."""
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Any
+
+import pytest
+
+from common.objects import work_name
+from common.settings import Environment, SettingError
+from common.store import StorageUnavailableError
+from gpu_inference.app import create_app, read_settings
+from gpu_inference.bundle import BAKED, Bundle, BundleError, parse_manifest
+from gpu_inference.loading import Ready, build_engine
+from tests.services.fakes import (
+    INPUT,
+    WORK,
+    FakeScorer,
+    FixedClock,
+    MemoryStore,
+    TestClient,
+    client_of,
+    error_of,
+)
+
+ENVIRONMENT = {"WORK_BUCKET": WORK, "GOOGLE_CLOUD_PROJECT": "p", "MAX_WINDOWS": "2"}
+VOCABULARY = (BAKED / "vocab.txt").read_text("utf-8").split("\n")
+MANIFEST = parse_manifest((BAKED / "manifest.json").read_bytes())
+SOURCE = {"bucket": INPUT, "name": "a.txt", "generation": "77"}
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def scorer() -> FakeScorer:
+    return FakeScorer()
+
+
+@pytest.fixture
+def load(store: MemoryStore, scorer: FakeScorer) -> Callable[[], Ready]:
+    settings = read_settings(Environment(ENVIRONMENT))
+
+    def ready() -> Ready:
+        bundle = Bundle(MANIFEST, b"", VOCABULARY)
+        return Ready(store, build_engine(settings.model, bundle, scorer, FixedClock()))
+
+    return ready
+
+
+@pytest.fixture
+def client(load: Callable[[], Ready]) -> Iterator[TestClient]:
+    settings = read_settings(Environment(ENVIRONMENT))
+    with client_of(create_app(settings, load, FixedClock())) as client:
+        yield client
+
+
+def chunk(store: MemoryStore, *texts: Any, number: int = 0) -> dict[str, Any]:
+    name = work_name("chunks", "a.txt", "77", number)
+    lines = [json.dumps({"id": str(i), "text": text}) for i, text in enumerate(texts)]
+    return {
+        "bucket": WORK,
+        "name": name,
+        "generation": store.put(WORK, name, "\n".join(lines).encode()),
+    }
+
+
+def process(client: TestClient, ref: Any, **more: Any) -> Any:
+    return client.post(
+        "/process", json={"input": SOURCE, "chunk": ref, "execution_id": "e-1"} | more
+    )
+
+
+def scores(store: MemoryStore, name: str) -> list[Any]:
+    return [json.loads(line) for line in store.data(WORK, name).split(b"\n") if line]
+
+
+def test_chunk_becomes_scores(client: TestClient, store: MemoryStore) -> None:
+    response = process(client, chunk(store, "good", "so good", "good"))
+    assert response.status_code == 200
+    answer = response.json()
+    assert answer["items"] == 3
+    assert answer["device"] == "cpu"
+    assert answer["model"] == {
+        "name": MANIFEST.name,
+        "version": MANIFEST.version,
+        "sha256": MANIFEST.graph.sha256,
+    }
+    assert set(answer["timings_ms"]) == {"queue", "inference"}
+    assert answer["scores"]["name"] == work_name("scores", "a.txt", "77", 0)
+    records = scores(store, answer["scores"]["name"])
+    assert [record["id"] for record in records] == ["0", "1", "2"]
+    assert [record["label"] for record in records] == ["positive", "negative", "positive"]
+    assert records[0] == {
+        "id": "0",
+        "label": "positive",
+        "score": 0.7,
+        "scores": {"negative": 0.1, "neutral": 0.2, "positive": 0.7},
+        "windows": 1,
+        "truncated": False,
+    }
+
+
+@pytest.mark.promise("D29")
+def test_second_delivery_finds_the_first_scores(client: TestClient, store: MemoryStore) -> None:
+    ref = chunk(store, "good")
+    first, second = process(client, ref).json(), process(client, ref).json()
+    assert first["scores"] == second["scores"]
+    assert len(store.names(WORK)) == 2
+
+
+def test_long_text_is_averaged_over_windows(client: TestClient, store: MemoryStore) -> None:
+    answer = process(client, chunk(store, "good " * 301)).json()
+    [record] = scores(store, answer["scores"]["name"])
+    assert (record["windows"], record["truncated"]) == (2, False)
+    assert record["scores"] == {"negative": 0.475, "neutral": 0.15, "positive": 0.375}
+
+
+def test_too_long_text_fails_alone(client: TestClient, store: MemoryStore) -> None:
+    answer = process(client, chunk(store, "good", "good " * 1000)).json()
+    records = scores(store, answer["scores"]["name"])
+    assert records[0]["label"] == "positive"
+    assert records[1]["error"]["code"] == "text_too_long"
+    response = process(client, chunk(store, "good " * 1000, number=1))
+    assert (response.status_code, error_of(response)["code"]) == (413, "text_too_long")
+
+
+@pytest.mark.parametrize("line", [b"", b"x", b"[1]", b'{"id": 1, "text": "a"}', b'{"id": "1"}'])
+def test_broken_chunk_is_the_systems_fault(
+    client: TestClient, store: MemoryStore, line: bytes
+) -> None:
+    ref = chunk(store, "x")
+    ref["generation"] = store.put(WORK, ref["name"], line)
+    response = process(client, ref)
+    assert (response.status_code, error_of(response)["class"]) == (422, "system")
+
+
+def test_missing_chunk_is_404_of_the_system(client: TestClient, store: MemoryStore) -> None:
+    response = process(client, chunk(store, "x") | {"generation": "1"})
+    assert (response.status_code, error_of(response)["class"]) == (404, "system")
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"chunk": None}, "chunk"),
+        ({"chunk": {"bucket": WORK, "name": "x"}}, "chunk.generation"),
+        (
+            {"chunk": {"bucket": WORK, "name": "chunks/x/00000.jsonl", "generation": 1}},
+            "chunk.name",
+        ),
+        ({"input": {"bucket": INPUT, "name": "a.txt"}}, "input.generation"),
+        ({"execution_id": ""}, "execution_id"),
+    ],
+)
+def test_malformed_request_names_the_field(
+    client: TestClient, store: MemoryStore, change: dict[str, Any], field: str
+) -> None:
+    response = process(client, chunk(store, "x"), **change)
+    assert response.status_code == 400
+    assert error_of(response)["details"]["field"] == field
+
+
+def test_storage_outage_is_503(client: TestClient, store: MemoryStore) -> None:
+    ref = chunk(store, "x")
+    store.refusals[("read", ref["name"])] = StorageUnavailableError(WORK, ref["name"], "Timeout")
+    assert process(client, ref).status_code == 503
+
+
+def test_device_failure_is_500(client: TestClient, store: MemoryStore, scorer: FakeScorer) -> None:
+    scorer.error = RuntimeError("a text of the user")
+    response = process(client, chunk(store, "x"))
+    assert (response.status_code, error_of(response)["code"]) == (500, "internal_error")
+    assert "user" not in response.text
+
+
+@pytest.mark.promise(35)
+def test_full_queue_is_429(load: Callable[[], Ready], scorer: FakeScorer) -> None:
+    settings = read_settings(Environment(ENVIRONMENT))
+    with (
+        client_of(create_app(settings, load, FixedClock())) as client,
+        ThreadPoolExecutor(17) as pool,
+    ):
+        scorer.entered.acquire()  # the warm-up
+        scorer.hold.clear()
+        body = {"instances": ["good"] * 8}
+        waiting = [pool.submit(client.post, "/predict", json=body) for _ in range(17)]
+        refused = next(as_completed(waiting, timeout=20)).result()
+        assert refused.status_code == 429
+        assert refused.headers["retry-after"]
+        assert error_of(refused)["class"] == "capacity"
+        scorer.hold.set()
+        assert sorted(task.result().status_code for task in waiting) == [200] * 16 + [429]
+
+
+@pytest.mark.promise("S74")
+@pytest.mark.promise("D2")
+def test_predict_in_the_recipes_form(client: TestClient) -> None:
+    answer = client.post("/predict", json={"text": "good"}).json()
+    assert answer["prediction"] == [0.1, 0.2, 0.7]
+    assert answer["labels"] == ["negative", "neutral", "positive"]
+    assert answer["confidence"] == 0.7
+    assert answer["device_used"] == "cpu"
+    assert answer["inference_time_seconds"] == 0
+    assert answer["input_length"] == 4
+
+
+def test_predict_instances(client: TestClient) -> None:
+    body = {"instances": [{"id": "x", "text": "good"}, "so good"], "parameters": {}}
+    answer = client.post("/predict", json=body).json()
+    assert [one["label"] for one in answer["predictions"]] == ["positive", "negative"]
+    assert answer["predictions"][0]["id"] == "x"
+    assert "id" not in answer["predictions"][1]
+
+
+@pytest.mark.promise("S74")
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        ({}, 400, "instances"),
+        ({"text": None}, 400, "text"),
+        ({"text": ""}, 400, "text"),
+        ({"text": " \n"}, 400, "text"),
+        ({"text": ["a"]}, 400, "text"),
+        ({"text": "a" * 20_001}, 413, "text"),
+        ({"instances": []}, 400, "instances"),
+        ({"instances": "abc"}, 400, "instances"),
+        ({"instances": ["a"] * 257}, 400, "instances"),
+        ({"instances": ["a", 5]}, 400, "instances[1]"),
+        ({"instances": [{"id": "1"}]}, 400, "instances[0].text"),
+        ({"instances": [{"text": "a", "id": 7}]}, 400, "instances[0].id"),
+        ({"instances": ["\ud800"]}, 400, "instances[0]"),
+    ],
+)
+def test_predict_refusals(client: TestClient, body: Any, status: int, field: str) -> None:
+    response = client.post("/predict", content=json.dumps(body))
+    assert response.status_code == status
+    assert error_of(response)["details"]["field"] == field
+
+
+@pytest.mark.promise(87)
+@pytest.mark.promise("S73")
+def test_health(client: TestClient) -> None:
+    health = {
+        "service": "gpu-inference",
+        "gpu_available": False,
+        "device": "cpu",
+        "model_loaded": True,
+    }
+    assert client.get("/health").json() == {"status": "healthy"} | health
+    assert client.get("/ready").json() == {"status": "ready"} | health
+
+
+@pytest.mark.promise("D2")
+def test_not_ready_before_the_model_is(load: Callable[[], Ready], scorer: FakeScorer) -> None:
+    settings = read_settings(Environment(ENVIRONMENT))
+    scorer.hold.clear()
+    app = create_app(settings, load, FixedClock())
+    with TestClient(app) as client:
+        assert scorer.entered.acquire(timeout=20)  # the warm-up runs, and is held
+        assert client.get("/health").status_code == 200
+        assert error_of(client.get("/ready"))["code"] == "not_ready"
+        assert client.post("/predict", json={"text": "x"}).status_code == 503
+        scorer.hold.set()
+        assert client.portal is not None
+        client.portal.call(app.state.startup.wait)
+        assert client.get("/ready").status_code == 200
+
+
+def test_refused_bundle_stays_not_ready() -> None:
+    def refuse() -> Ready:
+        raise BundleError("model.onnx is not the file that manifest.json describes")
+
+    settings = read_settings(Environment(ENVIRONMENT))
+    with client_of(create_app(settings, refuse, FixedClock())) as client:
+        response = client.get("/ready")
+        assert response.status_code == 503
+        assert "model.onnx" in error_of(response)["message"]
+
+
+def test_vertex_ai_names_are_honoured(load: Callable[[], Ready]) -> None:
+    variables = ENVIRONMENT | {
+        "AIP_HTTP_PORT": "9090",
+        "AIP_PREDICT_ROUTE": "/v1/endpoints/1:predict",
+        "AIP_HEALTH_ROUTE": "/v1/endpoints/1",
+        "AIP_STORAGE_URI": "gs://b/m",
+    }
+    settings = read_settings(Environment(variables))
+    assert settings.port == 9090
+    assert settings.model.model_uri == "gs://b/m"
+    with client_of(create_app(settings, load, FixedClock())) as client:
+        assert client.get("/v1/endpoints/1").status_code == 200
+        for path in ("/v1/endpoints/1:predict", "/predict"):
+            assert client.post(path, json={"instances": ["x"]}).status_code == 200
+
+
+def test_unknown_device_is_a_wrong_setting() -> None:
+    with pytest.raises(SettingError, match="DEVICE"):
+        read_settings(Environment({"DEVICE": "tpu"}))
