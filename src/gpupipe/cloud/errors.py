@@ -153,9 +153,10 @@ def translated(what: str, resource: str) -> Iterator[None]:
     except api.GoogleAPICallError as error:
         raise ApiError(refusal_of(error), what=what, resource=resource) from error
     except auth.GoogleAuthError as error:
-        raise ApiError(
-            Refusal("UNAUTHENTICATED", "", str(error)), what=what, resource=resource
-        ) from error
+        # A token that could not be fetched for want of a connection says nothing about credentials.
+        unreachable = isinstance(error, auth.TransportError) or error.retryable
+        code = "UNAVAILABLE" if unreachable else "UNAUTHENTICATED"
+        raise ApiError(Refusal(code, "", str(error)), what=what, resource=resource) from error
     except (requests.RequestException, OSError) as error:
         raise ApiError(
             Refusal("UNAVAILABLE", "", str(error)), what=what, resource=resource

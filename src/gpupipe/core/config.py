@@ -173,6 +173,12 @@ def _fault(fault: Any) -> str:
     place = ".".join(str(part) for part in fault["loc"])
     if fault["type"] != "extra_forbidden":
         return f"{place}: {fault['msg']}"
-    known = [*FileConfig.model_fields, *GpuServiceConfig.model_fields]
-    close = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
+    close = difflib.get_close_matches(str(fault["loc"][-1]), _keys_beside(fault["loc"]), n=1)
     return f"{place}: no such key" + (f"; did you mean {close[0]}?" if close else "")
+
+
+def _keys_beside(place: tuple[Any, ...]) -> list[str]:
+    """The keys that may stand where an unknown one does."""
+    if len(place) == 1:
+        return list(FileConfig.model_fields)
+    return list((GpuServiceConfig if place[0] == "gpu_inference" else ServiceConfig).model_fields)

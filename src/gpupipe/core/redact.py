@@ -9,10 +9,13 @@ _SECRETS = (
     (re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"), "[redacted]"),
     # Google's access tokens
     (re.compile(r"ya29\.[A-Za-z0-9._-]+"), "[redacted]"),
+    # private keys, as lines or escaped in JSON
+    (re.compile(r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
+     "[redacted]"),
     # fields that carry a secret by name
     (
         re.compile(r"(?i)(\"?(?:refresh_token|access_token|client_secret|private_key)\"?\s*[:=]\s*)"
-                   r"\"?[^\s\",}]+\"?"),
+                   r"(?:\"(?:[^\"\\]|\\.)*\"|\"?[^\s\",}]+)"),
         r"\1[redacted]",
     ),
 )  # fmt: skip
