@@ -54,17 +54,18 @@ def _report(error: Exception, arguments: list[str]) -> int:
 
 
 def _usage_error(error: Any) -> GpupipeError | None:
-    """Click's own refusals (unknown option, bad value), in our four parts."""
-    import click
+    """Typer's own refusals (unknown option, bad value), in our four parts."""
+    import typer
 
-    if isinstance(error, click.Abort):
+    if isinstance(error, typer.Abort):
         return GpupipeError(
             "Nothing was done: the question was not answered.",
             resolution="Run the command again, or add --yes to answer yes.",
             doc="reference/cli.md",
             exit=Exit.INTERRUPTED,
         )
-    if not isinstance(error, click.ClickException):
+    # Typer carries a Click of its own whose base class it does not export.
+    if not (hasattr(error, "format_message") and hasattr(error, "exit_code")):
         return None
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "gpupipe"

@@ -16,7 +16,7 @@ class QuotasApi(Api):
     """The one call that gpupipe needs of Cloud Quotas."""
 
     def limit(self, project: str, region: str, quota_id: str) -> int | None:
-        """The limit in the quota's own unit (milli-CPU, bytes, GPUs); None where it is not known.
+        """The limit in the quota's own unit (milli-CPU, bytes, GPUs); None: not known, or none.
 
         Only a conclusive answer counts: no API, no permission or no row means unknown, not zero.
         """
@@ -36,7 +36,8 @@ class QuotasApi(Api):
             raise
         for row in info.dimensions_infos if info is not None else ():
             if _covers(dict(row.dimensions), list(row.applicable_locations), region):
-                return int(row.details.value)
+                value = int(row.details.value)
+                return value if value >= 0 else None  # -1: unlimited
         return None
 
 

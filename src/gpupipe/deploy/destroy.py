@@ -52,7 +52,7 @@ def plan_removal(world: World, *, keep: frozenset[str], parallelism: int) -> Rem
     """What is there and ours, in the order of removal."""
     steps = [step for step in STEPS if step.key not in SHARED and step.kind != "image"]
     observed = observe(world, steps, parallelism=parallelism)
-    present = [step for step in steps if _is_there(observed[step.key])]
+    present = [step for step in steps if _is_ours(world, observed[step.key])]
     actions = tuple(
         action(step, world, Verb.DELETE, "it belongs to this pipeline")
         for step in sorted(present, key=_rank)
@@ -64,9 +64,12 @@ def plan_removal(world: World, *, keep: frozenset[str], parallelism: int) -> Rem
     return Removal(actions, tuple(kept))
 
 
-def _is_there(observed: object) -> bool:
-    # Project grants are observed as a set of bindings, everything else as None or a value.
-    return bool(observed) if isinstance(observed, frozenset) else observed is not None
+def _is_ours(world: World, observed: object) -> bool:
+    # Project grants are observed as a set of bindings, some of them of Google's shared agents;
+    # everything else as None or a value.
+    if isinstance(observed, frozenset):
+        return any(member in world.spec.members for _, member in observed)
+    return observed is not None
 
 
 def _rank(step: Step) -> tuple[int, bool]:

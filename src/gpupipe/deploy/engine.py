@@ -28,7 +28,7 @@ from gpupipe.deploy.steps import STEPS
 Progress = Callable[[Sequence[Action]], AbstractContextManager[Report]]
 """Shows the events of a run of these actions."""
 
-BEFORE_LEASE = ("apis", "bucket:staging")
+BEFORE_LEASE = ("apis", "account:build", "bucket:staging")
 """What must exist before there can be a lease; a bucket is made by one of two deploys, never twice."""
 
 _ON_A_FILES_WAY = frozenset({"image", "service", "bucket", "workflow", "trigger", "project grants"})

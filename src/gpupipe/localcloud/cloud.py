@@ -6,6 +6,7 @@ The daemon runs one; tests run as many as they like, each over a folder of its o
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from gpupipe.core.clock import Clock
@@ -24,6 +25,17 @@ from gpupipe.localcloud.transport.request_log import RequestLog
 from gpupipe.localcloud.transport.rpc import Surface
 
 
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Wished ports; 0, and one that somebody else has, are any free one."""
+
+    http: int
+    grpc: int
+
+
+ANY_PORTS = Ports(0, 0)
+
+
 class LocalCloud:
     """start() once, then stop() once. `on_stop` is called when a client asks for the end."""
 
@@ -34,11 +46,13 @@ class LocalCloud:
         *,
         services: Iterable[Factory] = SERVICES,
         on_stop: Callable[[], None] = lambda: None,
+        ports: Ports = ANY_PORTS,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._factories = tuple(services)
         self._on_stop = on_stop
+        self._ports = ports
         self._ended = ExitStack()
         self._surfaces: tuple[Surface, ...] = ()
         self._kernel: Kernel | None = None
@@ -100,7 +114,7 @@ class LocalCloud:
         kernel = self._kernel = build_kernel(self._settings, self._clock)
         stack.callback(kernel.log_database.close)
         stack.callback(kernel.database.close)
-        http = HttpListener()
+        http = HttpListener(self._ports.http)
         stack.callback(http.stop)
         self._http_address = kernel.http = kernel.identity.issuer = http.address
         kernel.loop = http.loop
@@ -118,7 +132,8 @@ class LocalCloud:
         # Stopping goes the other way: no new calls first, then the work that runs, then the rest.
         stack.callback(kernel.operations.stop)
         kernel.operations.recover()
-        grpc = GrpcListener((row for one in self._surfaces for row in one.rpcs()), pipeline)
+        rows = (row for one in self._surfaces for row in one.rpcs())
+        grpc = GrpcListener(rows, pipeline, self._ports.grpc)
         stack.callback(grpc.stop)
         self._grpc_address = f"127.0.0.1:{grpc.port}"
         grpc.start()

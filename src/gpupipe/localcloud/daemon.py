@@ -220,9 +220,9 @@ def _stop(home: Path, clock: Clock) -> bool:
     info = status(home)
     if info is None or not _asked(info):
         _signal(process, signal.SIGTERM)
-    if not _wait_gone(home, clock, _STOP_S):
+    if not _wait_gone(home, process, clock):
         _signal(process, signal.SIGKILL)
-        if not _wait_gone(home, clock, _STOP_S):
+        if not _wait_gone(home, process, clock):
             raise _does_not_end(home)
     state_file(home).unlink(missing_ok=True)
     return True
@@ -236,9 +236,10 @@ def _asked(info: DaemonInfo) -> bool:
     return True
 
 
-def _wait_gone(home: Path, clock: Clock, timeout_s: float) -> bool:
-    deadline = clock.monotonic() + timeout_s
-    while is_alive(home):
+def _wait_gone(home: Path, process: int | None, clock: Clock) -> bool:
+    """Until the lock is free and the process, which frees it a moment before its end, is gone."""
+    deadline = clock.monotonic() + _STOP_S
+    while is_alive(home) or (process is not None and process_start(process) is not None):
         if clock.monotonic() >= deadline:
             return False
         clock.sleep(_POLL_S)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gpupipe import __version__
 from gpupipe.core.clock import SystemClock
-from gpupipe.localcloud.cloud import LocalCloud
+from gpupipe.localcloud.cloud import ANY_PORTS, LocalCloud, Ports
 from gpupipe.localcloud.daemon_state import (
     DaemonInfo,
     only_daemon,
@@ -28,6 +28,7 @@ from gpupipe.localcloud.kernel.secret_file import write_secret
 from gpupipe.localcloud.settings import Settings
 
 _log = logging.getLogger("gpupipe.localcloud")
+_PORTS = "ports"
 
 
 def main(arguments: list[str]) -> int:
@@ -63,10 +64,13 @@ def _serve(home: Path, ready_fd: int | None) -> None:
     end = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: end.set())
-    cloud = LocalCloud(Settings(home), SystemClock(), on_stop=end.set)
+    # Addresses of services stand in workflows and in users' notes: they outlive a restart.
+    ports = _last_ports(home)
+    cloud = LocalCloud(Settings(home), SystemClock(), on_stop=end.set, ports=ports)
     cloud.start()
     try:
         info = _info(home, cloud)
+        write_secret(home / _PORTS, _ports_of(info))
         write_secret(state_file(home), to_json(info))
         _log.info("version %s answers at %s and grpc %s", info.version, info.http, info.grpc)
         _announce(ready_fd, info)
@@ -75,6 +79,18 @@ def _serve(home: Path, ready_fd: int | None) -> None:
     finally:
         state_file(home).unlink(missing_ok=True)
         cloud.stop()
+
+
+def _last_ports(home: Path) -> Ports:
+    try:
+        http, grpc = (int(word) for word in (home / _PORTS).read_text().split())
+    except (OSError, ValueError):
+        return ANY_PORTS
+    return Ports(http, grpc)
+
+
+def _ports_of(info: DaemonInfo) -> bytes:
+    return " ".join(address.rpartition(":")[2] for address in (info.http, info.grpc)).encode()
 
 
 def _info(home: Path, cloud: LocalCloud) -> DaemonInfo:

@@ -17,6 +17,8 @@ from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.artifactregistry import surface as artifactregistry
 from gpupipe.localcloud.services.cloudbuild import surface as cloudbuild
 from gpupipe.localcloud.services.cloudquotas import surface as cloudquotas
+from gpupipe.localcloud.services.eventarc import surface as eventarc
+from gpupipe.localcloud.services.executions import surface as executions
 from gpupipe.localcloud.services.iam import surface as iam
 from gpupipe.localcloud.services.iamcredentials import surface as iamcredentials
 from gpupipe.localcloud.services.logging import surface as logging
@@ -24,6 +26,7 @@ from gpupipe.localcloud.services.resourcemanager import surface as resourcemanag
 from gpupipe.localcloud.services.run import surface as run
 from gpupipe.localcloud.services.serviceusage import surface as serviceusage
 from gpupipe.localcloud.services.storage import surface as storage
+from gpupipe.localcloud.services.workflows import surface as workflows
 from gpupipe.localcloud.transport.pipeline import Pipeline
 from gpupipe.localcloud.transport.rpc import Surface
 
@@ -33,6 +36,8 @@ SERVICES: tuple[Factory, ...] = (
     artifactregistry.build,
     cloudbuild.build,
     cloudquotas.build,
+    eventarc.build,
+    executions.build,
     iam.build,
     iamcredentials.build,
     logging.build,
@@ -40,4 +45,5 @@ SERVICES: tuple[Factory, ...] = (
     run.build,
     serviceusage.build,
     storage.build,
+    workflows.build,
 )

@@ -38,15 +38,15 @@ def _file_json(one: Outcome) -> dict[str, Any]:
 def print_files(console: Console, outcomes: Sequence[Outcome]) -> None:
     """The table for people."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("file", overflow="fold")
-    table.add_column("label")
+    table.add_column("file", overflow="fold", ratio=2)
+    table.add_column("label", no_wrap=True)
     table.add_column("score", justify="right")
     for stage in STAGES:
         table.add_column(stage, justify="right")
-    table.add_column("result", overflow="fold")
+    table.add_column("result", overflow="fold", ratio=3)
     for one in outcomes:
         table.add_row(
-            Text(one.sent.path),
+            Text(one.sent.object.name),
             Text(one.label or one.state, style=_STYLES.get(one.state, "")),
             "" if one.score is None else f"{one.score:.3f}",
             *(_seconds(one, stage) for stage in STAGES),

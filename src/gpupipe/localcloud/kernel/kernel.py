@@ -16,6 +16,7 @@ from gpupipe.localcloud.kernel.policies import Policies
 from gpupipe.localcloud.kernel.projects import Project, Projects
 from gpupipe.localcloud.kernel.quotas import Quotas
 from gpupipe.localcloud.kernel.registry_images import Images
+from gpupipe.localcloud.kernel.workflow_runs import WorkflowRuns
 from gpupipe.localcloud.settings import Settings
 from gpupipe.localcloud.store.database import Database
 from gpupipe.localcloud.store.resources import Resources
@@ -56,6 +57,7 @@ class Kernel:
     logs: Logs
     images: Images
     quotas: Quotas
+    workflow_runs: WorkflowRuns
     http: str = ""
     loop: Callable[[], asyncio.AbstractEventLoop] = _no_loop
 
@@ -78,12 +80,13 @@ def build_kernel(settings: Settings, clock: Clock) -> Kernel:
             projects.set_enabled(project.id, f"{api}.googleapis.com", enabled=True)
 
     projects.on_create(on_create)
+    resources = Resources(database)
     return Kernel(
         settings=settings,
         clock=clock,
         database=database,
         log_database=log_database,
-        resources=Resources(database),
+        resources=resources,
         projects=projects,
         policies=policies,
         authorizer=Authorizer(policies, projects),
@@ -94,4 +97,5 @@ def build_kernel(settings: Settings, clock: Clock) -> Kernel:
         logs=Logs(log_database, clock),
         images=Images(database, clock, settings.images),
         quotas=Quotas(database),
+        workflow_runs=WorkflowRuns(resources),
     )

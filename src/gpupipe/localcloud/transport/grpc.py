@@ -24,18 +24,24 @@ _OPTIONS = (("grpc.so_reuseport", 0),)
 
 
 class GrpcListener:
-    """Serves rows on 127.0.0.1 at a port that the system chooses."""
+    """Serves rows on 127.0.0.1, at the wished port where it is free."""
 
-    def __init__(self, rpcs: Iterable[Rpc], pipeline: Pipeline) -> None:
+    def __init__(self, rpcs: Iterable[Rpc], pipeline: Pipeline, wished_port: int = 0) -> None:
         self._workers = ThreadPoolExecutor(_THREADS, thread_name_prefix="grpc")
         self._server = grpc.server(
             self._workers, handlers=[_Lookup(_by_path(rpcs), pipeline)], options=_OPTIONS
         )
-        self.port = self._server.add_insecure_port("127.0.0.1:0")
+        self.port = self._bind(wished_port)
 
     def start(self) -> None:
         """Begin to serve."""
         self._server.start()
+
+    def _bind(self, wished: int) -> int:
+        try:
+            return self._server.add_insecure_port(f"127.0.0.1:{wished}")
+        except RuntimeError:
+            return self._server.add_insecure_port("127.0.0.1:0")
 
     def stop(self) -> None:
         """Take no more calls, give those that run a second, and free the port."""

@@ -26,11 +26,18 @@ _GRACE_S = 2
 _START_S = 20.0
 
 
-class HttpListener:
-    """Serves routes on 127.0.0.1 at a port that the system chooses, known from the start."""
+def _bound(wished_port: int) -> socket.socket:
+    try:
+        return socket.create_server(("127.0.0.1", wished_port), backlog=_BACKLOG)
+    except OSError:
+        return socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
 
-    def __init__(self) -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
+
+class HttpListener:
+    """Serves routes on 127.0.0.1, at the wished port where it is free; known from the start."""
+
+    def __init__(self, wished_port: int = 0) -> None:
+        self._socket = _bound(wished_port)
         self.port: int = self._socket.getsockname()[1]
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None

@@ -1,0 +1,1 @@
+"""Eventarc (google.cloud.eventarc.v1), triggers of Cloud Storage events."""

@@ -1,0 +1,1 @@
+"""Workflow Executions (google.cloud.workflows.executions.v1)."""

@@ -1,0 +1,112 @@
+"""The interpreter's ports in the local cloud: HTTP, the daemon's clock, Cloud Logging."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.services.executions.http_port import HttpPort
+from gpupipe.workflows.effects import Effects
+
+_LOG = "workflows.googleapis.com%2Fexecutions_system"  # gcp-facts §7, UNSURE
+_RESOURCE = "workflows.googleapis.com/Workflow"
+_LABEL = "workflows.googleapis.com/execution_id"
+
+
+class ClockPort:
+    """The daemon's time, the loop's pauses."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return self._kernel.clock.now().timestamp()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait without holding a thread."""
+        await asyncio.sleep(seconds)
+
+    async def yield_(self) -> None:
+        """Let others run."""
+        await asyncio.sleep(0)
+
+
+class LogPort:
+    """Entries of `sys.log`, on the workflow, with the execution as a label.
+
+    They are written by `writer` in their order: the loop does not wait for the database.
+    """
+
+    def __init__(self, kernel: Kernel, workflow: Any, execution_id: str, writer: Executor) -> None:
+        self._kernel = kernel
+        self._workflow = workflow
+        self._execution_id = execution_id
+        self._writer = writer
+
+    def write(self, severity: str, payload: Any) -> None:
+        """One entry."""
+        self._writer.submit(self._entry(severity, payload))
+
+    def _entry(self, severity: str, payload: Any) -> Callable[[], object]:
+        _, project, _, location, _, workflow_id = self._workflow.name.split("/")
+        text = payload if isinstance(payload, str | dict) else json.dumps(payload)
+        now = self._kernel.clock.now()
+        return lambda: self._kernel.logs.write(
+            f"projects/{project}/logs/{_LOG}",
+            _RESOURCE,
+            {"workflow_id": workflow_id, "location": location},
+            severity,
+            text,
+            labels={_LABEL: self._execution_id},
+            timestamp=now,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What the ports of one execution are made of; `workflow` is the revision that it runs."""
+
+    kernel: Kernel
+    client: httpx.AsyncClient
+    workflow: Any
+    execution_id: str
+    writer: Executor
+
+    def effects(self) -> Effects:
+        """All ports."""
+        http = HttpPort(
+            self.kernel,
+            self.client,
+            account=account_of(self.workflow),
+            project=self.workflow.name.split("/")[1],
+        )
+        log = LogPort(self.kernel, self.workflow, self.execution_id, self.writer)
+        return Effects(http, ClockPort(self.kernel), log, lambda: str(uuid4()))
+
+
+def account_of(workflow: Any) -> str:
+    """The address of a workflow's account."""
+    return str(workflow.service_account.rpartition("/")[2])
+
+
+def environment(kernel: Kernel, workflow: Any, execution_id: str) -> dict[str, str]:
+    """The built-in variables and the user's own."""
+    _, project, _, location, _, workflow_id = workflow.name.split("/")
+    return {
+        "GOOGLE_CLOUD_PROJECT_ID": project,
+        "GOOGLE_CLOUD_PROJECT_NUMBER": str(kernel.projects.ensure(project).number),
+        "GOOGLE_CLOUD_LOCATION": location,
+        "GOOGLE_CLOUD_WORKFLOW_ID": workflow_id,
+        "GOOGLE_CLOUD_WORKFLOW_REVISION_ID": workflow.revision_id,
+        "GOOGLE_CLOUD_WORKFLOW_EXECUTION_ID": execution_id,
+        "GOOGLE_CLOUD_WORKFLOW_EXECUTION_ATTEMPT": "1",
+        "GOOGLE_CLOUD_SERVICE_ACCOUNT_NAME": account_of(workflow),
+        **dict(workflow.user_env_vars),
+    }

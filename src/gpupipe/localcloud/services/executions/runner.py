@@ -1,0 +1,162 @@
+"""Runs executions as tasks on the daemon's loop.
+
+An execution that a stop cut off is run again from its beginning at the next start: the services
+write each object once, so the second run finds what the first one did. (Own rule; on Google no
+execution ends with a machine.)
+"""
+
+import asyncio
+import json
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import Any
+
+import httpx
+
+from gpupipe.localcloud.errors import ServiceError
+from gpupipe.localcloud.kernel.failures import internal, log_failure
+from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.services.executions.outcome import (
+    QUEUED,
+    Change,
+    active,
+    failed,
+    succeeded,
+)
+from gpupipe.localcloud.services.executions.ports import Ports, environment
+from gpupipe.localcloud.services.executions.store import Store
+from gpupipe.workflows.errors import ExecutionFailed
+from gpupipe.workflows.interpreter import Interpreter
+from gpupipe.workflows.limits import HTTP_TIMEOUT_MOST_S
+from gpupipe.workflows.program import load
+
+MOST_AT_ONCE = 300
+"""Not Google's 10,000: each may hold two sockets here, and processes may open 1,024 files."""
+_END_S = 10
+_PROGRAMS = 32
+_program = lru_cache(_PROGRAMS)(load)
+
+
+class Runner:
+    """The tasks of executions that have not ended. `_tasks` is changed on the loop alone."""
+
+    def __init__(self, kernel: Kernel, store: Store) -> None:
+        self._kernel = kernel
+        self._store = store
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._places = asyncio.Semaphore(MOST_AT_ONCE)
+        self._steps: dict[str, tuple[str, str]] = {}
+        self._client: httpx.AsyncClient | None = None
+        self._stopped = False
+        # One thread, so that log entries and the end of an execution are written in their order.
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="executions")
+
+    @property
+    def full(self) -> bool:
+        """Whether an execution that begins now has to wait for a place."""
+        return len(self._tasks) >= MOST_AT_ONCE
+
+    def step(self, name: str) -> tuple[str, str] | None:
+        """Routine and step that an execution began last, while it runs."""
+        return self._steps.get(name)
+
+    def begin(self, name: str) -> None:
+        """Run a stored execution; its end is written when it comes."""
+        self._kernel.loop().call_soon_threadsafe(self._begin, name)
+
+    def end(self, names: list[str]) -> None:
+        """Cut executions off; what is stored of them stays as it is."""
+        self._wait(self._end(names))
+
+    def end_all(self) -> None:
+        """Cut all of them off; new ones may begin after."""
+        self._wait(self._end(None))
+
+    def stop(self) -> None:
+        """Cut all of them off and close the connections; what is being written is written."""
+        self._wait(self._close())
+        self._writer.shutdown(wait=True)
+
+    def _wait(self, work: Coroutine[Any, Any, None]) -> None:
+        loop = self._kernel.loop()
+        if loop.is_running():
+            asyncio.run_coroutine_threadsafe(work, loop).result(_END_S)
+        else:
+            work.close()
+
+    def _begin(self, name: str) -> None:
+        if self._stopped:
+            return  # stored as unfinished, so the next start begins it
+        task = asyncio.get_running_loop().create_task(self._run(name))
+        self._tasks[name] = task
+        task.add_done_callback(lambda _: self._forget(name))
+
+    def _forget(self, name: str) -> None:
+        self._tasks.pop(name, None)
+        self._steps.pop(name, None)
+
+    async def _end(self, names: list[str] | None) -> None:
+        wanted = list(self._tasks) if names is None else names
+        tasks = [self._tasks[name] for name in wanted if name in self._tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _close(self) -> None:
+        self._stopped = True
+        await self._end(None)
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    async def _run(self, name: str) -> None:
+        async with self._places:
+            try:
+                change = await self._outcome(name)
+            except ServiceError:
+                return  # deleted before it began
+            now = self._kernel.clock.now()
+            await self._written(self._store.change_unfinished, name, lambda one: change(one, now))
+
+    async def _outcome(self, name: str) -> Change:
+        try:
+            return succeeded(await self._execute(name))
+        except ExecutionFailed as error:
+            return failed(error)
+        except ServiceError:
+            raise
+        except Exception as error:  # noqa: BLE001  # the supervisor of all executions
+            problem = internal(log_failure(f"execution {name}", error)).message
+            return failed(ExecutionFailed(json.dumps(problem), problem))
+
+    async def _execute(self, name: str) -> str:
+        execution, workflow = await asyncio.to_thread(self._store.with_revision, name)
+        if execution.state == QUEUED:
+            now = self._kernel.clock.now()
+            await self._written(self._store.change_unfinished, name, lambda one: active(one, now))
+        execution_id = name.rpartition("/")[2]
+        variables = await asyncio.to_thread(environment, self._kernel, workflow, execution_id)
+        program = await asyncio.to_thread(_program, workflow.source_contents)
+        ports = Ports(self._kernel, self._http(), workflow, execution_id, self._writer)
+
+        def on_step(routine: str, step: str) -> None:
+            self._steps[name] = routine, step
+
+        interpreter = Interpreter(program, ports.effects(), variables, on_step)
+        argument = json.loads(execution.argument) if execution.argument else None
+        return json.dumps(await interpreter.run(argument), ensure_ascii=False, default=str)
+
+    async def _written(self, work: Any, *arguments: Any) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._writer, work, *arguments)
+
+    def _http(self) -> httpx.AsyncClient:
+        if self._client is None:
+            limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+            self._client = httpx.AsyncClient(
+                trust_env=False,
+                follow_redirects=False,
+                limits=limits,
+                timeout=HTTP_TIMEOUT_MOST_S,  # each request's own is kept by `HttpPort`
+            )
+        return self._client

@@ -1,0 +1,133 @@
+"""google.cloud.workflows.executions.v1.Executions: the handlers."""
+
+import json
+import re
+from typing import Any
+from uuid import uuid4
+
+from google.cloud.workflows import executions_v1 as pb
+from google.protobuf.message import Message
+
+from gpupipe.localcloud.errors import failed_precondition, invalid_argument, unimplemented
+from gpupipe.localcloud.kernel import locations
+from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.services.executions.outcome import ACTIVE, QUEUED, cancelled
+from gpupipe.localcloud.services.executions.runner import Runner
+from gpupipe.localcloud.services.executions.store import Execution, Store
+from gpupipe.localcloud.transport.rows import raw
+from gpupipe.localcloud.transport.rpc import Call
+
+_ARGUMENT_BYTES = 32 * 1024  # Execution.argument
+_STATE = re.compile(r'state\s*=\s*"?([A-Z]+)"?')
+_STATES = {state.name: int(state) for state in list(pb.Execution.State)}
+_FULL = int(pb.ExecutionView.FULL)
+
+
+class Executions:
+    """Create, get, list, cancel; and the start of runs for events."""
+
+    def __init__(self, kernel: Kernel, store: Store, runner: Runner) -> None:
+        self._kernel = kernel
+        self._store = store
+        self._runner = runner
+
+    def create(self, request: Any, _: Call) -> Message:
+        """CreateExecution."""
+        argument = request.execution.argument
+        if len(argument.encode()) > _ARGUMENT_BYTES:
+            raise invalid_argument("The argument is larger than 32 KB.", "execution.argument")
+        if argument:
+            try:
+                json.loads(argument)
+            except ValueError as error:
+                raise invalid_argument(
+                    "The argument is not valid JSON.", "execution.argument"
+                ) from error
+        workflow = locations.below(self._kernel.projects, request.parent, "workflows")
+        return self._new(workflow, argument, dict(request.execution.labels))
+
+    def start(self, workflow: str, argument: str) -> None:
+        """A run for an event."""
+        self._new(workflow, argument, {})
+
+    def get(self, request: Any, _: Call) -> Message:
+        """GetExecution, whole unless BASIC is asked for."""
+        execution = self._store.get(self._own(request.name))
+        full = request.view in {0, _FULL}
+        shown: Message = self._full(execution) if full else _basic(execution)
+        return shown
+
+    def list(self, request: Any, _: Call) -> Message:
+        """ListExecutions: newest first, basic unless FULL is asked for."""
+        workflow = locations.below(self._kernel.projects, request.parent, "workflows")
+        self._kernel.workflow_runs.existing(workflow)
+        if request.order_by:
+            raise unimplemented("orders in lists of executions")
+        found, more = self._store.page(
+            workflow, _state(request.filter), request.page_size, request.page_token
+        )
+        shown = [self._full(one) if request.view == _FULL else _basic(one) for one in found]
+        answer: Message = raw(pb.ListExecutionsResponse)(executions=shown, next_page_token=more)
+        return answer
+
+    def cancel(self, request: Any, _: Call) -> Message:
+        """CancelExecution; one that has ended is FAILED_PRECONDITION."""
+        name = self._own(request.name)
+        now = self._kernel.clock.now()
+        if not self._store.change_unfinished(name, lambda one: cancelled(one, now)):
+            state = self._store.get(name).state
+            raise failed_precondition(f"The execution has ended: {pb.Execution.State(state).name}.")
+        self._runner.end([name])
+        found: Message = self._store.get(name)
+        return found
+
+    def forget(self, workflow: str) -> None:
+        """End and remove every run of a workflow that is deleted."""
+        running = self._store.unfinished(workflow)
+        self._store.delete(workflow)
+        self._kernel.database.after_commit(lambda: self._runner.end(running))
+
+    def _new(self, name: str, argument: str, labels: dict[str, str]) -> Message:
+        with self._kernel.database.transaction():
+            workflow: Any = self._kernel.workflow_runs.existing(name)
+            execution = Execution(
+                name=f"{name}/executions/{uuid4()}",
+                state=QUEUED if self._runner.full else ACTIVE,
+                argument=argument,
+                workflow_revision_id=workflow.revision_id,
+                labels=labels,
+            )
+            now = self._kernel.clock.now()
+            execution.start_time.FromDatetime(now)
+            self._store.insert(execution, workflow)
+            self._kernel.database.after_commit(lambda: self._runner.begin(execution.name))
+        new: Message = execution
+        return new
+
+    def _own(self, name: str) -> str:
+        workflow, _, execution = name.rpartition("/executions/")
+        return f"{locations.below(self._kernel.projects, workflow, 'workflows')}/executions/{execution}"
+
+    def _full(self, execution: Any) -> Any:
+        step = self._runner.step(execution.name)
+        if step is not None and execution.state == ACTIVE:
+            # The step that began last; of parallel branches only one is told.
+            execution.status.current_steps.add(routine=step[0], step=step[1])
+        return execution
+
+
+def _state(text: str) -> int | None:
+    if not text:
+        return None
+    match = _STATE.fullmatch(text.strip())
+    if match is None or match[1] not in _STATES:
+        raise unimplemented('filters of executions other than state="STATE"')
+    return _STATES[match[1]]
+
+
+def _basic(execution: Any) -> Any:
+    shown = Execution()
+    shown.CopyFrom(execution)
+    for field in ("argument", "result", "error"):
+        shown.ClearField(field)
+    return shown

@@ -1,0 +1,122 @@
+"""Executions in the database: each with the revision of its workflow that it runs."""
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+from google.cloud.workflows import executions_v1 as pb
+
+from gpupipe.localcloud.errors import invalid_argument, not_found
+from gpupipe.localcloud.kernel.workflow_runs import Workflow
+from gpupipe.localcloud.store.database import Database
+from gpupipe.localcloud.store.paging import after_token, page_token
+from gpupipe.localcloud.transport.rows import raw
+
+Execution = raw(pb.Execution)
+_UNFINISHED = (int(pb.Execution.State.ACTIVE), int(pb.Execution.State.QUEUED))
+_SCHEMA = (
+    """CREATE TABLE IF NOT EXISTS executions (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,
+        workflow TEXT NOT NULL, state INTEGER NOT NULL, body BLOB NOT NULL,
+        revision BLOB NOT NULL)""",
+    "CREATE INDEX IF NOT EXISTS executions_by_workflow ON executions (workflow, sequence)",
+)
+_PAGE = 100
+
+
+class Store:
+    """The table of executions."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        database.define(*_SCHEMA)
+
+    def insert(self, execution: Any, workflow: Any) -> None:
+        """Keep a new execution."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO executions (name, workflow, state, body, revision)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (
+                    execution.name,
+                    workflow.name,
+                    execution.state,
+                    execution.SerializeToString(),
+                    workflow.SerializeToString(),
+                ),
+            )
+
+    def get(self, name: str) -> Any:
+        """An execution, or NOT_FOUND."""
+        return Execution.FromString(self._row(name)["body"])
+
+    def with_revision(self, name: str) -> tuple[Any, Any]:
+        """An execution and the workflow as it was when it was created, or NOT_FOUND."""
+        row = self._row(name)
+        return Execution.FromString(row["body"]), Workflow.FromString(row["revision"])
+
+    def change_unfinished(self, name: str, change: Callable[[Any], None]) -> bool:
+        """Change an execution that has not ended; False where it has, or is gone."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "SELECT body FROM executions WHERE name=? AND state IN (?, ?)",
+                (name, *_UNFINISHED),
+            ).fetchone()
+            if row is None:
+                return False
+            execution = Execution.FromString(row["body"])
+            change(execution)
+            connection.execute(
+                "UPDATE executions SET state=?, body=? WHERE name=?",
+                (execution.state, execution.SerializeToString(), name),
+            )
+            return True
+
+    def unfinished(self, workflow: str | None = None) -> list[str]:
+        """Names of those that have not ended, oldest first."""
+        rows = self._database.read().execute(
+            "SELECT name FROM executions WHERE state IN (?, ?) AND workflow=coalesce(?, workflow)"
+            " ORDER BY sequence",
+            (*_UNFINISHED, workflow),
+        )
+        return [str(row["name"]) for row in rows]
+
+    def page(
+        self, workflow: str, state: int | None, size: int, token: str
+    ) -> tuple[list[Any], str]:
+        """Executions of a workflow, newest first, and the token of the next page."""
+        size = min(size, _PAGE) if size > 0 else _PAGE
+        before = _sequence(token)
+        rows = (
+            self._database.read()
+            .execute(
+                "SELECT sequence, body FROM executions WHERE workflow=? AND sequence<?"
+                " AND state=coalesce(?, state) ORDER BY sequence DESC LIMIT ?",
+                (workflow, before, state, size + 1),
+            )
+            .fetchall()
+        )
+        more = page_token(str(rows[size - 1]["sequence"])) if len(rows) > size else ""
+        return [Execution.FromString(row["body"]) for row in rows[:size]], more
+
+    def delete(self, workflow: str) -> None:
+        """Remove every execution of a workflow."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM executions WHERE workflow=?", (workflow,))
+
+    def _row(self, name: str) -> sqlite3.Row:
+        row: sqlite3.Row | None = (
+            self._database.read()
+            .execute("SELECT * FROM executions WHERE name=?", (name,))
+            .fetchone()
+        )
+        if row is None:
+            raise not_found(f"Execution '{name}' does not exist.")  # own words
+        return row
+
+
+def _sequence(token: str) -> int:
+    told = after_token(token) or str(2**62)
+    if not told.isdecimal():
+        raise invalid_argument("The page token is not valid.", "page_token")
+    return int(told)

@@ -1,0 +1,1 @@
+"""Workflows (google.cloud.workflows.v1)."""

@@ -1,0 +1,252 @@
+"""Workflow Executions v1 through the official client: really running, with the account's identity."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.api_core import exceptions
+from google.cloud.workflows import executions_v1
+from tests.support.localcloud import CloudFactory, RunningCloud
+from tests.support.run_services import RunTester
+from tests.support.workflows import WorkflowTester
+
+from gpupipe.localcloud.services.executions import runner
+
+State = executions_v1.Execution.State
+ECHO = "main:\n  params: [given]\n  steps:\n    - done:\n        return: ${given}\n"
+SLEEPS = """
+main:
+  params: [given]
+  steps:
+    - pause:
+        call: sys.sleep
+        args: {seconds: '${given.seconds}'}
+    - done:
+        return: ${sys.get_env("COLOUR")}
+"""
+CALLS = """
+main:
+  params: [given]
+  steps:
+    - ask:
+        call: http.get
+        args:
+          url: ${given.url}
+          query: {a: b}
+          auth: {type: OIDC}
+        result: answer
+    - done:
+        return: {code: '${answer.code}', path: '${answer.body.path}'}
+"""
+
+
+@pytest.fixture
+def tester(local_cloud: RunningCloud) -> WorkflowTester:
+    return WorkflowTester(local_cloud)
+
+
+def test_an_execution_returns_its_result(tester: WorkflowTester) -> None:
+    workflow = tester.deploy("flow", ECHO)
+    started = tester.start(workflow.name, {"n": [1, "ä"]})
+    assert started.state == State.ACTIVE
+    assert started.name.startswith(f"{workflow.name}/executions/")
+    ended = tester.ended(started.name)
+    assert ended.state == State.SUCCEEDED
+    assert json.loads(ended.result) == {"n": [1, "ä"]}
+    assert json.loads(ended.argument) == {"n": [1, "ä"]}
+    assert ended.workflow_revision_id == workflow.revision_id
+    assert ended.end_time >= ended.start_time
+
+
+def test_a_failure_says_what_and_where(tester: WorkflowTester) -> None:
+    ended = tester.run("main:\n  steps:\n    - bad:\n        raise: {class: input, n: 1}\n")
+    assert ended.state == State.FAILED
+    assert json.loads(ended.error.payload) == {"class": "input", "n": 1}
+    assert 'in step "bad", routine "main", line: 3' in ended.error.context
+    (element,) = ended.error.stack_trace.elements
+    assert (element.step, element.routine, element.position.line) == ("bad", "main", 3)
+    assert ended.result == ""
+
+
+def test_environment_and_sleep(tester: WorkflowTester) -> None:
+    ended = tester.run(SLEEPS, {"seconds": 0.01}, user_env_vars={"COLOUR": "blue"})
+    assert json.loads(ended.result) == "blue"
+
+
+def test_the_built_in_variables(tester: WorkflowTester) -> None:
+    names = ["PROJECT_ID", "PROJECT_NUMBER", "LOCATION", "WORKFLOW_ID", "SERVICE_ACCOUNT_NAME"]
+    values = ", ".join(f"""'${{sys.get_env("GOOGLE_CLOUD_{name}")}}'""" for name in names)
+    ended = tester.run(f"main:\n  steps:\n    - done:\n        return: [{values}]\n")
+    cloud = tester.cloud
+    expected = [cloud.project, str(cloud.project_number), tester.region, "flow", tester.account]
+    assert json.loads(ended.result) == expected
+
+
+def test_a_running_one_shows_its_step_and_can_be_cancelled(tester: WorkflowTester) -> None:
+    name = tester.start(tester.deploy("flow", SLEEPS).name, {"seconds": 3600}).name
+    running = tester.wait_for(name, lambda one: bool(one.status.current_steps))
+    (step,) = running.status.current_steps
+    assert (step.routine, step.step) == ("main", "pause")
+    cancelled = tester.executions.cancel_execution(name=name, timeout=5)
+    assert cancelled.state == State.CANCELLED
+    assert cancelled.end_time
+    assert tester.get(name).state == State.CANCELLED
+    with pytest.raises(exceptions.FailedPrecondition):
+        tester.executions.cancel_execution(name=name, timeout=5)
+
+
+def test_a_running_one_keeps_its_revision(tester: WorkflowTester) -> None:
+    workflow = tester.deploy("flow", SLEEPS, user_env_vars={"COLOUR": "old"})
+    name = tester.start(workflow.name, {"seconds": 0.2}).name
+    tester.update(workflow.name, user_env_vars={"COLOUR": "new"})
+    ended = tester.ended(name)
+    assert json.loads(ended.result) == "old"
+    assert ended.workflow_revision_id == workflow.revision_id
+
+
+def test_lists_are_newest_first_with_pages_states_and_views(tester: WorkflowTester) -> None:
+    workflow = tester.deploy("flow", ECHO).name
+    names = [tester.start(workflow, number).name for number in range(3)]
+    assert [tester.ended(name).state for name in names] == [State.SUCCEEDED] * 3
+
+    def listed(**request: Any) -> list[Any]:
+        asked = {"parent": workflow, **request}
+        return list(tester.executions.list_executions(request=asked, timeout=5))
+
+    assert [one.name for one in listed(page_size=2)] == names[::-1]
+    assert {one.argument for one in listed()} == {""}
+    full = listed(view=executions_v1.ExecutionView.FULL, filter='state="SUCCEEDED"')
+    assert [one.result for one in full] == ["2", "1", "0"]
+    assert listed(filter='state="FAILED"') == []
+    with pytest.raises(exceptions.InvalidArgument):
+        listed(page_token="bm8=")
+
+
+def test_arguments_are_json_of_a_limited_size(tester: WorkflowTester) -> None:
+    workflow = tester.deploy("flow", ECHO).name
+    for argument in ("{", json.dumps("x" * (32 * 1024))):
+        with pytest.raises(exceptions.InvalidArgument):
+            tester.executions.create_execution(
+                parent=workflow, execution={"argument": argument}, timeout=5
+            )
+    with pytest.raises(exceptions.NotFound):
+        tester.start(f"{tester.parent}/workflows/none")
+
+
+def test_starting_needs_a_role(tester: WorkflowTester) -> None:
+    workflow = tester.deploy("flow", ECHO).name
+    token = tester.cloud.account_token("trigger")
+    client = tester.cloud.client(executions_v1.ExecutionsClient, token)
+    with pytest.raises(exceptions.PermissionDenied, match=r"workflows\.executions\.create"):
+        client.create_execution(parent=workflow, timeout=5)
+    member = f"serviceAccount:trigger@{tester.cloud.project}.iam.gserviceaccount.com"
+    project = f"projects/{tester.cloud.project}"
+    tester.cloud.kernel.policies.grant(project, "roles/workflows.invoker", member)
+    assert client.create_execution(parent=workflow, timeout=5).name
+
+
+def test_executions_end_with_their_workflow(tester: WorkflowTester) -> None:
+    workflow = tester.deploy("flow", SLEEPS).name
+    name = tester.start(workflow, {"seconds": 3600}).name
+    tester.workflows.delete_workflow(name=workflow, timeout=5).result(timeout=5)
+    with pytest.raises(exceptions.NotFound):
+        tester.get(name)
+
+
+def test_a_restart_goes_on_with_what_was_active(
+    local_cloud_factory: CloudFactory, tmp_path: Path
+) -> None:
+    first = WorkflowTester(local_cloud_factory(home=tmp_path / "home"))
+    workflow = first.deploy("flow", SLEEPS, user_env_vars={"COLOUR": "blue"}).name
+    slow = first.start(workflow, {"seconds": 3600}).name
+    quick = first.start(workflow, {"seconds": 0.5}).name
+    started = first.get(quick).start_time
+    first.wait_for(slow, lambda one: bool(one.status.current_steps))
+    first.cloud.stop()
+    second = WorkflowTester(local_cloud_factory(home=tmp_path / "home"))
+    ended = second.ended(quick)
+    assert (ended.state, json.loads(ended.result)) == (State.SUCCEEDED, "blue")
+    assert ended.start_time == started
+    second.wait_for(slow, lambda one: bool(one.status.current_steps))
+    assert second.get(slow).state == State.ACTIVE
+    second.executions.cancel_execution(name=slow, timeout=5)
+
+
+def test_more_than_may_run_at_once_wait_in_a_queue(
+    local_cloud_factory: CloudFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "MOST_AT_ONCE", 1)
+    tester = WorkflowTester(local_cloud_factory())
+    workflow = tester.deploy("flow", SLEEPS).name
+    first = tester.start(workflow, {"seconds": 3600})
+    tester.wait_for(first.name, lambda one: bool(one.status.current_steps))
+    second = tester.start(workflow, {"seconds": 3600})
+    assert (first.state, second.state) == (State.ACTIVE, State.QUEUED)
+    tester.executions.cancel_execution(name=first.name, timeout=5)
+    active = tester.wait_for(second.name, lambda one: one.state == State.ACTIVE)
+    assert active.start_time > second.start_time
+    tester.executions.cancel_execution(name=second.name, timeout=5)
+
+
+def test_a_reset_forgets_what_runs(tester: WorkflowTester) -> None:
+    name = tester.start(tester.deploy("flow", SLEEPS).name, {"seconds": 3600}).name
+    tester.wait_for(name, lambda one: bool(one.status.current_steps))
+    tester.cloud.cloud.reset()
+    again = WorkflowTester(tester.cloud)
+    with pytest.raises(exceptions.NotFound):
+        again.get(name)
+    assert json.loads(again.run(ECHO, 7).result) == 7
+
+
+def test_a_service_is_called_as_the_account_from_inside(
+    tester: WorkflowTester, tmp_path: Path
+) -> None:
+    run = RunTester(tester.cloud, tmp_path)
+    service = run.service(run.image())
+    service.ingress = "INGRESS_TRAFFIC_INTERNAL_ONLY"
+    deployed = run.create("svc", service).result(timeout=30)
+    workflow = tester.deploy("flow", CALLS).name
+    argument = {"url": f"{deployed.uri}/some/path?c=d"}
+    refused = json.loads(tester.ended(tester.start(workflow, argument).name).error.payload)
+    assert refused["code"] == 403
+    run.grant(deployed, f"serviceAccount:{tester.account}")
+    ended = tester.ended(tester.start(workflow, argument).name)
+    assert json.loads(ended.result) == {"code": 200, "path": "/some/path?c=d&a=b"}
+
+
+@pytest.mark.parametrize("host", ["http://192.0.2.1", "http://127.0.0.1:9", "http://evil.test"])
+def test_tokens_never_leave_the_local_cloud(tester: WorkflowTester, host: str) -> None:
+    ended = tester.run(CALLS, {"url": f"{host}/run/p/r/s"})
+    assert json.loads(ended.error.payload)["tags"] == ["AuthError"]
+
+
+def test_a_disabled_account_cannot_sign_in(tester: WorkflowTester) -> None:
+    workflow = tester.deploy("flow", CALLS).name
+    tester.cloud.kernel.identity.update_account(tester.account, disabled=True)
+    ended = tester.ended(tester.start(workflow, {"url": f"{tester.cloud.http}/run/p/r/s"}).name)
+    assert json.loads(ended.error.payload)["tags"] == ["AuthError"]
+
+
+def test_cloud_storage_is_the_local_one(tester: WorkflowTester) -> None:
+    source = CALLS.replace("OIDC", "OAuth2").replace("query: {a: b}", "query: {fields: name}")
+    url = "https://storage.googleapis.com/storage/v1/b/no-such-bucket"
+    ended = tester.run(source, {"url": url})
+    error = json.loads(ended.error.payload)
+    assert error["code"] in {403, 404}
+    assert error["tags"] == ["HttpError"]
+
+
+def test_sys_log_writes_on_the_workflow(tester: WorkflowTester) -> None:
+    source = (
+        "main:\n  steps:\n    - tell:\n        call: sys.log\n"
+        "        args: {text: seen, severity: WARNING}\n"
+    )
+    ended = tester.run(source)
+    (entry,) = tester.cloud.kernel.logs.query(
+        tester.cloud.project, resource_type="workflows.googleapis.com/Workflow"
+    )
+    assert (entry.severity, entry.payload) == ("WARNING", "seen")
+    assert entry.resource_labels == {"workflow_id": "flow", "location": tester.region}
+    execution_id = ended.name.rpartition("/")[2]
+    assert entry.labels == {"workflows.googleapis.com/execution_id": execution_id}

@@ -1,0 +1,131 @@
+"""Workflows v1 through the official client: deploying sources, revisions, who may use an account."""
+
+from typing import Any
+
+import pytest
+from google.api_core import exceptions
+from google.cloud import workflows_v1
+from google.protobuf.field_mask_pb2 import FieldMask
+from tests.support.localcloud import RunningCloud
+from tests.support.workflows import WorkflowTester
+
+SOURCE = "main:\n  steps:\n    - done:\n        return: 1\n"
+
+
+@pytest.fixture
+def tester(local_cloud: RunningCloud) -> WorkflowTester:
+    return WorkflowTester(local_cloud)
+
+
+def test_a_created_workflow_is_active_and_found(tester: WorkflowTester) -> None:
+    created = tester.deploy("flow", SOURCE, labels={"a": "b"}, user_env_vars={"URL": "x"})
+    assert created.name == f"{tester.parent}/workflows/flow"
+    assert created.state == workflows_v1.Workflow.State.ACTIVE
+    assert created.service_account.rpartition("/")[2] == tester.account
+    assert created.revision_id.startswith("000001-")
+    assert len(created.revision_id) == len("000001-a4d")
+    assert created.create_time <= created.revision_create_time <= created.update_time
+    assert tester.workflows.get_workflow(name=created.name, timeout=5) == created
+
+
+def test_lists_go_page_by_page(tester: WorkflowTester) -> None:
+    names = [tester.deploy(f"flow-{number}", SOURCE).name for number in range(3)]
+    request = {"parent": tester.parent, "page_size": 2}
+    pages = list(tester.workflows.list_workflows(request=request, timeout=5).pages)
+    assert [[one.name for one in page.workflows] for page in pages] == [names[:2], names[2:]]
+
+
+def test_a_workflow_exists_once_until_it_is_deleted(tester: WorkflowTester) -> None:
+    created = tester.deploy("flow", SOURCE)
+    with pytest.raises(exceptions.AlreadyExists):
+        tester.deploy("flow", SOURCE)
+    tester.workflows.delete_workflow(name=created.name, timeout=5).result(timeout=5)
+    with pytest.raises(exceptions.NotFound):
+        tester.workflows.get_workflow(name=created.name, timeout=5)
+    assert tester.deploy("flow", SOURCE).revision_id.startswith("000001-")
+
+
+def test_a_revision_comes_only_with_what_runs(tester: WorkflowTester) -> None:
+    created = tester.deploy("flow", SOURCE, labels={"a": "b"})
+    labelled = tester.update(created.name, labels={"c": "d"})
+    assert dict(labelled.labels) == {"c": "d"}
+    assert labelled.revision_id == created.revision_id
+    changed = tester.update(created.name, source_contents=SOURCE.replace("1", "2"))
+    assert changed.revision_id.startswith("000002-")
+    assert changed.source_contents.endswith("return: 2\n")
+    assert dict(changed.labels) == {"c": "d"}
+    varied = tester.update(created.name, user_env_vars={"URL": "y"})
+    assert varied.revision_id.startswith("000003-")
+
+
+def test_a_mask_changes_only_what_it_names(tester: WorkflowTester) -> None:
+    created = tester.deploy("flow", SOURCE, description="first")
+    change = workflows_v1.Workflow(name=created.name, description="second", labels={"a": "b"})
+    mask = FieldMask(paths=["description"])
+    request: dict[str, Any] = {"workflow": change, "update_mask": mask}
+    updated = tester.workflows.update_workflow(request=request, timeout=5).result(timeout=5)
+    assert (updated.description, dict(updated.labels)) == ("second", {})
+    assert updated.source_contents == SOURCE
+    request["update_mask"] = FieldMask(paths=["name"])
+    with pytest.raises(exceptions.InvalidArgument):
+        tester.workflows.update_workflow(request=request, timeout=5)
+
+
+def test_a_wrong_source_is_refused_with_its_lines(tester: WorkflowTester) -> None:
+    source = "main:\n  steps:\n    - one:\n        next: nowhere\n    - two:\n        call: what\n"
+    with pytest.raises(exceptions.InvalidArgument, match=r"(?s)line 3.*nowhere.*line 5.*what"):
+        tester.deploy("flow", source)
+    with pytest.raises(exceptions.NotFound):
+        tester.workflows.get_workflow(name=f"{tester.parent}/workflows/flow", timeout=5)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"labels": {"Upper": "x"}},
+        {"labels": {"1st": "x"}},
+        {"user_env_vars": {"GOOGLE_X": "x"}},
+        {"user_env_vars": {"WORKFLOWS_X": "x"}},
+        {"user_env_vars": {f"V{number}": "x" for number in range(21)}},
+        {"user_env_vars": {"BIG": "x" * 4097}},
+        {"description": "x" * 1001},
+        {"service_account": "nobody@x.iam.gserviceaccount.com"},
+    ],
+)
+def test_what_google_refuses_is_refused(tester: WorkflowTester, wrong: dict[str, Any]) -> None:
+    with pytest.raises(exceptions.InvalidArgument):
+        tester.deploy("flow", SOURCE, **wrong)
+
+
+@pytest.mark.parametrize("workflow_id", ["", "1st", "ends-", "has space", "x" * 65])
+def test_ids_have_a_form(tester: WorkflowTester, workflow_id: str) -> None:
+    with pytest.raises(exceptions.InvalidArgument):
+        tester.deploy(workflow_id, SOURCE)
+
+
+def test_a_location_must_exist(tester: WorkflowTester) -> None:
+    tester.region = "mars-north1"
+    with pytest.raises(exceptions.NotFound):
+        tester.deploy("flow", SOURCE)
+
+
+def test_customer_keys_are_refused_by_name(tester: WorkflowTester) -> None:
+    with pytest.raises(exceptions.MethodNotImplemented, match="crypto_key_name"):
+        tester.deploy("flow", SOURCE, crypto_key_name="projects/p/locations/l/keyRings/r")
+
+
+def test_who_deploys_must_be_allowed_to_act_as_the_account(tester: WorkflowTester) -> None:
+    token = tester.cloud.account_token("deployer")
+    member = f"serviceAccount:deployer@{tester.cloud.project}.iam.gserviceaccount.com"
+    project = f"projects/{tester.cloud.project}"
+    tester.cloud.kernel.policies.grant(project, "roles/workflows.editor", member)
+    with pytest.raises(exceptions.PermissionDenied, match="actAs"):
+        tester.deploy("flow", SOURCE, token=token)
+    tester.cloud.kernel.policies.grant(project, "roles/iam.serviceAccountUser", member)
+    assert tester.deploy("flow", SOURCE, token=token).name.endswith("/flow")
+
+
+def test_a_fresh_project_has_no_service_agent(local_cloud: RunningCloud) -> None:
+    tester = WorkflowTester(local_cloud, agent=False)
+    with pytest.raises(exceptions.GoogleAPICallError, match="service agent does not exist"):
+        tester.deploy("flow", SOURCE)

@@ -1,0 +1,58 @@
+"""The end of a pipeline: destroyed, proven, and deployed again. Its own local cloud."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Cli
+
+
+@pytest.fixture
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
+    run = Cli(tmp_path_factory.mktemp("end") / "home")
+    yield run
+    run("local", "stop")
+
+
+def runs(pid: int) -> bool:
+    """Whether a process works; one that has ended and waits for its parent does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.promise(4)
+@pytest.mark.promise(134)
+@pytest.mark.promise("S44")
+@pytest.mark.promise("S46")
+def test_deploy_destroy_prove_deploy(own: Cli) -> None:
+    assert own("deploy", "--local", "--yes").code == 0
+    done = own("destroy", "--local", "--yes", "--output", "json")
+    assert done.code == 0, done.err
+    assert done.json["leftovers"] == []
+    assert done.json["removed"]
+    again = own("destroy", "--local", "--yes", "--output", "json")
+    assert again.code == 0
+    assert again.json["removed"] == []
+    assert own("deploy", "--local", "--yes", "--no-canary").code == 0
+
+
+def test_after_stop_no_process_and_no_port(own: Cli) -> None:
+    assert own("local", "start").code == 0
+    status = own("local", "status", "--output", "json").json
+    assert status["running"]
+    assert own("local", "stop").code == 0
+    assert not runs(status["pid"])
+    assert not own("local", "status", "--output", "json").json["running"]
+
+
+def test_a_daemon_that_was_killed_is_started_again_with_its_state(own: Cli) -> None:
+    assert own("deploy", "--local", "--yes", "--no-canary").code == 0
+    os.kill(own("local", "status", "--output", "json").json["pid"], signal.SIGKILL)
+    done = own("deploy", "--local", "--yes", "--dry-run", "--output", "json")
+    assert done.code == 0, done.err
+    assert not done.json["writes"]

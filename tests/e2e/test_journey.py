@@ -1,0 +1,150 @@
+"""A newcomer's journey through the installed command, on a local cloud with a home of its own."""
+
+import json
+import re
+import warnings
+from pathlib import Path
+
+import pytest
+from google.auth import load_credentials_from_file
+from google.cloud import storage
+
+from tests.e2e.conftest import Cli
+
+TEXTS = {
+    "good.txt": "What a wonderful film, I loved every minute of it.",
+    "bad.txt": "This was terrible. I want my money back.",
+}
+
+
+def client(cli: Cli) -> storage.Client:
+    """An unmodified storage client with what `local env` gives any Google client."""
+    env = cli("local", "env", "--output", "json").json
+    with warnings.catch_warnings():
+        # What google.auth.default() calls for the file that `local env` names.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        credentials, _ = load_credentials_from_file(env["adc_file"])
+    return storage.Client(
+        project=env["project"],
+        credentials=credentials,
+        client_options={"api_endpoint": env["http"]},
+    )
+
+
+def requests_since(cli: Cli, sequence: int) -> list[dict[str, object]]:
+    rows = cli("local", "logs", "--requests", "--since", str(sequence), "--output", "json").json
+    return list(rows["requests"])
+
+
+def last_sequence(cli: Cli) -> int:
+    rows = requests_since(cli, 0)
+    return max((int(str(row["sequence"])) for row in rows), default=0)
+
+
+@pytest.mark.promise(3)
+@pytest.mark.promise(30)
+@pytest.mark.promise("S24")
+def test_deploy_ends_with_what_was_made(deployed: Cli) -> None:
+    done = deployed("status", "--local", "--output", "json")
+    assert done.code == 0, done.err
+    kinds = {row["kind"] for row in done.json["resources"]}
+    assert {"bucket", "service", "workflow", "trigger", "service account"} <= kinds
+    assert all(row["state"] == "ready" for row in done.json["resources"]), done.json
+
+
+@pytest.mark.promise("S42")
+def test_the_second_deploy_writes_nothing(deployed: Cli) -> None:
+    before = last_sequence(deployed)
+    done = deployed("deploy", "--local", "--yes", "--output", "json")
+    assert done.code == 0, done.err
+    rows = requests_since(deployed, before)
+    assert rows, "the second deploy asked nothing at all"
+    assert [row for row in rows if row["writes"]] == []
+    assert not done.json["plan"]["writes"]
+
+
+@pytest.mark.promise(41)
+@pytest.mark.promise(80)
+@pytest.mark.promise("S23")
+def test_upload_of_own_files(deployed: Cli, tmp_path: Path) -> None:
+    for name, text in TEXTS.items():
+        (tmp_path / name).write_text(text)
+    done = deployed("test-upload", "--local", str(tmp_path), "--output", "json")
+    assert done.code == 0, done.err
+    files = {Path(row["file"]).name: row for row in done.json["files"]}
+    assert files["good.txt"]["label"] == "positive"
+    assert files["bad.txt"]["label"] == "negative"
+    for row in files.values():
+        assert row["state"] == "succeeded"
+        assert set(row["seconds"]) == {"upload", "queue", "preprocess", "inference", "postprocess"}
+
+
+@pytest.mark.promise(83)
+@pytest.mark.promise(85)
+@pytest.mark.promise("D29")
+def test_files_copied_by_an_unmodified_client_have_one_outcome_each(deployed: Cli) -> None:
+    names = {
+        row["kind"]: [] for row in deployed("status", "-o", "json", "--local").json["resources"]
+    }
+    assert names
+    buckets = deployed("status", "--local", "-o", "json").json["buckets"]
+    gcs = client(deployed)
+    generations = {}
+    for index in range(5):
+        blob = gcs.bucket(buckets["input"]).blob(f"theirs/file {index}.txt")
+        blob.upload_from_string(f"It is a fine day, number {index}.")
+        generations[blob.name] = blob.generation
+    done = deployed("test-upload", "--local", "--output", "json")  # later files: a full drain
+    assert done.code == 0, done.err
+    for name, generation in generations.items():
+        wanted = f"results/{name}.{generation}.json"
+        outcome = _wait_for(deployed, gcs, buckets["output"], wanted)
+        assert outcome["input"]["name"] == name
+        errors = list(gcs.list_blobs(buckets["output"], prefix=f"errors/{name}."))
+        results = list(gcs.list_blobs(buckets["output"], prefix=f"results/{name}."))
+        assert (len(results), len(errors)) == (1, 0)
+
+
+def _wait_for(cli: Cli, gcs: storage.Client, bucket: str, name: str) -> dict[str, dict[str, str]]:
+    """The result object, once `status` shows no execution at work any more."""
+    for _ in range(60):
+        blob = gcs.bucket(bucket).blob(name)
+        if blob.exists():
+            return dict(json.loads(blob.download_as_bytes()))
+        cli("status", "--local")  # takes its time: no sleep is needed
+    raise AssertionError(f"no {name} in {bucket}")
+
+
+@pytest.mark.promise(35)
+@pytest.mark.promise("D4")
+def test_a_file_that_cannot_be_read_shows_its_reason(deployed: Cli, tmp_path: Path) -> None:
+    (tmp_path / "broken.txt").write_bytes(b"caf\xe9 \x00 au lait")
+    done = deployed("test-upload", "--local", str(tmp_path / "broken.txt"), "--output", "json")
+    assert done.code == 1
+    (row,) = done.json["files"]
+    assert row["state"] == "failed"
+    assert row["class"] == "input"
+    assert row["error_object"].startswith("errors/")
+
+
+def test_without_arguments_the_samples_are_sent(deployed: Cli) -> None:
+    done = deployed("test-upload", "--local")
+    assert done.code == 0, done.err
+    assert "positive" in done.out
+    assert "negative" in done.out
+
+
+@pytest.mark.promise("D25")
+def test_the_target_is_the_first_line_of_every_command(deployed: Cli) -> None:
+    for command in (("status",), ("deploy", "--dry-run"), ("destroy", "--dry-run")):
+        done = deployed(*command, "--local")
+        assert re.match(r"Target: the local cloud", done.err), done.err
+
+
+@pytest.mark.promise("S38")
+def test_destroy_asks_and_no_is_the_default(deployed: Cli) -> None:
+    before = last_sequence(deployed)
+    done = deployed("destroy", "--local", stdin="\n")
+    assert done.code == 0
+    assert [row for row in requests_since(deployed, before) if row["writes"]] == []
+    assert deployed("status", "--local", "--output", "json").json["resources"]

@@ -1,0 +1,249 @@
+"""What is called again, how long after, and for how long: the retry table of `call`."""
+
+from collections.abc import Callable
+
+import pytest
+import requests
+from google.api_core import exceptions as api
+from google.auth.exceptions import RefreshError
+from tests.support.clock import FakeClock
+
+from gpupipe.cloud.call import (
+    CONFLICT_ATTEMPTS,
+    TRANSIENT_DEADLINE_S,
+    Caller,
+    Cause,
+    Wait,
+    none_if_missing,
+    poll,
+)
+from gpupipe.cloud.errors import ApiError, Refusal
+from gpupipe.core.errors import GpupipeError
+
+WHAT, RESOURCE = "Creating the thing", "things/one"
+
+
+class Api:
+    """Raises the given errors one after the other, then answers; counts its calls."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self._errors = list(errors)
+        self.calls = 0
+
+    def __call__(self) -> str:
+        self.calls += 1
+        if self._errors:
+            raise self._errors.pop(0)
+        return "answer"
+
+
+class Down:
+    """Never answers."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+        self.calls = 0
+
+    def __call__(self) -> str:
+        self.calls += 1
+        raise self._error
+
+
+def refusal(code: str, reason: str = "", retry_after_s: float | None = None) -> ApiError:
+    return ApiError(
+        Refusal(code, reason, "text", retry_after_s=retry_after_s), what=WHAT, resource=RESOURCE
+    )
+
+
+def http(kind: type[api.GoogleAPICallError], reason: str) -> api.GoogleAPICallError:
+    """An error as Storage's JSON API sends it."""
+    return kind("text", errors=[{"reason": reason}])
+
+
+TRANSIENT = [
+    api.ServiceUnavailable("down"),
+    api.InternalServerError("oops"),
+    api.BadGateway("proxy"),
+    api.GatewayTimeout("slow"),
+    api.DeadlineExceeded("slow"),
+    requests.ConnectionError("dropped"),
+    requests.Timeout("slow"),
+    ConnectionResetError("dropped"),
+    http(api.TooManyRequests, "rateLimitExceeded"),
+    http(api.TooManyRequests, "userRateLimitExceeded"),
+    refusal("RESOURCE_EXHAUSTED", "RATE_LIMIT_EXCEEDED"),
+    refusal("RESOURCE_EXHAUSTED", retry_after_s=3.0),
+]
+FINAL = [
+    api.NotFound("gone"),
+    api.AlreadyExists("there"),
+    api.Forbidden("no"),
+    api.PermissionDenied("no"),
+    api.Unauthenticated("who"),
+    api.InvalidArgument("wrong"),
+    api.FailedPrecondition("state"),
+    api.PreconditionFailed("generation"),
+    api.MethodNotImplemented("what"),
+    api.Aborted("somebody was faster"),
+    api.ResourceExhausted("the quota is used up"),
+    RefreshError("expired"),
+]
+
+
+def names(errors: list[Exception]) -> list[str]:
+    return [f"{type(error).__name__}-{index}" for index, error in enumerate(errors)]
+
+
+@pytest.mark.parametrize("error", TRANSIENT, ids=names(TRANSIENT))
+def test_a_transient_error_is_called_again(error: Exception) -> None:
+    clock, attempt = FakeClock(), Api(error, error)
+    assert Caller(clock).call(WHAT, RESOURCE, attempt) == "answer"
+    assert attempt.calls == 3
+    assert len(clock.slept) == 2
+
+
+@pytest.mark.parametrize("error", TRANSIENT, ids=names(TRANSIENT))
+def test_a_write_that_must_not_happen_twice_is_not_called_again(error: Exception) -> None:
+    """Its outcome is unknown: the caller reads back instead."""
+    clock, attempt = FakeClock(), Down(error)
+    with pytest.raises(ApiError):
+        Caller(clock).call(WHAT, RESOURCE, attempt, idempotent=False)
+    assert (attempt.calls, clock.slept) == (1, [])
+
+
+@pytest.mark.parametrize("error", FINAL, ids=names(FINAL))
+def test_a_final_error_is_raised_at_once(error: Exception) -> None:
+    clock, attempt = FakeClock(), Down(error)
+    with pytest.raises(ApiError):
+        Caller(clock).call(WHAT, RESOURCE, attempt)
+    assert (attempt.calls, clock.slept) == (1, [])
+
+
+def test_what_is_no_error_of_an_api_is_raised_as_it_is() -> None:
+    clock, attempt = FakeClock(), Down(ValueError("a bug"))
+    with pytest.raises(ValueError, match="a bug"):
+        Caller(clock).call(WHAT, RESOURCE, attempt)
+    assert (attempt.calls, clock.slept) == (1, [])
+
+
+def test_pauses_double_up_to_fifteen_seconds_and_are_spread() -> None:
+    clock = FakeClock()
+    Caller(clock).call(WHAT, RESOURCE, Api(*[api.ServiceUnavailable("down")] * 7))
+    for slept, ceiling in zip(clock.slept, [1, 2, 4, 8, 15, 15, 15], strict=True):
+        assert 0.75 * ceiling <= slept <= 1.25 * ceiling
+
+
+def test_two_callers_do_not_come_back_together() -> None:
+    first, second = FakeClock(), FakeClock()
+    for clock in (first, second):
+        Caller(clock).call(WHAT, RESOURCE, Api(*[api.ServiceUnavailable("down")] * 5))
+    assert first.slept != second.slept
+
+
+def test_the_pause_that_the_api_asks_for_is_kept() -> None:
+    clock = FakeClock()
+    Caller(clock).call(WHAT, RESOURCE, Api(refusal("RESOURCE_EXHAUSTED", retry_after_s=42.0)))
+    assert clock.slept == [42.0]
+
+
+def test_an_api_that_stays_down_is_given_up_after_five_minutes() -> None:
+    clock, attempt = FakeClock(), Down(api.ServiceUnavailable("down"))
+    with pytest.raises(ApiError) as caught:
+        Caller(clock).call(WHAT, RESOURCE, attempt)
+    assert caught.value.refusal.code == "UNAVAILABLE"
+    assert TRANSIENT_DEADLINE_S <= clock.monotonic() <= TRANSIENT_DEADLINE_S + 15 * 1.25
+    assert attempt.calls > 15
+
+
+def test_every_pause_is_told() -> None:
+    clock, told = FakeClock(), list[Wait]()
+    Caller(clock, on_wait=told.append).call(
+        WHAT, RESOURCE, Api(*[api.ServiceUnavailable("down")] * 3)
+    )
+    assert [wait.what for wait in told] == ["the API to answer"] * 3
+    assert [wait.elapsed_s for wait in told] == [0.0, clock.slept[0], sum(clock.slept[:2])]
+    assert {wait.deadline_s for wait in told} == {TRANSIENT_DEADLINE_S}
+
+
+AGENT = Cause("the agent", 60.0, lambda found: found.code == "FAILED_PRECONDITION")
+
+
+def test_a_cause_that_time_heals_is_waited_for_even_for_a_write_that_must_not_repeat() -> None:
+    clock, told = FakeClock(), list[Wait]()
+    attempt = Api(*[api.FailedPrecondition("no agent yet")] * 3)
+    caller = Caller(clock, on_wait=told.append)
+    assert caller.call(WHAT, RESOURCE, attempt, idempotent=False, causes=(AGENT,)) == "answer"
+    assert {(wait.what, wait.deadline_s) for wait in told} == {("the agent", 60.0)}
+
+
+def test_a_cause_has_its_own_deadline() -> None:
+    clock = FakeClock()
+    with pytest.raises(ApiError, match="the state does not allow it"):
+        Caller(clock).call(
+            WHAT, RESOURCE, Down(api.FailedPrecondition("no agent yet")), causes=(AGENT,)
+        )
+    assert 60.0 <= clock.monotonic() <= 60.0 + 15 * 1.25
+
+
+def test_hurry_shortens_the_pauses_of_the_local_cloud() -> None:
+    clock = FakeClock()
+    Caller(clock, hurry=0.01).call(WHAT, RESOURCE, Api(api.ServiceUnavailable("down")))
+    assert clock.slept[0] <= 0.0125
+
+
+CONFLICTS: list[Callable[[], Exception]] = [
+    lambda: refusal("ABORTED"),
+    lambda: refusal("ALREADY_EXISTS", "conflict"),
+]
+
+
+@pytest.mark.parametrize("conflict", CONFLICTS)
+def test_a_conflict_is_read_and_written_again(conflict: Callable[[], Exception]) -> None:
+    clock, attempt = FakeClock(), Api(conflict(), conflict())
+    assert Caller(clock).read_modify_write(attempt) == "answer"
+    assert attempt.calls == 3
+    assert 0.1 <= clock.slept[0] <= 0.3
+    assert 0.2 <= clock.slept[1] <= 0.6
+
+
+def test_a_conflict_that_stays_is_given_up() -> None:
+    clock, attempt = FakeClock(), Down(refusal("ABORTED"))
+    with pytest.raises(ApiError, match="at the same time"):
+        Caller(clock).read_modify_write(attempt)
+    assert attempt.calls == CONFLICT_ATTEMPTS
+    assert len(clock.slept) == CONFLICT_ATTEMPTS - 1
+
+
+def test_any_other_error_ends_a_read_modify_write() -> None:
+    clock, attempt = FakeClock(), Down(refusal("PERMISSION_DENIED"))
+    with pytest.raises(ApiError):
+        Caller(clock).read_modify_write(attempt)
+    assert (attempt.calls, clock.slept) == (1, [])
+
+
+@pytest.mark.parametrize("missing", [refusal("NOT_FOUND"), refusal("X", "SERVICE_DISABLED")])
+def test_what_is_missing_is_none(missing: Exception) -> None:
+    assert none_if_missing(Down(missing)) is None
+
+
+def test_what_may_not_be_read_is_not_missing() -> None:
+    with pytest.raises(ApiError):
+        none_if_missing(Down(refusal("PERMISSION_DENIED")))
+
+
+def test_poll_asks_until_there_is_an_answer() -> None:
+    clock, told, answers = FakeClock(), list[Wait](), iter([None, None, 7])
+    found = poll(
+        Caller(clock, on_wait=told.append), "it", lambda: next(answers), deadline_s=9,
+        error=AssertionError,  # type: ignore[arg-type]
+    )  # fmt: skip
+    assert found == 7
+    assert [(wait.what, wait.elapsed_s) for wait in told] == [("it", 0.0), ("it", 1.0)]
+
+
+def test_poll_gives_up_at_its_deadline() -> None:
+    clock = FakeClock()
+    late = GpupipeError("It did not come.", resolution="Wait.", doc="reference/errors.md")
+    with pytest.raises(GpupipeError, match="did not come"):
+        poll(Caller(clock), "it", lambda: None, deadline_s=5.0, error=lambda: late)
+    assert clock.monotonic() == 5.0

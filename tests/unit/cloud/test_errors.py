@@ -1,0 +1,136 @@
+"""What the libraries raise, as errors in four parts: what, on which resource, what next, where to read."""
+
+from types import SimpleNamespace
+
+import google.auth.exceptions as auth
+import grpc
+import pytest
+import requests
+from google.api_core import exceptions as api
+from google.protobuf.duration_pb2 import Duration
+from google.rpc.error_details_pb2 import RetryInfo
+
+from gpupipe.cloud.errors import ApiError, is_code, refusal_of, translated
+from gpupipe.core.errors import Exit, GpupipeError
+
+WHAT, RESOURCE = "Creating the bucket", "buckets/b"
+LIBRARY = "text of the library"
+
+
+def caught(error: Exception) -> ApiError:
+    """What becomes of an error."""
+    with pytest.raises(ApiError) as found, translated(WHAT, RESOURCE):
+        raise error
+    assert found.value.__cause__ is error
+    return found.value
+
+
+# raised -> canonical code, exit code
+TABLE: list[tuple[Exception, str, Exit]] = [
+    (api.BadRequest(LIBRARY), "INVALID_ARGUMENT", Exit.FAILED),
+    (api.InvalidArgument(LIBRARY), "INVALID_ARGUMENT", Exit.FAILED),
+    (api.FailedPrecondition(LIBRARY), "FAILED_PRECONDITION", Exit.FAILED),
+    (api.PreconditionFailed(LIBRARY), "FAILED_PRECONDITION", Exit.FAILED),
+    (api.Unauthorized(LIBRARY), "UNAUTHENTICATED", Exit.CREDENTIALS),
+    (api.Unauthenticated(LIBRARY), "UNAUTHENTICATED", Exit.CREDENTIALS),
+    (api.Forbidden(LIBRARY), "PERMISSION_DENIED", Exit.CREDENTIALS),
+    (api.PermissionDenied(LIBRARY), "PERMISSION_DENIED", Exit.CREDENTIALS),
+    (api.NotFound(LIBRARY), "NOT_FOUND", Exit.FAILED),
+    (api.Conflict(LIBRARY), "ALREADY_EXISTS", Exit.FAILED),
+    (api.AlreadyExists(LIBRARY), "ALREADY_EXISTS", Exit.FAILED),
+    (api.Aborted(LIBRARY), "ABORTED", Exit.FAILED),
+    (api.TooManyRequests(LIBRARY), "RESOURCE_EXHAUSTED", Exit.FAILED),
+    (api.ResourceExhausted(LIBRARY), "RESOURCE_EXHAUSTED", Exit.FAILED),
+    (api.Cancelled(LIBRARY), "CANCELLED", Exit.FAILED),
+    (api.InternalServerError(LIBRARY), "INTERNAL", Exit.FAILED),
+    (api.MethodNotImplemented(LIBRARY), "UNIMPLEMENTED", Exit.FAILED),
+    (api.BadGateway(LIBRARY), "UNAVAILABLE", Exit.FAILED),
+    (api.ServiceUnavailable(LIBRARY), "UNAVAILABLE", Exit.FAILED),
+    (api.GatewayTimeout(LIBRARY), "DEADLINE_EXCEEDED", Exit.FAILED),
+    (api.DeadlineExceeded(LIBRARY), "DEADLINE_EXCEEDED", Exit.FAILED),
+    (api.Unknown(LIBRARY), "UNKNOWN", Exit.FAILED),
+    (api.DataLoss(LIBRARY), "DATA_LOSS", Exit.FAILED),
+    (auth.RefreshError(LIBRARY), "UNAUTHENTICATED", Exit.CREDENTIALS),
+    (auth.TransportError(LIBRARY), "UNAVAILABLE", Exit.FAILED),
+    (auth.RefreshError(LIBRARY, retryable=True), "UNAVAILABLE", Exit.FAILED),
+    (auth.DefaultCredentialsError(LIBRARY), "UNAUTHENTICATED", Exit.CREDENTIALS),
+    (requests.ConnectionError(LIBRARY), "UNAVAILABLE", Exit.FAILED),
+    (requests.Timeout(LIBRARY), "UNAVAILABLE", Exit.FAILED),
+    (ConnectionResetError(LIBRARY), "UNAVAILABLE", Exit.FAILED),
+    (TimeoutError(LIBRARY), "UNAVAILABLE", Exit.FAILED),
+]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "exit_code"), TABLE, ids=[type(row[0]).__name__ for row in TABLE]
+)
+def test_an_error_of_a_library_has_four_parts(error: Exception, code: str, exit_code: Exit) -> None:
+    found = caught(error)
+    assert found.refusal.code == code
+    assert found.exit is exit_code
+    assert found.brief.startswith("Creating the bucket failed: ")
+    assert found.brief.endswith(".")
+    assert LIBRARY not in found.brief
+    assert found.resource == RESOURCE
+    assert (found.details or "").startswith(f"{code}: ")
+    assert LIBRARY in (found.details or "")
+    assert found.resolution
+    assert LIBRARY not in found.resolution
+    assert found.doc.startswith("reference/errors.md")
+
+
+def test_an_error_over_grpc_has_the_code_of_the_wire() -> None:
+    """DEADLINE_EXCEEDED is 504 and UNKNOWN is 500: the wire's own code is kept."""
+    error = api.from_grpc_status(grpc.StatusCode.DATA_LOSS, LIBRARY)
+    assert caught(error).refusal.code == "DATA_LOSS"
+    assert caught(api.GoogleAPICallError(LIBRARY)).refusal.code == "UNKNOWN"
+
+
+def test_the_reason_of_error_info_decides_before_the_code() -> None:
+    error = api.PermissionDenied(
+        LIBRARY, error_info=SimpleNamespace(reason="SERVICE_DISABLED", domain="d", metadata={"service": "run"})
+    )  # fmt: skip
+    found = caught(error)
+    assert found.refusal.reason == "SERVICE_DISABLED"
+    assert found.refusal.metadata == (("service", "run"),)
+    assert found.details == f"PERMISSION_DENIED (SERVICE_DISABLED): {LIBRARY}"
+    assert "Enable the API" in found.resolution
+    assert found.exit is Exit.FAILED
+
+
+def test_storage_says_its_reason_in_json() -> None:
+    found = caught(api.PreconditionFailed(LIBRARY, errors=[{"reason": "conditionNotMet"}]))
+    assert found.refusal.reason == "conditionNotMet"
+
+
+def test_how_long_to_wait_is_read_from_both_protocols() -> None:
+    grpc_error = api.ResourceExhausted(
+        LIBRARY, details=[RetryInfo(retry_delay=Duration(seconds=7, nanos=500_000_000))]
+    )
+    assert refusal_of(grpc_error).retry_after_s == 7.5
+    response = requests.Response()
+    response.headers["Retry-After"] = "9"
+    assert refusal_of(api.TooManyRequests(LIBRARY, response=response)).retry_after_s == 9.0
+    response.headers["Retry-After"] = "Wed, 21 Oct 2026 07:28:00 GMT"
+    assert refusal_of(api.TooManyRequests(LIBRARY, response=response)).retry_after_s is None
+
+
+def test_a_token_in_the_text_of_an_error_is_not_shown() -> None:
+    found = caught(api.Unauthenticated("Bearer ya29.abcdefghijklmnop was refused"))
+    assert "ya29" not in (found.details or "")
+    assert "[redacted]" in (found.details or "")
+
+
+def test_our_own_errors_and_bugs_pass_through() -> None:
+    own = GpupipeError("Ours.", resolution="Do.", doc="reference/errors.md")
+    for error in (own, ValueError("a bug")):
+        with pytest.raises(type(error)) as found, translated(WHAT, RESOURCE):
+            raise error
+        assert found.value is error
+
+
+def test_an_error_is_asked_for_its_code() -> None:
+    own = GpupipeError("Ours.", resolution="Do.", doc="reference/errors.md")
+    assert is_code(caught(api.NotFound(LIBRARY)), "ABORTED", "NOT_FOUND")
+    assert not is_code(caught(api.NotFound(LIBRARY)), "ABORTED")
+    assert not is_code(own, "NOT_FOUND")

@@ -1,0 +1,100 @@
+"""How many instances the quotas allow, and who is told."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from gpupipe.cloud.quotas import CPU, L4, L4_ZONAL, MEMORY
+from gpupipe.core.config import Flags, load
+from gpupipe.core.errors import GpupipeError
+from gpupipe.core.names import Names
+from gpupipe.deploy.capacity import DEFAULT_MAX, max_instances
+from gpupipe.deploy.facts import Facts
+from gpupipe.deploy.spec import PipelineSpec
+from gpupipe.deploy.step import World
+
+GPU, GIB = "gpu-inference", 2**30
+WorldOf = Callable[..., World]
+
+
+class Quotas:
+    """Knows the given limits."""
+
+    def __init__(self, limits: dict[str, int]) -> None:
+        self._limits = limits
+
+    def limit(self, project: str, region: str, quota: str) -> int | None:
+        assert (project, region) == ("demo-project", "us-central1")
+        return self._limits.get(quota)
+
+
+@pytest.fixture
+def world_of(tmp_path: Path) -> WorldOf:
+    def of(limits: dict[str, int], file: str = "") -> World:
+        (tmp_path / "gpupipe.toml").write_text(file, encoding="utf-8")
+        spec = PipelineSpec(
+            Names("demo-project", "us-central1", "ml-pipeline"), load(Flags(), {}, tmp_path)
+        )
+        cloud = SimpleNamespace(quotas=Quotas(limits))
+        return World(cloud=cloud, spec=spec, facts=Facts())  # type: ignore[arg-type]
+
+    return of
+
+
+@pytest.mark.parametrize(
+    ("limits", "fits"),
+    [
+        ({L4: 3}, 3),
+        ({L4: 3, CPU: 8_000}, 2),
+        ({L4: 3, MEMORY: 16 * GIB}, 1),
+        ({L4: 3, MEMORY: 40 * GIB, CPU: 100_000}, 2),
+    ],
+)
+def test_the_default_is_lowered_to_the_quota_that_binds(
+    world_of: WorldOf, limits: dict[str, int], fits: int
+) -> None:
+    found, note = max_instances(world_of(limits), GPU)
+    assert found == fits
+    assert f"{DEFAULT_MAX} -> {fits}" in (note or "")
+    assert "https://" in (note or "")
+
+
+@pytest.mark.parametrize("limits", [{}, {L4: 10}, {L4_ZONAL: 0}, {L4: 16, CPU: 40_000}])
+def test_the_default_holds_where_the_quotas_allow_it_or_are_not_known(
+    world_of: WorldOf, limits: dict[str, int]
+) -> None:
+    assert max_instances(world_of(limits), GPU) == (DEFAULT_MAX, None)
+
+
+def test_zonal_redundancy_has_its_own_quota(world_of: WorldOf) -> None:
+    file = "[gpu_inference]\nzonal_redundancy = true"
+    assert max_instances(world_of({L4: 0, L4_ZONAL: 2}, file), GPU)[0] == 2
+
+
+def test_a_service_without_a_gpu_does_not_ask_for_its_quota(world_of: WorldOf) -> None:
+    assert max_instances(world_of({L4: 0}), "preprocess") == (DEFAULT_MAX, None)
+
+
+def test_what_the_user_set_and_does_not_fit_is_refused_with_what_fits(world_of: WorldOf) -> None:
+    world = world_of({L4: 3}, "[gpu_inference]\nmax_instances = 10")
+    with pytest.raises(GpupipeError, match="max_instances = 10 does not fit") as caught:
+        max_instances(world, GPU)
+    error = caught.value
+    assert L4 in error.brief
+    assert (error.resource or "").endswith("/services/ml-pipeline-gpu-inference")
+    assert "at most 3 instances" in (error.details or "")
+    assert "Set max_instances to 3" in error.resolution
+    assert error.doc == "reference/errors.md#quota"
+
+
+def test_what_the_user_set_and_fits_is_kept(world_of: WorldOf) -> None:
+    world = world_of({L4: 3}, "[gpu_inference]\nmax_instances = 2")
+    assert max_instances(world, GPU) == (2, None)
+
+
+def test_no_quota_at_all_is_refused_before_anything_is_made(world_of: WorldOf) -> None:
+    with pytest.raises(GpupipeError, match="does not fit the quota") as caught:
+        max_instances(world_of({L4: 0}), GPU)
+    assert "request quota" in caught.value.resolution
