@@ -236,10 +236,10 @@ def _asked(info: DaemonInfo) -> bool:
     return True
 
 
-def _wait_gone(home: Path, process: int | None, clock: Clock) -> bool:
+def _wait_gone(home: Path, process: tuple[int, int] | None, clock: Clock) -> bool:
     """Until the lock is free and the process, which frees it a moment before its end, is gone."""
     deadline = clock.monotonic() + _STOP_S
-    while is_alive(home) or (process is not None and process_start(process) is not None):
+    while is_alive(home) or _runs(process):
         if clock.monotonic() >= deadline:
             return False
         clock.sleep(_POLL_S)
@@ -247,9 +247,13 @@ def _wait_gone(home: Path, process: int | None, clock: Clock) -> bool:
     return True
 
 
+def _runs(process: tuple[int, int] | None) -> bool:
+    return process is not None and process_start(process[0]) == process[1]
+
+
 def _signal(process: tuple[int, int] | None, number: int) -> None:
     """Signal the daemon's process; never another one that has its pid by now."""
-    if process is not None and process_start(process[0]) == process[1]:
+    if process is not None and _runs(process):
         os.kill(process[0], number)
 
 
