@@ -27,8 +27,10 @@ def test_an_idle_service_goes_to_zero_and_comes_back(
         run.cloud.kernel.logs,
         f"projects/{run.cloud.project}/logs/run.googleapis.com%2Frequests",
     )
+    seen = logs.latest()
     while not logs.query(run.cloud.project, log_name=name):
-        assert logs.wait(logs.latest(), 10)
+        assert logs.wait(seen, 10)
+        seen = logs.latest()
     clock.advance(899)
     run.supervisor.tick()
     assert pool.count == 1

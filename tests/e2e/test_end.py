@@ -30,7 +30,8 @@ def runs(pid: int) -> bool:
 @pytest.mark.promise("S44")
 @pytest.mark.promise("S46")
 def test_deploy_destroy_prove_deploy(own: Cli) -> None:
-    assert own("deploy", "--local", "--yes").code == 0
+    first = own("deploy", "--local", "--yes")
+    assert first.code == 0, first.err
     done = own("destroy", "--local", "--yes", "--output", "json")
     assert done.code == 0, done.err
     assert done.json["leftovers"] == []
@@ -38,7 +39,8 @@ def test_deploy_destroy_prove_deploy(own: Cli) -> None:
     again = own("destroy", "--local", "--yes", "--output", "json")
     assert again.code == 0
     assert again.json["removed"] == []
-    assert own("deploy", "--local", "--yes", "--no-canary").code == 0
+    last = own("deploy", "--local", "--yes", "--no-canary")
+    assert last.code == 0, last.err
 
 
 def test_after_stop_no_process_and_no_port(own: Cli) -> None:
