@@ -1,0 +1,183 @@
+"""The workflow that gpupipe ships, against services that answer as they are told."""
+
+import json
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from tests.unit.workflows.world import World, answer
+
+from gpupipe.workflows.effects import ConnectionFailed, HttpRequest, HttpResponse
+from gpupipe.workflows.errors import ExecutionFailed
+
+SOURCE = (files("gpupipe") / "pipeline" / "pipeline.yaml").read_text()
+ENVIRONMENT = {
+    "PREPROCESS_URL": "http://pre",
+    "INFERENCE_URL": "http://infer",
+    "POSTPROCESS_URL": "http://post",
+    "INPUT_BUCKET": "in",
+    "OUTPUT_BUCKET": "out",
+    "QUEUE_WAIT_SECONDS": "600",
+    "SERVICE_TIMEOUT": "300",
+    "GOOGLE_CLOUD_WORKFLOW_EXECUTION_ID": "run-1",
+}
+INPUT = {"bucket": "in", "name": "a.txt", "generation": "7"}
+EVENT = {"data": {**INPUT, "size": "3"}}
+GOOD: dict[str, Any] = {
+    "/preprocess": {
+        "superseded": False,
+        "input": INPUT,
+        "chunks": [{"name": f"c{n}"} for n in range(3)],
+        "timings_ms": {"preprocess": 5},
+    },
+    "/process": {
+        "scores": {"name": "s"},
+        "model": {"name": "m"},
+        "device": "cpu",
+        "timings_ms": {"queue": 1, "inference": 2},
+    },
+    "/postprocess": {"output_bucket": "out", "output_file": "results/a", "summary": {"ok": 3}},
+    "/fail": {"output_bucket": "out", "error_file": "errors/a", "result_file": None},
+}
+
+
+def path_of(request: HttpRequest) -> str:
+    return "/" + request.url.rpartition("/")[2]
+
+
+def body_of(request: HttpRequest) -> Any:
+    return json.loads(request.body or b"null")
+
+
+def services(**bad: Callable[[HttpRequest], HttpResponse]) -> World:
+    def respond(request: HttpRequest) -> HttpResponse:
+        path = path_of(request)
+        wrong = bad.get(path.strip("/"))
+        if wrong is not None:
+            return wrong(request)
+        body = GOOD[path]
+        if path == "/process":
+            body = {**body, "scores": {"name": body_of(request)["chunk"]["name"].replace("c", "s")}}
+        return answer(200, body)
+
+    return World(respond)
+
+
+def go(world: World, event: Any = EVENT) -> Any:
+    return world.run(SOURCE, event, ENVIRONMENT)
+
+
+def failed(world: World, event: Any = EVENT) -> Any:
+    with pytest.raises(ExecutionFailed) as caught:
+        go(world, event)
+    return json.loads(caught.value.payload)
+
+
+def sent(world: World, path: str) -> list[Any]:
+    return [body_of(one) for one in world.requests if path_of(one) == path]
+
+
+def test_a_file_goes_through_all_three_in_the_order_of_its_chunks() -> None:
+    world = services()
+    assert go(world)["output_file"] == "results/a"
+    (last,) = sent(world, "/postprocess")
+    assert [one["name"] for one in last["scores"]] == ["s0", "s1", "s2"]
+    assert last["timings_ms"] == {"preprocess": 5, "queue": 3, "inference": 6}
+    assert sent(world, "/fail") == []
+    for one in world.requests:
+        assert one.auth is not None
+        assert (one.auth.type, one.auth.audience) == ("OIDC", one.url.rpartition("/")[0])
+
+
+@pytest.mark.parametrize("name", ["_canary/x", "folder/"])
+def test_what_is_no_input_is_ignored(name: str) -> None:
+    world = services()
+    assert go(world, {"data": {**INPUT, "name": name}})["status"] == "ignored"
+    assert world.requests == []
+
+
+def test_by_hand_the_bucket_and_generation_may_be_left_out() -> None:
+    world = services()
+    assert go(world, {"input_file": "a.txt"})["status"] == "success"
+    assert sent(world, "/preprocess")[0]["input"] == {**INPUT, "generation": None}
+
+
+def test_a_newer_generation_supersedes() -> None:
+    gone = {"superseded": True, "input": INPUT}
+    world = services(preprocess=lambda _: answer(200, gone))
+    assert go(world) == {"status": "superseded", "input": INPUT}
+
+
+def test_bad_input_is_recorded_once_and_not_tried_again() -> None:
+    problem = {"error": {"code": "empty_input", "class": "input", "message": "m", "details": {}}}
+    world = services(preprocess=lambda _: answer(422, problem))
+    error = failed(world)
+    assert (error["class"], error["stage"], error["error_file"]) == (
+        "input",
+        "preprocess",
+        "errors/a",
+    )
+    assert len(sent(world, "/preprocess")) == 1
+    (record,) = sent(world, "/fail")
+    assert (record["class"], record["error"]["code"]) == ("input", "empty_input")
+
+
+def test_a_full_service_is_waited_for_until_the_time_is_up() -> None:
+    world = services(process=lambda _: answer(429, "busy"))
+    error = failed(world)
+    assert (error["class"], error["code"], error["stage"]) == (
+        "capacity",
+        "queue_wait_over",
+        "inference",
+    )
+    assert max(world.slept) == 60
+    assert sent(world, "/fail")[0]["class"] == "capacity"
+
+
+def test_a_service_that_has_room_later_gets_the_file() -> None:
+    left = [answer(503, ""), answer(429, "")]
+
+    def busy_first(_: HttpRequest) -> HttpResponse:
+        if left:
+            return left.pop()
+        return answer(200, GOOD["/preprocess"])
+
+    world = services(preprocess=busy_first)
+    assert go(world)["status"] == "success"
+    assert world.slept == [2, 4]
+
+
+def test_a_connection_that_fails_is_tried_again() -> None:
+    tries: list[int] = []
+
+    def breaks_once(_: HttpRequest) -> HttpResponse:
+        tries.append(1)
+        if len(tries) == 1:
+            raise ConnectionFailed("refused")
+        return answer(200, GOOD["/preprocess"])
+
+    assert go(services(preprocess=breaks_once))["status"] == "success"
+
+
+def test_a_service_that_is_broken_is_tried_six_times() -> None:
+    world = services(postprocess=lambda _: answer(500, "oops"))
+    assert failed(world)["class"] == "system"
+    assert len(sent(world, "/postprocess")) == 6
+
+
+def test_a_result_beats_an_error() -> None:
+    exists = {"output_bucket": "out", "error_file": None, "result_file": "results/a"}
+    world = services(postprocess=lambda _: answer(403, "no"), fail=lambda _: answer(200, exists))
+    assert go(world)["output_file"] == "results/a"
+
+
+def test_an_error_record_that_cannot_be_written_does_not_hide_the_error() -> None:
+    world = services(preprocess=lambda _: answer(404, "none"), fail=lambda _: answer(403, "no"))
+    error = failed(world)
+    assert (error["stage"], error["code"], error["error_file"]) == (
+        "preprocess",
+        "status_404",
+        None,
+    )
+    assert world.logged[0][0] == "ERROR"

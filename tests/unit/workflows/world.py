@@ -1,0 +1,58 @@
+"""Hand-written ports for workflows: time that only sleeping moves, and answers by URL."""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gpupipe.workflows.effects import Effects, HttpRequest, HttpResponse
+from gpupipe.workflows.interpreter import Interpreter
+from gpupipe.workflows.program import load
+
+Answer = Callable[[HttpRequest], HttpResponse]
+
+
+def answer(status: int, body: Any) -> HttpResponse:
+    return HttpResponse(status, {"Content-Type": "application/json"}, json.dumps(body).encode())
+
+
+@dataclass
+class World:
+    """What a workflow did, and what the world answers."""
+
+    respond: Answer = lambda _: answer(404, {})
+    time: float = 1000.0
+    slept: list[float] = field(default_factory=list)
+    logged: list[tuple[str, Any]] = field(default_factory=list)
+    requests: list[HttpRequest] = field(default_factory=list)
+    steps: list[tuple[str, str]] = field(default_factory=list)
+
+    async def request(self, request: HttpRequest) -> HttpResponse:
+        self.requests.append(request)
+        await asyncio.sleep(0)
+        return self.respond(request)
+
+    def now(self) -> float:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += seconds
+        await asyncio.sleep(0)
+
+    async def yield_(self) -> None:
+        await asyncio.sleep(0)
+
+    def write(self, severity: str, payload: Any) -> None:
+        self.logged.append((severity, payload))
+
+    def run(
+        self, source: str, argument: Any = None, environment: Mapping[str, str] | None = None
+    ) -> Any:
+        effects = Effects(self, self, self, lambda: "an-id")
+        program = load(source)
+        interpreter = Interpreter(
+            program, effects, environment or {}, lambda *step: self.steps.append(step)
+        )
+        return asyncio.run(interpreter.run(argument))
