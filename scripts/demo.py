@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from clean_env import scrubbed
+from install import COST, received_bytes
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = (
@@ -21,7 +22,7 @@ COMMANDS = (
 
 def main() -> int:
     """Run the commands one after another; the first failure ends the demo with its exit code."""
-    began, received = time.monotonic(), _received_bytes()
+    began, received = time.monotonic(), received_bytes()
     environment = scrubbed(os.environ, ROOT / ".demo" / "home")
     gpupipe = Path(sys.executable).parent / "gpupipe"
     for command in COMMANDS:
@@ -29,8 +30,7 @@ def main() -> int:
         code = subprocess.run([gpupipe, *command], env=environment, check=False).returncode
         if code:
             return code
-    seconds = time.monotonic() - began
-    print(f"\nThe demo took {seconds:.1f} s{_network(received)}.")
+    _tell_cost(time.monotonic() - began, received_bytes() - received)
     print(
         "The local cloud goes on running. Next:\n"
         "  export GPUPIPE_HOME=.demo/home\n"
@@ -42,20 +42,25 @@ def main() -> int:
     return 0
 
 
-def _received_bytes() -> int | None:
-    """Bytes received by this machine on all interfaces but loopback; None where unknown."""
-    counters = Path("/proc/net/dev")
-    if not counters.exists():
+def _install_cost() -> tuple[float, int] | None:
+    """Seconds and bytes of the installation, when it was made for this demo."""
+    cost = Path(sys.executable).parent.parent / COST
+    try:
+        seconds, received = cost.read_text().split()
+    except FileNotFoundError:
         return None
-    rows = (line.split(":") for line in counters.read_text().splitlines() if ":" in line)
-    return sum(int(fields.split()[0]) for name, fields in rows if name.strip() != "lo")
+    cost.unlink()
+    return float(seconds), int(received)
 
 
-def _network(before: int | None) -> str:
-    after = _received_bytes()
-    if before is None or after is None:
-        return ""
-    return f" and this machine received {(after - before) / 1e6:.1f} MB meanwhile"
+def _tell_cost(seconds: float, received: int) -> None:
+    installed = _install_cost()
+    if installed is not None:
+        print(f"\nInstalling took {installed[0]:.1f} s and received {installed[1] / 1e6:.1f} MB.")
+        seconds, received = seconds + installed[0], received + installed[1]
+    print(
+        f"\nAll of it took {seconds:.1f} s; this machine received {received / 1e6:.1f} MB meanwhile."
+    )
 
 
 if __name__ == "__main__":

@@ -6,13 +6,10 @@ from uuid import uuid4
 from google.longrunning.operations_pb2 import Operation
 
 from gpupipe.localcloud.errors import (
-    Code,
-    Details,
-    ServiceError,
     failed_precondition,
     invalid_argument,
 )
-from gpupipe.localcloud.kernel.caller import Caller
+from gpupipe.localcloud.kernel.act_as import account_to_act_as
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.cloudbuild import messages, rules
 from gpupipe.localcloud.services.cloudbuild.filter import compiled
@@ -21,7 +18,6 @@ from gpupipe.localcloud.services.cloudbuild.store import Builds, operation_name
 from gpupipe.localcloud.store.paging import page_of
 from gpupipe.localcloud.transport.rpc import Call
 
-_ACT_AS = "iam.serviceAccounts.actAs"
 _OUTPUT_ONLY = (
     "approval", "build_trigger_id", "create_time", "failure_info", "finish_time", "id", "log_url",
     "name", "results", "source_provenance", "start_time", "status", "status_detail", "timing",
@@ -45,7 +41,8 @@ class CloudBuild:
         if request.project_id not in {project.id, str(project.number)}:
             raise invalid_argument("project_id is not the parent's project.", "project_id")
         rules.check(request.build)
-        self._check_account(call.caller, rules.account_of(request.build))
+        account = rules.account_of(request.build)
+        account_to_act_as(self._kernel.identity, self._kernel.authorizer, call.caller, account)
         build = messages.Build()
         build.CopyFrom(request.build)
         for field in _OUTPUT_ONLY:
@@ -87,22 +84,6 @@ class CloudBuild:
 
     def _key(self, request: Any) -> str:
         return self._builds.own_name(request.name, request.project_id, request.id)
-
-    def _check_account(self, caller: Caller, email: str) -> None:
-        account = self._kernel.identity.account(email)
-        allowed = self._kernel.authorizer.allowed
-        if account is None or not allowed(caller.member, _ACT_AS, account.name):
-            # The text is Cloud Run's (gcp-facts §2); for Cloud Build it is UNSURE.
-            raise ServiceError(
-                Code.PERMISSION_DENIED,
-                f"Permission 'iam.serviceaccounts.actAs' denied on service account {email} "
-                "(or it may not exist).",
-                Details(
-                    reason="IAM_PERMISSION_DENIED",
-                    domain="iam.googleapis.com",
-                    metadata={"permission": _ACT_AS, "resource": email},
-                ),
-            )
 
 
 def resource_of(request: Any) -> str:

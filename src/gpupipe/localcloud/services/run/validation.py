@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from gpupipe.localcloud.errors import Code, Details, ServiceError, already_exists
+from gpupipe.localcloud.errors import already_exists
+from gpupipe.localcloud.kernel.act_as import account_to_act_as
 from gpupipe.localcloud.kernel.caller import Caller
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.run import defaults, quotas, rules, traffic
@@ -11,8 +12,6 @@ from gpupipe.localcloud.services.run.names import ServiceName
 from gpupipe.localcloud.services.run.revisions import is_of_template
 from gpupipe.localcloud.services.run.rule import Shape
 from gpupipe.localcloud.services.run.store import Store
-
-_ACT_AS = "iam.serviceAccounts.actAs"
 
 
 def complete_and_check(
@@ -32,7 +31,8 @@ def complete_and_check(
     quotas.check(kernel.quotas, name.project, name.region, shape)
     traffic.check_targets(store, service)
     _check_revision_name(store, name, service)
-    _check_account(kernel, caller, service.template.service_account)
+    account = service.template.service_account
+    account_to_act_as(kernel.identity, kernel.authorizer, caller, account)
 
 
 def _check_revision_name(store: Store, name: ServiceName, service: Any) -> None:
@@ -40,19 +40,3 @@ def _check_revision_name(store: Store, name: ServiceName, service: Any) -> None:
     taken = store.revision(f"{name}/revisions/{wanted}") if wanted else None
     if taken is not None and not (is_of_template(taken, service) and is_ready(taken)):
         raise already_exists(f"Revision '{wanted}' already exists.")  # own words
-
-
-def _check_account(kernel: Kernel, caller: Caller, email: str) -> None:
-    account = kernel.identity.account(email)
-    if account is None or not kernel.authorizer.allowed(caller.member, _ACT_AS, account.name):
-        # gcp-facts §2: one text for both causes, with the method in lower case.
-        raise ServiceError(
-            Code.PERMISSION_DENIED,
-            f"Permission 'iam.serviceaccounts.actAs' denied on service account {email} "
-            "(or it may not exist).",
-            Details(
-                reason="IAM_PERMISSION_DENIED",
-                domain="iam.googleapis.com",
-                metadata={"permission": _ACT_AS, "resource": email},
-            ),
-        )
