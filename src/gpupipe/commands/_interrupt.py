@@ -1,5 +1,6 @@
 """Ctrl-C during a run: once stops cleanly, twice stops now."""
 
+import os
 import signal
 import sys
 import threading
@@ -22,7 +23,10 @@ def stopping(clock: SystemClock) -> Iterator[threading.Event]:
     def on_signal(_: int, __: FrameType | None) -> None:
         if cancel.is_set():
             raise KeyboardInterrupt
-        print("\nStopping: nothing new is begun. Ctrl-C again stops now.", file=sys.stderr)
+        # Not print: the signal may come while the main thread writes to the same stream.
+        os.write(
+            sys.stderr.fileno(), b"\nStopping: nothing new is begun. Ctrl-C again stops now.\n"
+        )
         cancel.set()
         clock.interrupt()
 
