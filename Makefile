@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 RUN_READY = $(VENV)/.run-ready
 DEV_READY = $(VENV)/.dev-ready
 
-.PHONY: help demo test test-long check bench promises model lock clean
+.PHONY: help demo test test-long check bench promises model reference lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,9 @@ promises: $(DEV_READY) ## which promises have a test, which have none
 model: $(DEV_READY) ## build the default model bundle again from its sources
 	@$(BIN)/python scripts/install.py model $(VENV)
 	@$(BIN)/python -m model.build
+
+reference: $(DEV_READY) ## write the generated pages of docs/reference anew
+	@for page in cli refusals; do $(BIN)/python scripts/$${page}_reference.py > docs/reference/$$page.md; done
 
 lock: ## resolve the requirements files anew (needs uv)
 	@$(PYTHON) scripts/lock.py

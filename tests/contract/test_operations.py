@@ -227,7 +227,7 @@ def test_injected_faults_are_consumed_and_accounted_for(
     cloud: RunningCloud, bench: list[Bench], when: str, made: int
 ) -> None:
     bench[0].go_on.set()
-    cloud.inject(CREATE, "UNAVAILABLE", when=when)
+    cloud.inject("run.services.create", "UNAVAILABLE", when=when)
     with pytest.raises(exceptions.ServiceUnavailable):
         create(cloud)
     listed = operations(cloud).ListOperations(operations_pb2.ListOperationsRequest(name=PARENT))
@@ -247,8 +247,8 @@ def test_the_request_log_has_every_call_once_and_in_order(
     refused(cloud, f"{PARENT}/services/one")
     rows = [row for row in cloud.requests(since) if not row["method"].startswith("control.")]
     assert [(row["method"], row["code"], row["writes"]) for row in rows] == [
-        (CREATE, "OK", True),
-        (GET, "INVALID_ARGUMENT", False),
+        ("run.services.create", "OK", True),
+        ("run.services.get", "INVALID_ARGUMENT", False),
     ]
     assert rows[0]["resource"] == PARENT
     assert rows[0]["caller"] == "user:operator@gpupipe.local"

@@ -38,7 +38,8 @@ def test_errors_name_sections_that_exist() -> None:
         assert not anchor or anchor in anchors(ROOT / "docs" / page), f"{page}#{anchor}"
 
 
-def test_the_page_of_commands_is_as_the_commands_say() -> None:
-    script = ROOT / "scripts" / "cli_reference.py"
+@pytest.mark.parametrize("name", ["cli", "refusals"])
+def test_a_generated_page_is_up_to_date(name: str) -> None:
+    script = ROOT / "scripts" / f"{name}_reference.py"
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
-    assert done.stdout == (ROOT / "docs" / "reference" / "cli.md").read_text()
+    assert done.stdout == (ROOT / "docs" / "reference" / f"{name}.md").read_text()

@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 from gpupipe.localcloud.errors import ServiceError, unimplemented
 from gpupipe.localcloud.kernel.failures import internal, log_failure
 from gpupipe.localcloud.transport.errors import abort
+from gpupipe.localcloud.transport.method_names import method_name
 from gpupipe.localcloud.transport.pipeline import Pipeline
 from gpupipe.localcloud.transport.rpc import Rpc
 
@@ -72,7 +73,7 @@ class _Lookup(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic only 
     def _call(self, row: Rpc, request: Message, headers: Mapping[str, str]) -> Message:
         with self._pipeline.guard(
             headers,
-            method=row.path,
+            method=row.name,
             api=row.api,
             permission=row.permission,
             resource=lambda: row.resource(request),
@@ -81,7 +82,7 @@ class _Lookup(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic only 
             return row.handler(request, call)
 
     def _refuse(self, path: str, headers: Mapping[str, str]) -> Message:
-        with self._pipeline.guard(headers, method=path):
+        with self._pipeline.guard(headers, method=method_name(path)):
             raise unimplemented(f"the method {path.removeprefix('/')}")
 
 

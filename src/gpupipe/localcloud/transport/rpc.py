@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 from starlette.routing import BaseRoute
 
 from gpupipe.localcloud.kernel.caller import Caller
+from gpupipe.localcloud.transport.method_names import method_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,11 @@ class Rpc:
     permission: str
     resource: Callable[[Any], str]
     writes: bool
+
+    @property
+    def name(self) -> str:
+        """The short name, "run.services.get"."""
+        return method_name(self.path)
 
 
 class Surface(Protocol):

@@ -1,0 +1,74 @@
+"""What must be there before a refusal row's request is sent: named, small, over the official clients.
+
+Each takes the `World` of one row (a project of its own) and changes it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from tests.support.localcloud import RunningCloud
+from tests.support.refusals import client_class
+
+REGION = "us-central1"
+
+
+@dataclass
+class World:
+    """One project of a local cloud, for one row."""
+
+    cloud: RunningCloud
+    project: str
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What the placeholders of a row stand for."""
+        project = self.cloud.kernel.projects.ensure(self.project)
+        return {"project": project.id, "number": str(project.number), "region": REGION}
+
+    def client(self, api: str, token: str | None = None) -> Any:
+        """The official client of an API, as the operator or with a token."""
+        return self.cloud.client(client_class(api), token)
+
+    def http(self, verb: str, path: str, body: Any, token: str | None = None) -> httpx.Response:
+        """A JSON call of the HTTP listener."""
+        return self.cloud.http_client(token).request(verb, path, json=body)
+
+    def account(self, account_id: str, *roles: str) -> str:
+        """An account with roles on the project; its access token."""
+        token = self.cloud.account_token(account_id, self.project)
+        email = f"{account_id}@{self.project}.iam.gserviceaccount.com"
+        for role in roles:
+            self.cloud.kernel.policies.grant(
+                f"projects/{self.project}", role, f"serviceAccount:{email}"
+            )
+        return token
+
+
+def enabled(world: World) -> None:
+    """All APIs that are emulated are enabled."""
+    apis = ("run", "iam", "iamcredentials", "artifactregistry", "cloudbuild", "workflows",
+            "workflowexecutions", "eventarc", "pubsub", "cloudquotas", "monitoring", "logging",
+            "storage", "cloudresourcemanager", "serviceusage")  # fmt: skip
+    world.cloud.enable(*(f"{api}.googleapis.com" for api in apis), project=world.project)
+
+
+def runtime_account(world: World) -> None:
+    """The account runtime@ exists."""
+    world.account("runtime")
+
+
+def bucket(world: World) -> None:
+    """The bucket {project}-bucket exists in us-central1."""
+    world.cloud.storage_client(world.project).create_bucket(
+        f"{world.project}-bucket", location=REGION
+    )
+
+
+GIVENS: dict[str, Callable[[World], None]] = {
+    "bucket": bucket,
+    "enabled": enabled,
+    "runtime_account": runtime_account,
+}
