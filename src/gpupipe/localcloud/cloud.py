@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gpupipe.core.clock import Clock
 from gpupipe.localcloud.control import Control
+from gpupipe.localcloud.kernel import behaviour
 from gpupipe.localcloud.kernel.kernel import Kernel, build_kernel
 from gpupipe.localcloud.kernel.projects import Project
 from gpupipe.localcloud.registry import SERVICES, Factory
@@ -100,11 +101,11 @@ class LocalCloud:
         return self.kernel.projects.ensure(self._settings.project)
 
     def reset(self) -> None:
-        """Forget all projects with all they hold; the request log and faults stay."""
+        """Forget all projects with all they hold; the request log, faults and behaviour stay."""
         kernel = self.kernel
         for surface in self._surfaces:
             surface.reset()
-        kernel.database.clear()
+        kernel.database.clear(keep=frozenset({behaviour.TABLE}))
         kernel.log_database.clear(keep=frozenset({"requests"}))
         for folder in (self._settings.objects, self._settings.images, self._settings.instances):
             _empty(folder)

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from google.iam.v1 import policy_pb2
 
 from gpupipe.localcloud.errors import Code, Details, ServiceError
-from gpupipe.localcloud.kernel.caller import Caller
+from gpupipe.localcloud.kernel.caller import OPERATOR, Caller
+from gpupipe.localcloud.kernel.denials import Denials
 from gpupipe.localcloud.kernel.policies import Policies
 from gpupipe.localcloud.kernel.projects import Projects
 from gpupipe.localcloud.kernel.roles import grants
@@ -26,9 +27,10 @@ ANONYMOUS = "allUsers"
 class Authorizer:
     """Answers from the policies; `register_parent` adds names that do not contain their project."""
 
-    def __init__(self, policies: Policies, projects: Projects) -> None:
+    def __init__(self, policies: Policies, projects: Projects, denials: Denials) -> None:
         self._policies = policies
         self._projects = projects
+        self._denials = denials
         self._parents: dict[str, Callable[[str], str | None]] = {}
 
     def register_parent(self, prefix: str, parent: Callable[[str], str | None]) -> None:
@@ -37,6 +39,8 @@ class Authorizer:
 
     def allowed(self, member: str, permission: str, resource: str) -> bool:
         """Whether a member ("user:…", "serviceAccount:…", "allUsers") holds the permission."""
+        if member == OPERATOR.member and self._denied(permission, resource):
+            return False
         return any(
             self._granted(member, permission, self._policies.get(name))
             for name in self._lineage(resource)
@@ -57,6 +61,12 @@ class Authorizer:
         if parts[0] != "projects" or len(parts) < 2 or parts[1] in {"", "-", "_"}:  # noqa: PLR2004
             return None
         return parts[1]
+
+    def _denied(self, permission: str, resource: str) -> bool:
+        """Whether the permission was taken from the operator by hand."""
+        named = self.project_of(resource)
+        project = self._projects.get(named) if named else None
+        return self._denials.denies(permission, project.id if project else "")
 
     def _lineage(self, resource: str) -> Iterator[str]:
         named = self.project_of(resource)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from gpupipe.core.clock import Clock
 from gpupipe.localcloud.kernel.agents import ServiceAgents
 from gpupipe.localcloud.kernel.authorization import Authorizer
+from gpupipe.localcloud.kernel.behaviour import Behaviour
 from gpupipe.localcloud.kernel.caller import OPERATOR
+from gpupipe.localcloud.kernel.denials import Denials
 from gpupipe.localcloud.kernel.events import Events
 from gpupipe.localcloud.kernel.identity import Identity
 from gpupipe.localcloud.kernel.logs import Logs
@@ -46,6 +48,8 @@ class Kernel:
     clock: Clock
     database: Database
     log_database: Database
+    behaviour: Behaviour
+    denials: Denials
     resources: Resources
     projects: Projects
     policies: Policies
@@ -80,16 +84,18 @@ def build_kernel(settings: Settings, clock: Clock) -> Kernel:
             projects.set_enabled(project.id, f"{api}.googleapis.com", enabled=True)
 
     projects.on_create(on_create)
-    resources = Resources(database)
+    resources, denials = Resources(database), Denials(database)
     return Kernel(
         settings=settings,
         clock=clock,
         database=database,
         log_database=log_database,
+        behaviour=Behaviour(database),
+        denials=denials,
         resources=resources,
         projects=projects,
         policies=policies,
-        authorizer=Authorizer(policies, projects),
+        authorizer=Authorizer(policies, projects, denials),
         agents=agents,
         identity=Identity(settings, database, clock, policies, agents),
         operations=Operations(database, clock),

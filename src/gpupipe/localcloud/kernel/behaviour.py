@@ -1,0 +1,51 @@
+"""How the local cloud behaves beyond what its APIs say: settings of the operator's, kept in state.
+
+They outlive the daemon and a reset: they are about this cloud, not about what it holds. Faults, which
+are used up, are in memory (`kernel.faults`).
+"""
+
+from gpupipe.localcloud.errors import invalid_argument
+from gpupipe.localcloud.store.database import Database
+
+TABLE = "behaviour"
+_SCHEMA = "CREATE TABLE IF NOT EXISTS behaviour (name TEXT PRIMARY KEY, value REAL NOT NULL)"
+_LONGEST_S = 365 * 24 * 3600.0
+_LARGEST_FACTOR = 1_000.0
+
+
+class Behaviour:
+    """The settings in force; all are 0 (as fast and as soon as can be) until they are changed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        database.define(_SCHEMA)
+
+    @property
+    def propagation_s(self) -> float:
+        """Seconds of the injected clock until a new grant, account or enabled API has its effect."""
+        return self._value("propagation_s")
+
+    @propagation_s.setter
+    def propagation_s(self, seconds: float) -> None:
+        self._set("propagation_s", seconds, _LONGEST_S)
+
+    @property
+    def latency_factor(self) -> float:
+        """Multiplies the typical durations of `kernel.latency`; 0: nothing takes longer than it does."""
+        return self._value("latency_factor")
+
+    @latency_factor.setter
+    def latency_factor(self, factor: float) -> None:
+        self._set("latency_factor", factor, _LARGEST_FACTOR)
+
+    def _value(self, name: str) -> float:
+        row = self._database.read().execute("SELECT value FROM behaviour WHERE name=?", (name,))
+        found = row.fetchone()
+        return 0.0 if found is None else float(found["value"])
+
+    def _set(self, name: str, value: float, largest: float) -> None:
+        # also refuses "not a number", which compares with nothing
+        if not 0 <= value <= largest:
+            raise invalid_argument(f"{name} must be from 0 to {largest:g}.", name)
+        with self._database.transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO behaviour VALUES (?, ?)", (name, value))
