@@ -41,9 +41,16 @@ def build() -> Callable[..., Any]:
         epilog=_EPILOG,
     )
     app.callback()(_root)
-    app.command("deploy")(deploy.deploy)
-    app.command("test-upload")(test_upload.test_upload)
-    app.command("status")(status.status)
-    app.command("destroy")(destroy.destroy)
-    app.add_typer(local.app, name="local")
+    for name, command, short in (
+        ("deploy", deploy.deploy, "Deploy the pipeline, or bring it up to date."),
+        (
+            "test-upload",
+            test_upload.test_upload,
+            "Send files, see each result and where the time went.",
+        ),
+        ("status", status.status, "See what exists, its health, what happened lately."),
+        ("destroy", destroy.destroy, "Remove all of it, then prove that nothing is left."),
+    ):
+        app.command(name, short_help=short)(command)
+    app.add_typer(local.app, name="local", short_help="Start, stop and look into the local cloud.")
     return typer.main.get_command(app)

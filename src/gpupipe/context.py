@@ -54,14 +54,14 @@ def open_context(flags: Flags, *, environment: Mapping[str, str] | None = None) 
 
 
 def _clients(target: Target, config: Config, flags: Flags) -> tuple[Clients, float]:
+    impersonate = flags.impersonate_service_account
     if not target.is_local:
-        impersonate = flags.impersonate_service_account
         return GoogleClients(target.project, config.region, impersonate=impersonate), 1.0
     info = daemon.ensure_running(local_home())
     if info.notice:
         print(info.notice, file=sys.stderr, flush=True)
     endpoint = Endpoint(info.grpc, info.http, Path(info.token_file))
-    return LocalClients(endpoint, target.project), LOCAL_HURRY
+    return LocalClients(endpoint, target.project, impersonate=impersonate), LOCAL_HURRY
 
 
 def require_named_project(target: Target) -> None:

@@ -91,13 +91,13 @@ class _Cache:
 
 
 class LocalClients:
-    """Clients of a local cloud."""
+    """Clients of a local cloud, which act as its operator or as a service account of it."""
 
-    def __init__(self, address: Endpoint, project: str) -> None:
+    def __init__(self, address: Endpoint, project: str, *, impersonate: str | None = None) -> None:
         self._address = address
         self._project = project
         self._cache = _Cache()
-        self._channel: Any = None
+        self._impersonate = impersonate
 
     def client(self, api: str) -> Any:
         """The client of an API over the one loopback channel."""
@@ -121,16 +121,15 @@ class LocalClients:
         return kind(transport=kind.get_transport_class("grpc")(channel=self._one_channel()))
 
     def _one_channel(self) -> Any:
-        if self._channel is None:
-            grpc = module("grpc")
-            credentials = grpc.composite_channel_credentials(
-                grpc.local_channel_credentials(grpc.LocalConnectionType.LOCAL_TCP),
-                grpc.access_token_call_credentials(self._token()),
-            )
-            self._channel = grpc.secure_channel(
-                self._address.grpc, credentials, options=list(_LOCAL_OPTIONS)
-            )
-        return self._channel
+        return self._cache.once("channel", lambda: self._open(self._token()))
+
+    def _open(self, token: str) -> Any:
+        grpc = module("grpc")
+        credentials = grpc.composite_channel_credentials(
+            grpc.local_channel_credentials(grpc.LocalConnectionType.LOCAL_TCP),
+            grpc.access_token_call_credentials(token),
+        )
+        return grpc.secure_channel(self._address.grpc, credentials, options=list(_LOCAL_OPTIONS))
 
     def _build_storage(self) -> Any:
         storage = _storage_module()
@@ -148,15 +147,40 @@ class LocalClients:
         return module("google.oauth2.credentials").Credentials(self._token())
 
     def _token(self) -> str:
+        if self._impersonate is None:
+            return self._operators_token()
+        return str(self._cache.once("token", lambda: self._token_of(str(self._impersonate))))
+
+    def _operators_token(self) -> str:
         return Path(self._address.token_file).read_text(encoding="ascii").strip()
+
+    def _token_of(self, account: str) -> str:
+        """An account's token from IAM Credentials, asked for once: it outlives a command."""
+        kind = module("google.cloud.iam_credentials_v1").IAMCredentialsClient
+        errors = module("google.api_core.exceptions")
+        with self._open(self._operators_token()) as channel:
+            client = kind(transport=kind.get_transport_class("grpc")(channel=channel))
+            request = {"name": f"projects/-/serviceAccounts/{account}", "scope": _SCOPES}
+            try:
+                answer = client.generate_access_token(request=request, retry=None, timeout=30)
+            except errors.GoogleAPICallError as error:
+                raise _may_not_act_as(account, error.message) from error
+        return str(answer.access_token)
 
 
 class GoogleClients:
     """Clients of Google Cloud. Credentials are found and refreshed when this is made."""
 
     def __init__(
-        self, project: str, region: str, *, impersonate: str | None = None, credentials: Any = None
+        self,
+        project: str,
+        region: str,
+        *,
+        impersonate: str | None = None,
+        credentials: Any = None,
+        request: Any = None,
     ) -> None:
+        """`credentials` and `request`, which carries the refresh of tokens, replace the machine's."""
         refuse_emulators()
         self._project = project
         self._region = region
@@ -168,7 +192,7 @@ class GoogleClients:
                 target_principal=impersonate,
                 target_scopes=list(_SCOPES),
             )
-        _refresh(self._credentials)
+        _refresh(self._credentials, request, impersonate)
 
     def client(self, api: str) -> Any:
         """The client of an API at its own endpoint."""
@@ -209,8 +233,6 @@ class GoogleClients:
 
 
 def _application_default() -> Any:
-    # Off Google Cloud the search for a metadata server only costs time.
-    os.environ.setdefault("NO_GCE_CHECK", "true")
     auth = module("google.auth")
     errors = module("google.auth.exceptions")
     try:
@@ -223,15 +245,26 @@ def _application_default() -> Any:
     return credentials
 
 
-def _refresh(credentials: Any) -> None:
+def _refresh(credentials: Any, request: Any, impersonate: str | None) -> None:
     """Over gRPC an expired credential looks like an outage; so it is refreshed first, once."""
     errors = module("google.auth.exceptions")
-    request = module("google.auth.transport.requests").Request()
+    request = request or module("google.auth.transport.requests").Request()
     try:
         credentials.refresh(request)
     except errors.GoogleAuthError as error:
+        if impersonate:
+            raise _may_not_act_as(impersonate, type(error).__name__) from error
         raise CredentialsError(
             "The Google credentials could not be refreshed.",
             details=type(error).__name__,
             resolution="Run: gcloud auth application-default login",
         ) from error
+
+
+def _may_not_act_as(account: str, details: str) -> CredentialsError:
+    return CredentialsError(
+        f"There is no token of the service account {account}.",
+        details=details,
+        resolution="Check its name, your own credentials, that the IAM Credentials API is enabled, and "
+        "that you have roles/iam.serviceAccountTokenCreator on it.",
+    )

@@ -9,11 +9,11 @@ from gpupipe.core.config import Flags
 from gpupipe.core.errors import Exit
 from gpupipe.deploy.engine import Deployed, Engine
 from gpupipe.deploy.planner import Plan
-from gpupipe.render.console import answer, talk
+from gpupipe.render.console import answer, say, talk
 from gpupipe.render.json_output import print_json
 from gpupipe.render.output import Output
 from gpupipe.render.plan import plan_json, print_plan
-from gpupipe.render.progress import progress
+from gpupipe.render.progress import LOOKING, busy, progress
 from gpupipe.render.summary import deployed_json, print_deployed
 
 
@@ -41,12 +41,13 @@ def run(request: DeployRequest) -> int:
             parallelism=request.parallelism,
             cancel=cancel,
         )
-        plan = engine.plan()
+        with busy(talk(), LOOKING):
+            plan = engine.plan()
         notes = tuple(engine.world.facts.notes.values())
         if request.dry_run:
             return _show(request, plan, notes)
         if not _may_go_on(request, context, plan, notes):
-            talk().print("Nothing was done.")
+            say(talk(), "Nothing was done.")
             return Exit.DONE
         done = engine.deploy(
             plan,

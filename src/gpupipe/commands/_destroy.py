@@ -10,13 +10,14 @@ from gpupipe.core.errors import Exit
 from gpupipe.deploy.destroy import DATA, Removal, inventory, plan_removal, remove
 from gpupipe.deploy.executor import Outcome
 from gpupipe.deploy.facts import Facts
-from gpupipe.deploy.pipelines import pipelines
+from gpupipe.deploy.pipelines import Pipeline, pipelines
 from gpupipe.deploy.step import World
-from gpupipe.render.console import answer, talk
+from gpupipe.render.console import answer, say, talk
 from gpupipe.render.destroy import destroyed_json, print_destroyed, print_removal, removal_json
 from gpupipe.render.json_output import print_json
 from gpupipe.render.output import Output
-from gpupipe.render.progress import progress
+from gpupipe.render.pipelines import print_pipelines
+from gpupipe.render.progress import LOOKING, busy, progress
 
 _PARALLELISM = 8
 
@@ -45,16 +46,16 @@ def run(request: DestroyRequest) -> int:
     """Carry out the request; the exit code."""
     context = open_context(request.flags)
     world = World(context.cloud, context.spec, Facts())
-    removal = plan_removal(world, keep=request.keep, parallelism=_PARALLELISM)
+    with busy(talk(), LOOKING):
+        removal = plan_removal(world, keep=request.keep, parallelism=_PARALLELISM)
     if request.dry_run:
-        _show(request, removal)
+        _show(request, removal, pipelines(context.cloud))
         return Exit.DONE
     print_removal(talk(), removal)
     if not removal.actions:
-        others = pipelines(context.cloud)
-        talk().print(f"Pipelines in this project: {', '.join(others) or 'none'}.", markup=False)
+        print_pipelines(talk(), pipelines(context.cloud))
     elif not _confirmed(request, context):
-        talk().print("Nothing was removed.")
+        say(talk(), "Nothing was removed.")
         return Exit.DONE
     with stopping(context.clock) as cancel:
         outcome = remove(
@@ -72,9 +73,11 @@ def run(request: DestroyRequest) -> int:
 
 
 def _prove(request: DestroyRequest, world: World, removal: Removal, outcome: Outcome) -> int:
-    leftovers = inventory(world, keep=request.keep, parallelism=_PARALLELISM)
+    with busy(talk(), "Taking the inventory"):
+        leftovers = inventory(world, keep=request.keep, parallelism=_PARALLELISM)
     if request.output is Output.JSON:
-        print_json(destroyed_json(removal, outcome, leftovers))
+        there = pipelines(world.cloud)
+        print_json(destroyed_json(removal, outcome, leftovers, there))
     else:
         print_destroyed(answer(), removal, outcome, leftovers)
     if leftovers:
@@ -82,11 +85,13 @@ def _prove(request: DestroyRequest, world: World, removal: Removal, outcome: Out
     return Exit.FAILED if outcome.failed else Exit.DONE
 
 
-def _show(request: DestroyRequest, removal: Removal) -> None:
+def _show(request: DestroyRequest, removal: Removal, there: tuple[Pipeline, ...]) -> None:
     if request.output is Output.JSON:
-        print_json(removal_json(removal))
-    else:
-        print_removal(answer(), removal)
+        print_json(removal_json(removal, there))
+        return
+    print_removal(answer(), removal)
+    if not removal.actions:
+        print_pipelines(answer(), there)
 
 
 def _confirmed(request: DestroyRequest, context: Context) -> bool:

@@ -2,16 +2,17 @@
 
 from dataclasses import dataclass
 
-from gpupipe.context import open_context
+from gpupipe.context import Context, open_context
 from gpupipe.core.config import Flags
 from gpupipe.core.errors import Exit
 from gpupipe.deploy.facts import Facts
 from gpupipe.deploy.health import states
 from gpupipe.deploy.pipelines import pipelines
 from gpupipe.deploy.step import World
-from gpupipe.render.console import answer
+from gpupipe.render.console import answer, talk
 from gpupipe.render.json_output import print_json
 from gpupipe.render.output import Output
+from gpupipe.render.progress import LOOKING, busy
 from gpupipe.render.status import Status, print_status, status_json
 
 _PARALLELISM = 16
@@ -30,17 +31,23 @@ def run(request: StatusRequest) -> int:
     """Carry out the request; the exit code."""
     context = open_context(request.flags)
     world = World(context.cloud, context.spec, Facts())
-    found = states(world, parallelism=_PARALLELISM)
-    status = Status(
-        target=context.target,
-        spec=context.spec,
-        resources=found,
-        uris=dict(world.facts.uris),
-        executions=tuple(context.cloud.executions.newest(context.spec.workflow_name, _EXECUTIONS)),
-        pipelines=pipelines(context.cloud),
-    )
+    with busy(talk(), LOOKING):
+        status = _read(context, world)
     if request.output is Output.JSON:
         print_json(status_json(status))
     else:
         print_status(answer(), status)
     return Exit.DONE
+
+
+def _read(context: Context, world: World) -> Status:
+    found = states(world, parallelism=_PARALLELISM)
+    newest = context.cloud.executions.newest(context.spec.workflow_name, _EXECUTIONS)
+    return Status(
+        target=context.target,
+        spec=context.spec,
+        resources=found,
+        uris=dict(world.facts.uris),
+        executions=tuple(newest),
+        pipelines=pipelines(context.cloud),
+    )

@@ -12,8 +12,8 @@ from gpupipe.core.errors import Exit
 from gpupipe.deploy.follow import Outcome, Sent, follow
 from gpupipe.deploy.pipelines import pipelines
 from gpupipe.deploy.uploads import collect, require_bucket, send
-from gpupipe.render.console import answer, talk
-from gpupipe.render.files import files_json, print_files
+from gpupipe.render.console import answer, say, talk
+from gpupipe.render.files import files_json, print_files, print_sending
 from gpupipe.render.json_output import print_json
 from gpupipe.render.output import Output
 
@@ -24,6 +24,7 @@ class UploadRequest:
 
     flags: Flags
     paths: tuple[Path, ...]
+    skip: bool
     wait: bool
     timeout_s: float
     output: Output
@@ -31,19 +32,20 @@ class UploadRequest:
 
 def run(request: UploadRequest) -> int:
     """Carry out the request; the exit code."""
-    uploads = collect(request.paths or assets.samples())
+    files = collect(request.paths or assets.samples(), skip=request.skip)
     context = open_context(request.flags)
     names = context.spec.names
     bucket = names.bucket("input")
     require_bucket(context.cloud, bucket, pipelines(context.cloud))
-    talk().print(f"Sending {len(uploads)} files to gs://{bucket}", markup=False)
+    print_sending(talk(), bucket, files)
     with stopping(context.clock):
-        sent = send(context.cloud, bucket, uploads, context.clock)
+        sent = send(context.cloud, bucket, files.uploads, context.clock)
         outcomes = _outcomes(request, context, sent)
+    output_bucket = names.bucket("output")
     if request.output is Output.JSON:
-        print_json(files_json(outcomes))
+        print_json(files_json(output_bucket, outcomes, files.left_out))
     else:
-        print_files(answer(), outcomes)
+        print_files(answer(), output_bucket, outcomes)
     good = {"succeeded", "superseded", "sent"}
     return Exit.DONE if all(one.state in good for one in outcomes) else Exit.FAILED
 
@@ -66,5 +68,5 @@ def _outcomes(request: UploadRequest, context: Context, sent: list[Sent]) -> lis
 def _told(coming: Iterable[Outcome], total: int) -> Iterable[Outcome]:
     console = talk()
     for number, outcome in enumerate(coming, 1):
-        console.print(f"{number} of {total}: {outcome.sent.path} {outcome.state}", markup=False)
+        say(console, f"{number} of {total}: {outcome.sent.path} {outcome.state}")
         yield outcome

@@ -40,13 +40,15 @@ def deploy(  # one parameter an option
 ) -> int:
     """Deploy the pipeline, or bring it up to date; run it again to finish what was cut off.
 
+    Nothing is asked on the local cloud. On Google Cloud you are asked first, since it costs
+    money. The first deploy builds three images and takes some minutes.
+
     Examples:
 
-      gpupipe deploy                        the local cloud, when no project is configured
-
-      gpupipe deploy --project my-project   Google Cloud
-
-      gpupipe deploy --dry-run              what would be done, and why
+    \b
+      gpupipe deploy                       the local cloud, if no project is set
+      gpupipe deploy --project my-project  Google Cloud
+      gpupipe deploy --dry-run             what would be done, and why
     """
     from gpupipe.commands._deploy import DeployRequest, run
     from gpupipe.core.config import Flags

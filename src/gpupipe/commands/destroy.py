@@ -23,7 +23,12 @@ def destroy(
     region: Region = None,
     prefix: Annotated[
         str | None,
-        typer.Option("--prefix", "--service-prefix", "-s", help="Prefix [default: ml-pipeline]."),
+        typer.Option(
+            "--prefix",
+            "--service-prefix",
+            "-s",
+            help="Prefix of every resource's name [default: ml-pipeline].",
+        ),
     ] = None,
     config: ConfigFile = None,
     yes: Yes = False,
@@ -32,23 +37,27 @@ def destroy(
         bool, typer.Option("--keep-data", help="Keep the input, models and output buckets.")
     ] = False,
     keep_images: Annotated[
-        bool, typer.Option("--keep-images", "-k", help="Keep the Docker repository.")
+        bool,
+        typer.Option("--keep-images", "-k", help="Keep the Docker repository with its images."),
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", "-f", help="Go on with what depends on a failed removal.")
+        bool, typer.Option("--force", "-f", help="Go on after a removal that failed.")
     ] = False,
     impersonate_service_account: Impersonate = None,
     output: OutputAs = Output.TEXT,
 ) -> int:
     """List what will be removed, ask, remove it, and take an inventory of what is left.
 
+    What the project shares (enabled APIs, Google's own agents) stays and is listed. Exit code 5
+    says that something is still there. Where there is nothing of that prefix, the pipelines that
+    there are get listed.
+
     Examples:
 
-      gpupipe destroy --dry-run
-
-      gpupipe destroy --yes
-
-      gpupipe destroy --keep-data
+    \b
+      gpupipe destroy --dry-run    what would be removed
+      gpupipe destroy --yes        remove it, ask nothing
+      gpupipe destroy --keep-data  all but your files, models and results
     """
     from gpupipe.commands._destroy import DestroyRequest, run
     from gpupipe.core.config import Flags

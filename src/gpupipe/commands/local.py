@@ -10,13 +10,21 @@ from gpupipe.render.output import Output
 app = typer.Typer(
     no_args_is_help=True,
     help="The local cloud: one daemon on loopback that speaks the Google Cloud APIs.\n\n"
-    "Examples: gpupipe local start; gpupipe local env; gpupipe local logs --requests",
+    "Every command that needs it starts it. GPUPIPE_HOME names the folder that holds its state.\n\n"
+    "Examples:\n\n"
+    "\b\n"
+    "  gpupipe local status\n"
+    "  gpupipe local logs --requests\n"
+    '  eval "$(gpupipe local env)"',
 )
 
 
 @app.command()
 def start(output: OutputAs = Output.TEXT) -> int:
-    """Start the local cloud, unless it runs. Example: gpupipe local start"""
+    """Start the local cloud, unless it runs.
+
+    Example: gpupipe local start
+    """
     from gpupipe.commands._local import run_start
 
     return run_start(output)
@@ -24,7 +32,10 @@ def start(output: OutputAs = Output.TEXT) -> int:
 
 @app.command()
 def stop(output: OutputAs = Output.TEXT) -> int:
-    """Stop it with everything that it runs; its state is kept. Example: gpupipe local stop"""
+    """Stop it with everything that it runs; its state is kept.
+
+    Example: gpupipe local stop
+    """
     from gpupipe.commands._local import run_stop
 
     return run_stop(output)
@@ -32,7 +43,10 @@ def stop(output: OutputAs = Output.TEXT) -> int:
 
 @app.command()
 def status(output: OutputAs = Output.TEXT) -> int:
-    """Whether it runs, and where. Example: gpupipe local status"""
+    """Whether it runs, and where; starts nothing.
+
+    Example: gpupipe local status --output json
+    """
     from gpupipe.commands._local import run_status
 
     return run_status(output)
@@ -40,10 +54,15 @@ def status(output: OutputAs = Output.TEXT) -> int:
 
 @app.command()
 def reset(
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Answer yes to the question.")] = False,
     output: OutputAs = Output.TEXT,
 ) -> int:
-    """Forget everything that the local cloud holds. Example: gpupipe local reset --yes"""
+    """Forget everything that the local cloud holds.
+
+    Its projects, buckets, objects, images and accounts are gone; services end.
+
+    Example: gpupipe local reset --yes
+    """
     from gpupipe.commands._local import run_reset
 
     return run_reset(output, yes=yes)
@@ -51,7 +70,16 @@ def reset(
 
 @app.command()
 def env(output: OutputAs = Output.TEXT) -> int:
-    """Lines that give any Google client this cloud. Example: eval "$(gpupipe local env)" """
+    """Print what gives any Google client this cloud.
+
+    Lines for the shell: an identity in it, its address, project and region. They name files and addresses, never a token.
+
+    Examples:
+
+    \b
+      eval "$(gpupipe local env)"
+      gpupipe local env --output json
+    """
     from gpupipe.commands._local import run_env
 
     return run_env(output)
@@ -67,7 +95,14 @@ def logs(
     ] = 0,
     output: OutputAs = Output.TEXT,
 ) -> int:
-    """What the daemon says, or which API calls it got. Example: gpupipe local logs --requests"""
+    """Show what the daemon says, or which API calls it got.
+
+    Examples:
+
+    \b
+      gpupipe local logs
+      gpupipe local logs --requests --since 100
+    """
     from gpupipe.commands._local import run_logs
 
     return run_logs(output, requests=requests, since=since)

@@ -23,10 +23,13 @@ def status(
 ) -> int:
     """Show each resource with its state read from the API, health and the last executions.
 
+    Where there is nothing of that prefix, it lists the pipelines that there are.
+
     Examples:
 
+    \b
       gpupipe status
-
+      gpupipe status --prefix other
       gpupipe status --project my-project --output json
     """
     from gpupipe.commands._status import StatusRequest, run

@@ -20,33 +20,46 @@ from gpupipe.render.output import Output
 def test_upload(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(
-            metavar="[FILE|DIR ...]", help="Files, or folders of files [default: samples]."
-        ),
+        typer.Argument(metavar="FILE|DIR", help="Files, or folders of files [default: samples]."),
     ] = None,
     local: Local = False,
     project: Project = None,
     region: Region = None,
     prefix: Prefix = None,
     config: ConfigFile = None,
+    skip: Annotated[
+        bool, typer.Option("--skip", help="Leave out files that cannot be sent; send the rest.")
+    ] = False,
     wait: Annotated[
-        bool, typer.Option("--wait/--no-wait", help="Follow each file to its result.")
+        bool,
+        typer.Option(
+            "--wait/--no-wait", help="Follow each file to its result, or end when all are sent."
+        ),
     ] = True,
     timeout: Annotated[
-        float, typer.Option("--timeout", min=1, metavar="SECONDS", help="Wait at most this long.")
+        float,
+        typer.Option(
+            "--timeout", min=1, metavar="SECONDS", help="Wait at most this long for the results."
+        ),
     ] = 600.0,
     impersonate_service_account: Impersonate = None,
     output: OutputAs = Output.TEXT,
 ) -> int:
     """Send files through the pipeline and show each result and where the time went.
 
+    A folder is sent with all below it, but for links and what begins with a dot; its files
+    keep their path from the folder's name on. One file that cannot be sent (empty, not
+    readable, of another kind than .txt .md .json .jsonl .csv .jpg .jpeg .png, or with an
+    object name that begins with _) stops all, before anything is sent, with exit code 2;
+    --skip leaves such files out. Exit code 1: a file failed, or had no result in time.
+
     Examples:
 
-      gpupipe test-upload                 the packaged samples
-
-      gpupipe test-upload review.txt mails/
-
-      gpupipe test-upload --no-wait big/  send, and do not wait
+    \b
+      gpupipe test-upload                    the packaged samples
+      gpupipe test-upload review.txt mails/  a file, and a folder
+      gpupipe test-upload --skip mails/      what can be sent of a folder
+      gpupipe test-upload --no-wait big/     send, and do not wait
     """
     from gpupipe.commands._test_upload import UploadRequest, run
     from gpupipe.core.config import Flags
@@ -59,6 +72,7 @@ def test_upload(
         config=config,
         impersonate_service_account=impersonate_service_account,
     )
-    return run(
-        UploadRequest(flags, tuple(paths or ()), wait=wait, timeout_s=timeout, output=output)
+    request = UploadRequest(
+        flags, tuple(paths or ()), skip=skip, wait=wait, timeout_s=timeout, output=output
     )
+    return run(request)

@@ -9,7 +9,10 @@ import uuid
 from gpupipe.cloud.cloud import Cloud
 from gpupipe.core.clock import Clock
 from gpupipe.core.errors import GpupipeError
+from gpupipe.deploy.action import Action, Verb
+from gpupipe.deploy.events import Failed, Finished, Report, Started, Waiting
 from gpupipe.deploy.follow import Outcome, Sent, follow
+from gpupipe.deploy.phase import Phase
 from gpupipe.deploy.spec import PipelineSpec
 
 PREFIX = "gpupipe-canary/"
@@ -17,8 +20,28 @@ TIMEOUT_S = 900.0
 _TEXT = b"This pipeline works, and that is good news."
 
 
-def run(cloud: Cloud, spec: PipelineSpec, clock: Clock) -> Outcome:
+def action(spec: PipelineSpec) -> Action:
+    """The canary as something that a run's progress shows."""
+    place = f"gs://{spec.names.bucket('input')}/{PREFIX}"
+    return Action("canary", Phase.MONITORING_AND_VALIDATION, "canary file in", place, Verb.CREATE,
+                  "it proves that a file comes out")  # fmt: skip
+
+
+def run(cloud: Cloud, spec: PipelineSpec, clock: Clock, report: Report) -> Outcome:
     """Send the canary and wait for its result. GpupipeError when it does not come."""
+    began, shown = clock.monotonic(), action(spec)
+    report(Started(shown))
+    report(Waiting(shown, "its result", 0.0, TIMEOUT_S))
+    try:
+        outcome = _send(cloud, spec, clock)
+    except GpupipeError as error:
+        report(Failed(shown, clock.monotonic() - began, error))
+        raise
+    report(Finished(shown, clock.monotonic() - began))
+    return outcome
+
+
+def _send(cloud: Cloud, spec: PipelineSpec, clock: Clock) -> Outcome:
     names = spec.names
     name = f"{PREFIX}{uuid.uuid4().hex}.txt"
     began = clock.monotonic()

@@ -29,6 +29,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("repository",),
 )
 _LAST = "bucket:staging"
+AS_ASKED = "as asked"
 DATA = frozenset({"bucket:input", "bucket:models", "bucket:output"})
 
 
@@ -58,7 +59,7 @@ def plan_removal(world: World, *, keep: frozenset[str], parallelism: int) -> Rem
         for step in sorted(present, key=_rank)
         if step.key not in keep
     )
-    kept = [(f"{step.kind} {step.name(world)}", "as asked") for step in present if step.key in keep]
+    kept = [(f"{step.kind} {step.name(world)}", AS_ASKED) for step in present if step.key in keep]
     kept += [(f"{step.kind} {step.name(world)}", "shared, kept") for step in STEPS
              if step.key in SHARED]  # fmt: skip
     return Removal(actions, tuple(kept))

@@ -76,39 +76,43 @@ class Engine:
         self, first: Plan, progress: Progress, *, send_canary: bool, verify: bool
     ) -> Deployed:
         """Carry out what `first` says; without writes only a canary that is asked for is sent."""
-        if not first.writes:
-            proof = self._canary() if verify and send_canary else None
-            return Deployed(first, Outcome(), proof, self._world.facts)
-        before = [action for action in first.writes if action.step in BEFORE_LEASE]
-        outcome = self._run_all(before, progress)
-        if outcome.failed:
-            return Deployed(first, outcome, None, self._world.facts)
-        spec = self._world.spec
-        with lease(self._world.cloud.storage, spec.names.bucket("staging"), "deploy"):
-            again = self.plan()
-            outcome = self._run_all(again.writes, progress)
-            touched = any(one.kind in _ON_A_FILES_WAY for one in again.writes)
-            wanted = send_canary and (touched or verify)
-            proof = self._canary() if wanted and not outcome.failed else None
+        wanted = send_canary and (verify or _on_a_files_way(first.writes))
+        shown = [*first.writes, *([canary.action(self._world.spec)] if wanted else [])]
+        if not shown:
+            return Deployed(first, Outcome(), None, self._world.facts)
+        with progress(shown) as report:
+            if not first.writes:
+                return Deployed(first, Outcome(), self._canary(report), self._world.facts)
+            before = [action for action in first.writes if action.step in BEFORE_LEASE]
+            outcome = self._run_all(before, report)
+            if outcome.failed:
+                return Deployed(first, outcome, None, self._world.facts)
+            spec = self._world.spec
+            with lease(self._world.cloud.storage, spec.names.bucket("staging"), "deploy"):
+                again = self.plan()
+                outcome = self._run_all(again.writes, report)
+                wanted = send_canary and (verify or _on_a_files_way(again.writes))
+                proof = self._canary(report) if wanted and not outcome.failed else None
         return Deployed(again, outcome, proof, self._world.facts)
 
-    def _run_all(self, actions: Sequence[Action], progress: Progress) -> Outcome:
-        if not actions:
-            return Outcome()
-        with progress(actions) as report:
-            return run_actions(
-                actions,
-                apply=lambda one: self._steps[one.step].apply(self._world, one),
-                world=self._world,
-                clock=self._clock,
-                report=report,
-                parallelism=self._parallelism,
-                cancel=self._cancel,
-                needs={key: step.needs for key, step in self._steps.items()},
-            )
+    def _run_all(self, actions: Sequence[Action], report: Report) -> Outcome:
+        return run_actions(
+            actions,
+            apply=lambda one: self._steps[one.step].apply(self._world, one),
+            world=self._world,
+            clock=self._clock,
+            report=report,
+            parallelism=self._parallelism,
+            cancel=self._cancel,
+            needs={key: step.needs for key, step in self._steps.items()},
+        )
 
-    def _canary(self) -> FileOutcome:
-        return canary.run(self._world.cloud, self._world.spec, self._clock)
+    def _canary(self, report: Report) -> FileOutcome:
+        return canary.run(self._world.cloud, self._world.spec, self._clock, report)
+
+
+def _on_a_files_way(writes: Sequence[Action]) -> bool:
+    return any(one.kind in _ON_A_FILES_WAY for one in writes)
 
 
 _current: ContextVar[Action | None] = ContextVar("current action", default=None)

@@ -1,7 +1,7 @@
 """Follows files through the pipeline: which execution works on each, and what became of it."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,12 +51,12 @@ def follow(
     *,
     clock: Clock,
     timeout_s: float,
-    tell: Callable[[Sent, str], None] = lambda _, __: None,
 ) -> Iterator[Outcome]:
     """An outcome for each file as soon as it has one; `waiting` for the rest at the deadline."""
     waiting = {
         (one.object.bucket, one.object.name, str(one.object.generation)): one for one in sent
     }
+    active: dict[tuple[str, str, str], str] = {}
     began = clock.monotonic()
     while waiting:
         for execution in cloud.executions.newest(workflow, min(_LISTED, 50 + 4 * len(sent))):
@@ -64,14 +64,25 @@ def follow(
             if key not in waiting:
                 continue
             if execution.active:
-                tell(waiting[key], execution.state.lower())
+                active[key] = execution.execution_id
             else:
                 yield _outcome(cloud, output_bucket, waiting.pop(key), execution)
         if not waiting or clock.monotonic() - began > timeout_s:
             break
         clock.sleep(max(0.1, _POLL_S * cloud.caller.hurry))
-    for one in waiting.values():
-        yield Outcome(one, "waiting", reason=f"no result after {timeout_s:.0f} s")
+    for key, one in waiting.items():
+        yield _unfinished(one, active.get(key, ""), timeout_s)
+
+
+def _unfinished(sent: Sent, execution: str, timeout_s: float) -> Outcome:
+    what = f"execution {execution} still runs" if execution else "no execution has started"
+    return Outcome(
+        sent,
+        "waiting",
+        seconds={"upload": sent.upload_s},
+        reason=f"no result after {timeout_s:.0f} s: {what}",
+        execution=execution,
+    )
 
 
 def _outcome(cloud: Cloud, output_bucket: str, sent: Sent, execution: Execution) -> Outcome:

@@ -13,6 +13,16 @@ def check_labels(kind: str, name: str, labels: Mapping[str, str], spec: Pipeline
     others = {key: value for key, value in wanted.items() if key != "gpupipe-region"}
     if not others.items() <= labels.items():
         raise not_ours(kind, name)
+    if region is None:
+        raise GpupipeError(
+            f"A {kind} of the pipeline {spec.names.prefix} has lost its label gpupipe-region.",
+            resource=name,
+            details="Its other labels say that this pipeline made it; without that one nobody can "
+            "tell which region's.",
+            resolution=f"If it belongs to {spec.names.region}, set the label gpupipe-region="
+            f"{spec.names.region} on it; else use another --prefix.",
+            doc="reference/errors.md#region",
+        )
     if region != spec.names.region:
         raise GpupipeError(
             f"The pipeline {spec.names.prefix} belongs to another region: {region}.",

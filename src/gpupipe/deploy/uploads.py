@@ -1,18 +1,23 @@
 """Which files `test-upload` sends and under which names; checked before anything is sent."""
 
-from collections.abc import Iterator, Sequence
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from gpupipe.cloud.cloud import Cloud
 from gpupipe.core.clock import Clock
 from gpupipe.core.errors import GpupipeError, UsageError
+from gpupipe.deploy.canary import PREFIX as CANARY
 from gpupipe.deploy.follow import Sent
+from gpupipe.deploy.pipelines import Pipeline, told
 
 _PARALLEL = 8
+_LONGEST = 1024  # bytes of an object name that Storage takes
 _DOC = "reference/cli.md#test-upload"
-_TYPES = {
+TYPES = {
     ".txt": "text/plain",
     ".md": "text/markdown",
     ".json": "application/json",
@@ -22,77 +27,168 @@ _TYPES = {
     ".jpeg": "image/jpeg",
     ".png": "image/png",
 }
+"""The kinds of files that the pipeline is made for, and the content type of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One file and the object name that it gets."""
+    """A file and the object name that it gets: its path below `root`, with forward slashes."""
 
     path: Path
-    name: str
+    root: Path
+
+    @property
+    def name(self) -> str:
+        """The object name."""
+        return _absolute(self.path).relative_to(self.root).as_posix()
+
+    def longer(self) -> "Upload":
+        """The same file under a name that one more folder leads."""
+        return Upload(self.path, self.root.parent)
 
 
-def collect(paths: Sequence[Path]) -> tuple[Upload, ...]:
-    """The files below `paths`, in order, without links. UsageError names what cannot be sent."""
-    found = tuple(upload for path in paths for upload in _below(path))
-    names = [upload.name for upload in found]
-    double = sorted({name for name in names if names.count(name) > 1})
-    if double:
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A file that cannot be sent, and why."""
+
+    path: Path
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What is sent, and what was left out because the user said so."""
+
+    uploads: tuple[Upload, ...]
+    left_out: tuple[Refused, ...]
+
+
+def collect(paths: Sequence[Path], *, skip: bool = False) -> Collected:
+    """The files at and below `paths`, each once, in order; nothing of a folder that begins with a dot.
+
+    One file that cannot be sent refuses all, with UsageError that names every such file; with
+    `skip` they are left out instead.
+    """
+    uploads = _distinct({_absolute(one.path): one for path in paths for one in _at(path)}.values())
+    refused = tuple(
+        Refused(one.path, why) for one in uploads if (why := _objection(one.path, one.name))
+    )
+    if refused and not skip:
+        raise _cannot_be_sent(refused)
+    bad = {one.path for one in refused}
+    good = tuple(one for one in uploads if one.path not in bad)
+    if not good:
         raise UsageError(
-            f"Two files would get the object name {double[0]!r}.",
-            resolution="Send them one after another, or from folders with other names.",
+            "No file is left to send.",
+            details=_told(refused),
+            resolution="Give files that the pipeline reads.",
             doc=_DOC,
         )
-    return found
+    return Collected(good, refused)
 
 
-def _below(path: Path) -> Iterator[Upload]:
+def _at(path: Path) -> Iterator[Upload]:
+    """The uploads of one argument: the file itself, or the files of a folder, named from it on."""
     if path.is_dir():
-        files = sorted(one for one in path.rglob("*") if one.is_file() and not one.is_symlink())
+        files = [file for file in _visible(path) if file.is_file()]
         if not files:
             raise UsageError(
-                f"There is no file in {path}.", resolution="Give files, or a folder with files.",
+                f"There is no file in {path}.",
+                details="What begins with a dot, and links, are not looked at.",
+                resolution="Give files, or a folder with files.",
                 doc=_DOC,
-            )  # fmt: skip
-        for file in files:
-            yield _checked(file, f"{path.resolve().name}/{file.relative_to(path).as_posix()}")
+            )
+        root = _absolute(path).parent
     elif path.is_file():
-        yield _checked(path, path.name)
+        files, root = [path], _absolute(path).parent
     else:
         raise UsageError(
             f"There is no file or folder {path}.", resolution="Check the path.", doc=_DOC
         )
+    yield from (Upload(file, root) for file in files)
 
 
-def _checked(path: Path, name: str) -> Upload:
-    why = _objection(path, name)
-    if why:
+def _visible(folder: Path) -> Iterator[Path]:
+    """All below a folder, sorted, without links and without what begins with a dot."""
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
         raise UsageError(
-            f"{path} cannot be sent: {why}.",
-            details="Nothing was sent.",
-            resolution="Rename it, or leave it out.",
+            f"The folder {folder} cannot be read ({error.strerror}).",
+            resolution="Make it readable, or leave it out.",
             doc=_DOC,
-        )
-    return Upload(path, name)
+        ) from error
+    for entry in entries:
+        if entry.is_symlink() or entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from _visible(entry)
+        else:
+            yield entry
+
+
+def _distinct(uploads: Iterable[Upload]) -> tuple[Upload, ...]:
+    """Uploads whose names differ: files of one name get the names of their folders too."""
+    found = tuple(uploads)
+    while True:
+        counted = Counter(one.name for one in found)
+        if max(counted.values(), default=0) < 2:  # noqa: PLR2004  # two of one name
+            return found
+        # Different files differ somewhere on the way to the root, so this ends.
+        found = tuple(one.longer() if counted[one.name] > 1 else one for one in found)
+
+
+def _absolute(path: Path) -> Path:
+    """The path from the root on, without `..`; links stay links, since their names are the user's."""
+    return Path(os.path.abspath(path))  # noqa: PTH100  # resolve() would follow the links
+
+
+def _cannot_be_sent(refused: Sequence[Refused]) -> UsageError:
+    first = refused[0]
+    brief = (
+        f"{first.path} cannot be sent: {first.why}."
+        if len(refused) == 1
+        else f"{len(refused)} files cannot be sent."
+    )
+    return UsageError(
+        brief,
+        details=(f"{_told(refused)}\n" if len(refused) > 1 else "") + "Nothing was sent.",
+        resolution="Rename or remove what is named above, or send the rest with --skip.",
+        doc=_DOC,
+    )
+
+
+def _told(refused: Sequence[Refused]) -> str:
+    return "\n".join(f"{one.path}: {one.why}" for one in refused)
 
 
 def _objection(path: Path, name: str) -> str:
+    """Why a file cannot be sent under this name; "" when it can."""
+    return _bad_name(name) or _unreadable(path)
+
+
+def _bad_name(name: str) -> str:
     if name.startswith("_"):
-        return "an object name that begins with _ is ignored by the pipeline"
-    if len(name.encode("utf-8", "surrogateescape")) > 1024:  # noqa: PLR2004  # Storage's limit
-        return "its object name would be longer than 1024 bytes"
+        return "the pipeline ignores object names that begin with _"
+    if name.startswith(CANARY):
+        return f"names below {CANARY} are kept for the file that a deploy sends"
+    if PurePosixPath(name).suffix.lower() not in TYPES:
+        return f"the pipeline reads {', '.join(TYPES)}"
     if any(character in name for character in "\r\n"):
         return "an object name cannot contain a line break"
     try:
-        name.encode()
-        size = path.stat().st_size
-        with path.open("rb"):
-            pass
+        length = len(name.encode())
     except UnicodeEncodeError:
         return "its name is not valid text"
+    return "its object name would be longer than 1024 bytes" if length > _LONGEST else ""
+
+
+def _unreadable(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return "" if file.read(1) else "it is empty"
     except OSError as error:
         return f"it cannot be read ({error.strerror})"
-    return "it is empty" if size == 0 else ""
 
 
 def send(cloud: Cloud, bucket: str, uploads: Sequence[Upload], clock: Clock) -> list[Sent]:
@@ -104,7 +200,7 @@ def send(cloud: Cloud, bucket: str, uploads: Sequence[Upload], clock: Clock) -> 
             bucket,
             upload.name,
             upload.path,
-            content_type=_TYPES.get(upload.path.suffix.lower(), "application/octet-stream"),
+            content_type=TYPES[PurePosixPath(upload.name).suffix.lower()],
         )
         return Sent(str(upload.path), done, clock.monotonic() - began)
 
@@ -112,13 +208,13 @@ def send(cloud: Cloud, bucket: str, uploads: Sequence[Upload], clock: Clock) -> 
         return list(pool.map(one, uploads))
 
 
-def require_bucket(cloud: Cloud, bucket: str, pipelines: Sequence[str]) -> None:
+def require_bucket(cloud: Cloud, bucket: str, pipelines: tuple[Pipeline, ...]) -> None:
     """GpupipeError, with the pipelines that there are, where the input bucket is missing."""
     if cloud.storage.get(bucket) is None:
         raise GpupipeError(
             "There is no pipeline of this name to send files to.",
             resource=f"gs://{bucket}",
-            details=f"Pipelines in this project: {', '.join(pipelines) or 'none'}.",
+            details=told(pipelines),
             resolution="Run gpupipe deploy first, or name another one with --prefix.",
             doc=_DOC,
         )

@@ -1,15 +1,28 @@
-"""Where output goes: stdout carries the answer, stderr carries everything said on the way."""
+"""Where output goes: stdout carries the answer, stderr carries everything said on the way.
+
+Names and reasons come from outside, so nothing here reads Rich's markup, and no line is folded:
+what is longer than the window is left to the terminal, which keeps a copied name whole.
+"""
 
 import sys
 
 from rich.console import Console
+from rich.text import Text
 
 
 def answer() -> Console:
     """The console of the answer (stdout)."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
 
 
 def talk() -> Console:
     """The console of progress, questions and warnings (stderr)."""
-    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+    return Console(
+        stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=not sys.stderr.isatty()
+    )
+
+
+def say(console: Console, line: str | Text, style: str = "") -> None:
+    """One line, word for word, never folded."""
+    text = Text(line, style=style) if isinstance(line, str) else line
+    console.print(text, soft_wrap=True)

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.text import Text
 
-from gpupipe.deploy.destroy import Leftover, Removal
+from gpupipe.deploy.destroy import AS_ASKED, Leftover, Removal
 from gpupipe.deploy.executor import Outcome
+from gpupipe.deploy.pipelines import Pipeline
+from gpupipe.render.console import say
 from gpupipe.render.errors import error_json, lines
+from gpupipe.render.pipelines import pipelines_json
 from gpupipe.render.plan import action_json
 
 SCHEMA = "gpupipe.destroy/1"
@@ -19,20 +21,24 @@ TOMBSTONES = (
 """What Google keeps after a destroy: neither costs money nor grants access."""
 
 
-def removal_json(removal: Removal) -> dict[str, Any]:
-    """The documented shape of a dry run."""
+def removal_json(removal: Removal, pipelines: Sequence[Pipeline]) -> dict[str, Any]:
+    """The documented shape of a dry run; `pipelines` are those that the project holds."""
     return {
         "schema": SCHEMA,
         "dry_run": True,
         "remove": [action_json(one) for one in removal.actions],
-        "kept": [{"what": what, "why": why} for what, why in removal.kept],
+        "kept": _kept_json(removal),
+        "pipelines": pipelines_json(pipelines),
     }
 
 
 def destroyed_json(
-    removal: Removal, outcome: Outcome, leftovers: Sequence[Leftover]
+    removal: Removal,
+    outcome: Outcome,
+    leftovers: Sequence[Leftover],
+    pipelines: Sequence[Pipeline],
 ) -> dict[str, Any]:
-    """The documented shape of a destroy's answer."""
+    """The documented shape of a destroy's answer; `pipelines` are those that the project still holds."""
     return {
         "schema": SCHEMA,
         "dry_run": False,
@@ -43,21 +49,26 @@ def destroyed_json(
         ],
         "skipped": [{"what": f"{one.kind} {one.name}", "why": why} for one, why in outcome.skipped],
         "leftovers": [{"kind": one.kind, "name": one.name} for one in leftovers],
-        "kept": [{"what": what, "why": why} for what, why in removal.kept],
+        "kept": _kept_json(removal),
         "tombstones": list(TOMBSTONES),
+        "pipelines": pipelines_json(pipelines),
     }
+
+
+def _kept_json(removal: Removal) -> list[dict[str, str]]:
+    return [{"what": what, "why": why} for what, why in removal.kept]
 
 
 def print_removal(console: Console, removal: Removal) -> None:
     """What will be removed, in order."""
     if not removal.actions:
-        console.print("There is nothing of this pipeline to remove.")
+        say(console, "There is nothing of this pipeline to remove.")
         return
-    console.print("This will be removed, in this order:")
+    say(console, "This will be removed, in this order:")
     for one in removal.actions:
-        console.print(f"  {one.kind} {one.name}", markup=False)
+        say(console, f"  {one.kind} {one.name}")
     for what, why in removal.kept:
-        console.print(Text(f"  kept: {what} ({why})", style="dim"))
+        say(console, f"  kept: {what} ({why})", "dim")
 
 
 def print_destroyed(
@@ -65,19 +76,29 @@ def print_destroyed(
 ) -> None:
     """The proof for people."""
     for _, error in outcome.errors:
-        console.print("\n".join(lines(error)), markup=False)
+        for line in lines(error):
+            say(console, line)
     for one, why in outcome.skipped:
-        console.print(f"Skipped {one.kind} {one.name}: {why}", markup=False)
+        say(console, f"Skipped {one.kind} {one.name}: {why}")
+    say(console, "")
     if leftovers:
-        console.print(Text(f"\nStill there: {len(leftovers)}", style="bold red"))
+        say(console, f"Still there: {len(leftovers)}", "bold red")
         for left in leftovers:
-            console.print(f"  {left.kind} {left.name}", markup=False)
-        console.print("Run the same command again; --force goes on after a failure.")
+            say(console, f"  {left.kind} {left.name}")
+        say(console, "Run the same command again; --force goes on after a failure.")
         return
-    console.print(
-        Text(f"\nNothing is left: {len(outcome.done)} resources removed.", style="bold green")
-    )
-    console.print("  Looked for by name, by label, by account and by binding.")
-    shared = [what for what, why in removal.kept if why == "shared, kept"]
-    console.print(f"  Shared with the project, kept: {', '.join(shared)}.", markup=False)
-    console.print(f"  Kept by Google: {'; '.join(TOMBSTONES)}.", markup=False)
+    asked = [what for what, why in removal.kept if why == AS_ASKED]
+    shared = [what for what, why in removal.kept if why != AS_ASKED]
+    nothing = "Nothing else" if asked else "Nothing"
+    say(console, f"{nothing} is left: {len(outcome.done)} resources removed.", "bold green")
+    say(console, "  Looked for by name, by label, by account and by binding.")
+    _list(console, "Kept, as asked; a destroy without that option removes it:", asked)
+    _list(console, "Kept, because the project shares it:", shared)
+    _list(console, "Kept by Google for a while:", TOMBSTONES)
+
+
+def _list(console: Console, title: str, items: Sequence[str]) -> None:
+    if items:
+        say(console, f"  {title}")
+    for item in items:
+        say(console, f"    {item}")

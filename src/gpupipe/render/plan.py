@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console, Group, RenderableType
-from rich.table import Table
+from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from gpupipe.deploy.action import Action, Verb
+from gpupipe.render.columns import Cell, columns
+from gpupipe.render.console import say
 
 SCHEMA = "gpupipe.plan/1"
+_INDENT = " " * 8
 _STYLES = {
     Verb.CREATE: "green",
     Verb.UPDATE: "yellow",
@@ -48,9 +51,8 @@ def print_plan(console: Console, actions: Sequence[Action], notes: Sequence[str]
     """Show what would be done; what stays is counted, not listed."""
     writes = [action for action in actions if action.writes]
     if writes:
-        console.print(_table(writes))
-    kept = len(actions) - len(writes)
-    console.print(_sentence(writes, kept))
+        _print_writes(console, writes)
+    say(console, _sentence(writes, len(actions) - len(writes)))
     for note in notes:
         console.print(Text(f"Note: {note}", style="yellow"))
 
@@ -63,22 +65,34 @@ def _sentence(writes: Sequence[Action], kept: int) -> str:
         for verb in Verb
         if any(action.verb is verb for action in writes)
     ]
-    return f"{', '.join(counts)}; {kept} stay as they are."
+    return f"{', '.join(counts)}; {kept} {'stays as it is' if kept == 1 else 'stay as they are'}."
 
 
-def _table(actions: Sequence[Action]) -> RenderableType:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("", "resource", "why"):
-        table.add_column(column, overflow="fold")
-    for action in actions:
-        table.add_row(
-            Text(action.verb, style=_STYLES[action.verb]),
-            f"{action.kind} {action.name}",
-            Group(action.reason, *(_change(action, index) for index in range(len(action.changes)))),
-        )
-    return table
+def _print_writes(console: Console, writes: Sequence[Action]) -> None:
+    """A line an action; a reason too long for the window comes below, broken between words."""
+    head, *lines = columns(("", "resource", "why"), [_row(action) for action in writes])
+    say(console, head)
+    for line, action in zip(lines, writes, strict=True):
+        if console.soft_wrap or line.cell_len <= console.width:
+            say(console, line)
+        else:
+            say(console, columns(("", ""), [_row(action)[:2]])[1])
+            _print_below(console, action.reason)
+        for change in action.changes:
+            _print_below(console, f"{change.field}: {change.old} -> {change.new}")
 
 
-def _change(action: Action, index: int) -> Text:
-    change = action.changes[index]
-    return Text(f"  {change.field}: {change.old} -> {change.new}", style="dim")
+def _print_below(console: Console, words: str) -> None:
+    text = Text(words, style="dim")
+    if console.soft_wrap:
+        say(console, Text(_INDENT).append_text(text))
+    else:
+        console.print(Padding(text, (0, 0, 0, len(_INDENT))))
+
+
+def _row(action: Action) -> list[Cell]:
+    return [
+        Text(action.verb, style=_STYLES[action.verb]),
+        f"{action.kind} {action.name}",
+        Text(action.reason, style="dim"),
+    ]

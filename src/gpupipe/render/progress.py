@@ -4,20 +4,23 @@ Both show the same: phase, step, state, seconds, and what is being waited for.
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.spinner import Spinner
-from rich.table import Table
 from rich.text import Text
 
 from gpupipe.core.clock import Clock
 from gpupipe.deploy.action import Action, Verb
 from gpupipe.deploy.events import Event, Failed, Finished, Report, Skipped, Started, Waiting
+from gpupipe.deploy.phase import Phase
+from gpupipe.render.console import say
 
+LOOKING = "Reading what is there"
+_MARGIN = 1  # the window's last line, where the cursor stands
 _DOING = {
     Verb.CREATE: "creating",
     Verb.UPDATE: "updating",
@@ -66,17 +69,37 @@ class _Row:
     began: float | None = None
     elapsed: float | None = None
 
+    @property
+    def ended(self) -> float | None:
+        """When it ended, on the board's clock; None before."""
+        if self.began is None or self.elapsed is None:
+            return None
+        return self.began + self.elapsed
 
-class _Board:
-    """The live table: one row an action, grouped by phase."""
+    @property
+    def begun(self) -> bool:
+        return self.state != "waits"
+
+    @property
+    def done(self) -> bool:
+        return self.style == "green"
+
+    @property
+    def running(self) -> bool:
+        return self.began is not None and self.elapsed is None and self.style == "cyan"
+
+
+class Board:
+    """The live view: a line a phase; below a phase at work, its steps, as many as the window holds."""
 
     def __init__(self, actions: Sequence[Action], clock: Clock) -> None:
         self._clock = clock
         self._guard = threading.Lock()
         self._rows = {action.step: _Row(action) for action in actions}
-        self._spinner = Spinner("dots")
+        self._spinner = Spinner("dots", style="cyan")
 
     def tell(self, event: Event) -> None:
+        """Take an event in; the view follows when it is drawn next."""
         with self._guard:
             row = self._rows.setdefault(event.action.step, _Row(event.action))
             verb = event.action.verb
@@ -93,40 +116,87 @@ class _Board:
                 case Skipped(reason=reason):
                     row.state, row.style, row.note = "skipped", "yellow", reason
 
-    def __rich__(self) -> Table:
-        table = Table.grid(padding=(0, 1))
-        for width in (2, None, 10, 8):
-            table.add_column(min_width=width or 0, no_wrap=True)
-        table.add_column(ratio=1, overflow="ellipsis", no_wrap=True)
+    def __rich_console__(self, console: Console, _: ConsoleOptions) -> RenderResult:
+        now = self._clock.monotonic()
         with self._guard:
-            phase = None
+            # In the order in which they come first: a destroy goes the other way.
+            phases: dict[Phase, list[_Row]] = {}
             for row in self._rows.values():
-                if row.action.phase is not phase:
-                    phase = row.action.phase
-                    table.add_row("", Text(phase.title, style="bold"), "", "", "")
-                table.add_row(*self._cells(row))
-        return table
+                phases.setdefault(row.action.phase, []).append(row)
+            shown = self._shown(phases, console.size.height - _MARGIN)
+            turning = self._spinner.render(console.get_time())
+            mark = turning if isinstance(turning, Text) else Text("*")
+            for phase, rows in phases.items():
+                yield _phase_line(phase, rows, now, mark)
+                for row in rows:
+                    if row.action.step in shown:
+                        yield from _step_lines(row, now, mark)
 
-    def _cells(self, row: _Row) -> tuple[Spinner | Text, Text, Text, Text, Text]:
-        running = row.began is not None and row.elapsed is None and row.style == "cyan"
-        seconds = row.elapsed
-        if running and row.began is not None:
-            seconds = self._clock.monotonic() - row.began
-        return (
-            self._spinner if running else Text(""),
-            Text(label(row.action)),
-            Text(row.state, style=row.style),
-            Text("" if seconds is None else f"{seconds:.1f} s", justify="right"),
-            Text(row.note, style="dim"),
-        )
+    @staticmethod
+    def _shown(phases: Mapping[Phase, list[_Row]], height: int) -> set[str]:
+        """The steps that get lines: all of the phases at work if they fit, else what is at work."""
+        at_work = [
+            row
+            for rows in phases.values()
+            if any(row.begun for row in rows) and not all(row.done for row in rows)
+            for row in rows
+        ]
+        lines = len(phases) + sum(2 if row.note else 1 for row in at_work)
+        if lines > height:
+            at_work = [row for row in at_work if row.begun and not row.done]
+        return {row.action.step for row in at_work}
+
+
+def _phase_line(phase: Phase, rows: Sequence[_Row], now: float, mark: Text) -> Text:
+    """Where a phase stands: `✓ Images  3 of 3  56.4 s`."""
+    began = min((row.began for row in rows if row.began is not None), default=None)
+    done = sum(1 for row in rows if row.done)
+    running = any(row.running for row in rows)
+    bad = any(row.begun and not row.done and not row.running for row in rows)
+    line = Text(no_wrap=True, overflow="ellipsis")
+    if running:
+        line.append_text(mark)
+    elif bad:
+        line.append("✗", "bold red")
+    else:
+        line.append("✓" if done == len(rows) else "·", "green" if done == len(rows) else "dim")
+    line.append(f" {phase.title:26}", "bold")
+    line.append(f"{done:>3} of {len(rows):<3}", "green" if done == len(rows) else "dim")
+    if began is not None:
+        ended = now if running else max(row.ended for row in rows if row.ended is not None)
+        line.append(f"{ended - began:>8.1f} s", "dim")
+    return line
+
+
+def _step_lines(row: _Row, now: float, mark: Text) -> Iterator[Text]:
+    """A step: state, seconds, name; below it what is waited for, or why it was not done."""
+    seconds = now - row.began if row.running and row.began is not None else row.elapsed
+    line = Text("  ", no_wrap=True, overflow="ellipsis")
+    line.append_text(mark if row.running else Text(" "))
+    line.append(f" {row.state:9}", row.style)
+    line.append(f" {'' if seconds is None else f'{seconds:.1f} s':>8}  ", "dim")
+    line.append(label(row.action))
+    yield line
+    if row.note:
+        yield Text(f"{'':24}{row.note}", style="dim", no_wrap=True, overflow="ellipsis")
 
 
 @contextmanager
 def progress(console: Console, actions: Sequence[Action], clock: Clock) -> Iterator[Report]:
     """A `Report` that shows events while the block runs."""
     if not console.is_terminal:
-        yield lambda event: console.print(line(event), markup=False)
+        yield lambda event: say(console, line(event))
         return
-    board = _Board(actions, clock)
+    board = Board(actions, clock)
     with Live(board, console=console, refresh_per_second=8):
         yield board.tell
+
+
+@contextmanager
+def busy(console: Console, what: str) -> Iterator[None]:
+    """A spinner beside `what` while the block runs; nothing where there is no terminal."""
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(Text(what, style="dim")):
+        yield

@@ -1,18 +1,21 @@
 """The state of a pipeline: resources, health, the last executions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from gpupipe.cloud.executions import Execution
 from gpupipe.cloud.target import Target
 from gpupipe.deploy.canary import PREFIX
 from gpupipe.deploy.health import State
+from gpupipe.deploy.pipelines import Pipeline
 from gpupipe.deploy.spec import PipelineSpec
+from gpupipe.render.columns import Cell, columns
+from gpupipe.render.console import say
+from gpupipe.render.pipelines import pipelines_json, print_pipelines
 from gpupipe.render.summary import outputs
 
 SCHEMA = "gpupipe.status/1"
@@ -29,7 +32,7 @@ class Status:
     resources: tuple[State, ...]
     uris: Mapping[str, str]
     executions: tuple[Execution, ...]
-    pipelines: tuple[str, ...]
+    pipelines: tuple[Pipeline, ...]
 
     @property
     def exists(self) -> bool:
@@ -55,7 +58,7 @@ def status_json(status: Status) -> dict[str, Any]:
             if status.exists
         ],
         "executions": [_execution_json(one) for one in status.executions],
-        "pipelines": list(status.pipelines),
+        "pipelines": pipelines_json(status.pipelines),
     }
 
 
@@ -73,49 +76,46 @@ def _execution_json(one: Execution) -> dict[str, Any]:
 def print_status(console: Console, status: Status) -> None:
     """The tables for people."""
     if not status.exists:
-        console.print(f"There is no pipeline {status.spec.names.prefix} here.", markup=False)
-        console.print(f"Pipelines in this project: {', '.join(status.pipelines) or 'none'}.")
+        say(console, f"There is no pipeline {status.spec.names.prefix} here.")
+        print_pipelines(console, status.pipelines)
         return
-    console.print(_resources(status))
-    word = "healthy" if status.healthy else "not healthy"
-    console.print(
-        Text(f"\nThe pipeline is {word}.", style="green" if status.healthy else "bold red")
-    )
-    if status.executions:
-        console.print(_executions(status))
+    for line in columns(
+        ("state", "resource", "name", ""), [_resource(x) for x in status.resources]
+    ):
+        say(console, line)
+    healthy, word = (True, "healthy") if status.healthy else (False, "not healthy")
+    say(console, "")
+    say(console, f"The pipeline is {word}.", "green" if healthy else "bold red")
+    _print_executions(console, status.executions)
 
 
-def _resources(status: Status) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("resource", "name", "state", ""):
-        table.add_column(column, overflow="fold")
-    for one in status.resources:
-        table.add_row(
-            one.kind,
-            Text(one.name),
-            Text(one.state, style=_STYLES.get(one.state, "yellow")),
-            Text(one.detail, style="dim"),
-        )
-    return table
+def _resource(one: State) -> list[Cell]:
+    return [
+        Text(one.state, style=_STYLES.get(one.state, "yellow")),
+        one.kind,
+        one.name,
+        Text(one.detail, style="dim"),
+    ]
 
 
-def _executions(status: Status) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", title="Last executions",
-                  title_justify="left")  # fmt: skip
-    for column in ("execution", "state", "seconds", "file"):
-        table.add_column(column, overflow="fold")
-    for one in status.executions:
-        file = _file(one)
-        if file.startswith(PREFIX):
-            continue
-        seconds = (one.ended - one.started).total_seconds() if one.ended and one.started else None
-        table.add_row(
-            one.execution_id[:8],
-            Text(one.state.lower(), style=_STYLES.get(one.state, "")),
-            "" if seconds is None else f"{seconds:.1f}",
-            Text(file),
-        )
-    return table
+def _print_executions(console: Console, executions: Sequence[Execution]) -> None:
+    shown = [one for one in executions if not _file(one).startswith(PREFIX)]
+    if not shown:
+        return
+    say(console, "")
+    say(console, "Last executions", "bold")
+    for line in columns(("state", ">seconds", "execution", "file"), [_run(one) for one in shown]):
+        say(console, line)
+
+
+def _run(one: Execution) -> list[Cell]:
+    seconds = (one.ended - one.started).total_seconds() if one.ended and one.started else None
+    return [
+        Text(one.state.lower(), style=_STYLES.get(one.state, "")),
+        "" if seconds is None else f"{seconds:.1f}",
+        one.execution_id[:8],
+        _file(one),
+    ]
 
 
 def _file(one: Execution) -> str:

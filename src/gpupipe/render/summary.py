@@ -9,6 +9,8 @@ from gpupipe.cloud.target import Target
 from gpupipe.core.names import BUCKETS, SERVICES
 from gpupipe.deploy.engine import Deployed
 from gpupipe.deploy.spec import PipelineSpec
+from gpupipe.render.columns import columns
+from gpupipe.render.console import say
 from gpupipe.render.errors import error_json, lines
 from gpupipe.render.plan import action_json, plan_json
 
@@ -53,33 +55,43 @@ def print_deployed(console: Console, target: Target, spec: PipelineSpec, done: D
     if done.outcome.failed:
         _print_failure(console, done)
         return
-    names = spec.names
-    console.print(Text("\nThe pipeline is deployed.", style="bold green"))
+    names, where = spec.names, _options(target, spec)
+    say(console, "")
+    say(console, "The pipeline is deployed.", "bold green")
     if done.canary is not None:
-        console.print(f"  Proof: a canary file came out as {done.canary.label}.")
-    console.print(f"  Put files into:  gs://{names.bucket('input')}", markup=False)
-    console.print(f"  Results come to: gs://{names.bucket('output')}/results/", markup=False)
+        say(console, f"  Proof: a canary file went in and came out as {done.canary.label}.")
+    say(console, "")
+    say(console, Text.assemble("  Put files into   ", (f"gs://{names.bucket('input')}", "cyan")))
+    say(
+        console,
+        Text.assemble("  Results come to  ", (f"gs://{names.bucket('output')}/results/", "cyan")),
+    )
+    say(console, "  The services answer the workflow at")
     for service in SERVICES:
-        console.print(f"  {service + ':':16} {done.facts.uris.get(service, '')}", markup=False)
-    where = _options(target, spec)
-    console.print("\nNext:")
-    console.print(f"  gpupipe test-upload{where}     send the sample files", markup=False)
-    console.print(f"  gpupipe status{where}          see how it is", markup=False)
-    console.print(f"  gpupipe destroy{where}         remove all of it", markup=False)
+        # Nothing before it: so the local cloud's long addresses fit a window of 80 columns.
+        say(console, f"  {done.facts.uris.get(service, '')}", "cyan")
+    say(console, "")
+    say(console, "Next:")
+    commands = (
+        (f"gpupipe test-upload{where}", "send sample files, see the predictions"),
+        (f"gpupipe status{where}", "see how it is"),
+        (f"gpupipe destroy{where}", "remove all of it"),
+    )
+    for line in columns(("", ""), [[Text(f"  {one}", "bold"), what] for one, what in commands])[1:]:
+        say(console, line)
 
 
 def _print_failure(console: Console, done: Deployed) -> None:
     total = len(done.outcome.done) + len(done.outcome.errors) + len(done.outcome.skipped)
-    console.print(
-        Text(
-            f"\nNot finished: {len(done.outcome.done)} of {total} steps are done.", style="bold red"
-        )
-    )
+    say(console, "")
+    say(console, f"Not finished: {len(done.outcome.done)} of {total} steps are done.", "bold red")
     for _, error in done.outcome.errors:
-        console.print("\n".join(lines(error)), markup=False)
+        for line in lines(error):
+            say(console, line)
     for action, why in done.outcome.skipped:
-        console.print(f"Skipped {action.kind} {action.name}: {why}", markup=False)
-    console.print("\nRun the same command again: it finds what is there and finishes the rest.")
+        say(console, f"Skipped {action.kind} {action.name}: {why}")
+    say(console, "")
+    say(console, "Run the same command again: it finds what is there and finishes the rest.")
 
 
 def _options(target: Target, spec: PipelineSpec) -> str:

@@ -46,3 +46,12 @@ def test_a_pipeline_of_another_region_is_named(spec: PipelineSpec) -> None:
         check(spec, {**spec.labels, "gpupipe-region": "europe-west4"})
     assert "--region europe-west4" in caught.value.resolution
     assert "us-central1" in (caught.value.details or "")
+
+
+def test_a_lost_region_label_is_named_and_no_region_is_made_up(spec: PipelineSpec) -> None:
+    labels = {key: value for key, value in spec.labels.items() if key != "gpupipe-region"}
+    with pytest.raises(GpupipeError, match="lost its label gpupipe-region") as caught:
+        check(spec, labels)
+    text = f"{caught.value.brief} {caught.value.details} {caught.value.resolution}"
+    assert "None" not in text
+    assert "gpupipe-region=us-central1" in caught.value.resolution

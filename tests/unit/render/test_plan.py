@@ -30,7 +30,7 @@ def test_what_changes_is_listed_with_its_reason_and_the_rest_is_counted() -> Non
     assert "it does not exist" in text
     assert "memory: 1Gi -> [bold]2Gi" in text
     assert "16 APIs" not in text
-    assert "1 to create, 1 to update; 1 stay as they are." in text
+    assert "1 to create, 1 to update; 1 stays as it is." in text
 
 
 def test_a_plan_without_writes_says_so_in_one_line() -> None:

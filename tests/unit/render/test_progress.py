@@ -10,7 +10,7 @@ from gpupipe.core.errors import GpupipeError
 from gpupipe.deploy.action import Action, Verb
 from gpupipe.deploy.events import Event, Failed, Finished, Skipped, Started, Waiting
 from gpupipe.deploy.phase import Phase
-from gpupipe.render.progress import line, progress
+from gpupipe.render.progress import Board, busy, line, progress
 
 NO = GpupipeError("It failed [here].", resolution="Do.", doc="reference/errors.md")
 
@@ -52,12 +52,88 @@ def test_without_a_terminal_lines_are_written_word_for_word_as_they_come() -> No
     assert out.getvalue().splitlines() == [text for _, text in EVENTS]
 
 
-def test_on_a_terminal_the_table_shows_phase_step_and_state() -> None:
+def board(*actions: Action) -> tuple[Board, FakeClock]:
+    clock = FakeClock()
+    return Board(actions, clock), clock
+
+
+def seen(shown: Board, *, width: int = 80, height: int = 24) -> list[str]:
+    """The board's lines in a window, without what turns."""
     out = io.StringIO()
-    console = Console(file=out, width=120, force_terminal=True, color_system=None)
+    console = Console(file=out, width=width, height=height, force_terminal=True, color_system=None)
+    console.print(shown)
+    return out.getvalue().splitlines()
+
+
+def steps(phase: Phase, count: int) -> list[Action]:
+    return [
+        Action(f"{phase.name}:{index}", phase, "bucket", f"b{index}", Verb.CREATE, "why")
+        for index in range(count)
+    ]
+
+
+def test_on_a_terminal_the_board_shows_phase_step_state_seconds_and_what_is_waited_for() -> None:
+    one = action()
+    shown, clock = board(one)
+    assert [line.split() for line in seen(shown)] == [["·", "Foundations", "0", "of", "1"]]
+    shown.tell(Started(one))
+    shown.tell(Waiting(one, "the bucket [to] come", 12.4, 300.0))
+    clock.sleep(12.5)
+    phase, step, note = seen(shown)
+    assert phase.split()[1:] == ["Foundations", "0", "of", "1", "12.5", "s"]
+    assert step.split()[1:] == ["creating", "12.5", "s", "bucket", "b"]
+    assert note.strip() == "waiting for the bucket [to] come, 12 s of 5 min"
+
+
+def test_a_phase_that_is_done_is_one_line() -> None:
+    one = action()
+    shown, clock = board(one)
+    shown.tell(Started(one))
+    clock.sleep(1.5)
+    shown.tell(Finished(one, 1.5))
+    assert [line.split() for line in seen(shown)] == [
+        ["✓", "Foundations", "1", "of", "1", "1.5", "s"]
+    ]
+
+
+def test_what_failed_and_what_was_skipped_stays_with_its_reason() -> None:
+    one, two = steps(Phase.IMAGES, 2)
+    shown, _ = board(one, two)
+    shown.tell(Started(one))
+    shown.tell(Failed(one, 2.0, NO))
+    shown.tell(Skipped(two, "it needs b0"))
+    text = "\n".join(seen(shown))
+    for part in ("✗ Images", "FAILED", "It failed [here].", "skipped", "it needs b0"):
+        assert part in text
+
+
+@pytest.mark.parametrize("height", [24, 40])
+def test_the_board_fits_the_window_and_shows_all_that_runs(height: int) -> None:
+    actions = [one for phase in list(Phase)[:4] for one in steps(phase, 12)]
+    shown, _ = board(*actions)
+    for one in actions[:-8]:
+        shown.tell(Started(one))
+        if one is not actions[0]:
+            shown.tell(Finished(one, 1.0))
+    for one in actions[-8:]:
+        shown.tell(Started(one))
+        shown.tell(Waiting(one, "it", 1.0, 60.0))
+    lines = seen(shown, height=height)
+    assert len(lines) < height
+    assert sum("creating" in line for line in lines) == 9
+
+
+def test_a_run_on_a_terminal_ends_with_the_board() -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=80, force_terminal=True, color_system=None)
     with progress(console, [action()], FakeClock()) as report:
         report(Started(action()))
         report(Finished(action(), 1.5))
-    text = out.getvalue()
-    for part in ("Foundations", "bucket b", "created", "1.5 s"):
-        assert part in text
+    assert "✓ Foundations" in out.getvalue()
+
+
+def test_a_spinner_is_for_terminals_only() -> None:
+    out = io.StringIO()
+    with busy(Console(file=out, width=80), "Reading"):
+        pass
+    assert out.getvalue() == ""
