@@ -185,13 +185,15 @@ class GoogleClients:
         self._project = project
         self._region = region
         self._cache = _Cache()
-        self._credentials = credentials or _application_default()
+        credentials = credentials or _application_default()
         if impersonate:
-            self._credentials = module("google.auth.impersonated_credentials").Credentials(
-                source_credentials=self._credentials,
+            credentials = module("google.auth.impersonated_credentials").Credentials(
+                source_credentials=credentials,
                 target_principal=impersonate,
                 target_scopes=list(_SCOPES),
             )
+        # Here and not by each client: that would work on a copy, which may have no token yet.
+        self._credentials = credentials.with_quota_project(project)
         _refresh(self._credentials, request, impersonate)
 
     def client(self, api: str) -> Any:
@@ -206,7 +208,6 @@ class GoogleClients:
         """A session that signs in, and Service Usage's address."""
         requests = module("google.auth.transport.requests")
         session = requests.AuthorizedSession(self._credentials)
-        session.headers["x-goog-user-project"] = self._project
         return session, f"https://{endpoint('serviceusage', self._region)}"
 
     def _build(self, api: str) -> Any:
@@ -227,7 +228,6 @@ class GoogleClients:
         options = module("google.api_core.client_options").ClientOptions
         return options(
             api_endpoint=scheme + endpoint(service, self._region),
-            quota_project_id=self._project,
             universe_domain="googleapis.com",
         )
 

@@ -72,7 +72,8 @@ def reset(
 def env(output: OutputAs = Output.TEXT) -> int:
     """Print what gives any Google client this cloud.
 
-    Lines for the shell: an identity in it, its address, project and region. They name files and addresses, never a token.
+    Lines for the shell: an identity in it, its address, project and region. They name files
+    and addresses, never a token.
 
     Examples:
 

@@ -1,8 +1,16 @@
 """The clients of both targets: which address each talks to, and what it signs with."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import google.auth
@@ -12,12 +20,19 @@ import requests
 from google.api_core.exceptions import MethodNotImplemented
 from google.auth.credentials import CredentialsWithQuotaProject
 from google.auth.exceptions import DefaultCredentialsError, RefreshError
+from google.cloud.iam_credentials_v1 import (
+    GenerateAccessTokenRequest,
+    GenerateAccessTokenResponse,
+)
 
 from gpupipe.cloud.clients import CLIENTS, GoogleClients, LocalClients
 from gpupipe.cloud.target import Endpoint
 from gpupipe.core.errors import CredentialsError, Exit, UsageError
 
 TOKEN = "local-token-0123456789"
+EMAIL = "robot@demo-project.iam.gserviceaccount.com"
+TOKENS = "/google.iam.credentials.v1.IAMCredentials/GenerateAccessToken"
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 GOOGLE = "projects/demo-project/locations/europe-west4"
 
 # One method of every client: its name, its request, and its path on the wire.
@@ -79,14 +94,30 @@ def test_these_tables_name_every_client() -> None:
 
 
 class Recorder(grpc.GenericRpcHandler):
-    """A server that implements nothing and remembers path and metadata of every call."""
+    """A server that gives accounts' tokens and nothing else; remembers path and metadata of calls."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, dict[str, str | bytes]]] = []
+        self.asked: list[GenerateAccessTokenRequest] = []
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> None:
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
         metadata = dict(handler_call_details.invocation_metadata)
         self.calls.append((handler_call_details.method, metadata))
+        if handler_call_details.method != TOKENS:
+            return None
+        return grpc.unary_unary_rpc_method_handler(
+            self._token,
+            request_deserializer=GenerateAccessTokenRequest.deserialize,
+            response_serializer=GenerateAccessTokenResponse.serialize,
+        )
+
+    def _token(
+        self, request: GenerateAccessTokenRequest, context: grpc.ServicerContext
+    ) -> GenerateAccessTokenResponse:
+        self.asked.append(request)
+        if EMAIL not in request.name:
+            context.abort(grpc.StatusCode.PERMISSION_DENIED, "you may not")
+        return GenerateAccessTokenResponse(access_token="accounts-token")
 
 
 @pytest.fixture
@@ -109,19 +140,51 @@ def daemon(token_file: Path) -> Iterator[tuple[Recorder, Endpoint]]:
     server.stop(grace=None).wait()
 
 
+@pytest.mark.parametrize("account", [None, EMAIL])
 @pytest.mark.parametrize("api", sorted(CLIENTS))
-def test_a_local_client_calls_the_daemon_with_its_token_and_no_credentials(
-    api: str, daemon: tuple[Recorder, Endpoint], no_credentials: Path
+def test_a_local_client_calls_the_daemon_with_a_token_of_the_daemon(
+    api: str, account: str | None, daemon: tuple[Recorder, Endpoint], no_credentials: Path
 ) -> None:
     recorder, address = daemon
     method, request, path = CALLS[api]
-    client = LocalClients(address, "gpupipe-local").client(api)
+    client = LocalClients(address, "gpupipe-local", impersonate=account).client(api)
     with pytest.raises(MethodNotImplemented):
         getattr(client, method)(request=request, retry=None, timeout=10)
-    [(called, metadata)] = recorder.calls
+    called, metadata = recorder.calls[-1]
     assert called == path
-    assert metadata["authorization"] == f"Bearer {TOKEN}"
+    assert metadata["authorization"] == f"Bearer {'accounts-token' if account else TOKEN}"
     assert "x-goog-user-project" not in metadata
+    assert len(recorder.calls) == (2 if account else 1)
+
+
+def test_a_local_account_acts_through_one_token_that_the_operator_asked_for(
+    daemon: tuple[Recorder, Endpoint], no_credentials: Path
+) -> None:
+    recorder, address = daemon
+    clients = LocalClients(address, "gpupipe-local", impersonate=EMAIL)
+    storage = clients.storage()
+    wire = wired(storage._http)
+    assert list(storage.list_blobs("some-bucket", retry=None)) == []
+    session, _ = clients.session()
+    assert wire.requests[0].headers["authorization"] == "Bearer accounts-token"
+    assert session.headers["Authorization"] == "Bearer accounts-token"
+    [(called, metadata)] = recorder.calls
+    assert called == TOKENS
+    assert metadata["authorization"] == f"Bearer {TOKEN}"
+    [asked] = recorder.asked
+    assert asked.name == f"projects/-/serviceAccounts/{EMAIL}"
+    assert list(asked.scope) == [SCOPE]
+
+
+def test_a_local_account_that_one_may_not_act_as_is_refused(
+    daemon: tuple[Recorder, Endpoint], no_credentials: Path
+) -> None:
+    clients = LocalClients(daemon[1], "gpupipe-local", impersonate="other@x.iam")
+    with pytest.raises(CredentialsError, match="other@x") as caught:
+        clients.client("run")
+    assert caught.value.exit is Exit.CREDENTIALS
+    assert "you may not" in (caught.value.details or "")
+    assert "roles/iam.serviceAccountTokenCreator" in caught.value.resolution
 
 
 def test_the_default_credentials_of_these_tests_cannot_be_read(no_credentials: Path) -> None:
@@ -255,90 +318,143 @@ def test_a_local_token_is_read_when_the_first_call_is_made(tmp_path: Path) -> No
 
 
 class Signed(CredentialsWithQuotaProject):
-    """Google credentials of nobody; remembers which quota project was asked for."""
+    """Google credentials of nobody."""
 
-    def __init__(self, quota_project: str | None = None) -> None:
+    def __init__(
+        self, quota_project: str | None = None, refreshes: list[str] | None = None
+    ) -> None:
         super().__init__()
         self._quota_project_id = quota_project
-        self.quota_projects: list[str] = []
-        self.refreshed = 0
+        self.refreshes = [] if refreshes is None else refreshes
 
     def _perform_refresh_token(self, request: Any) -> None:
-        self.refreshed += 1
+        self.refreshes.append(self._quota_project_id or "")
         self.token = "google-token"
 
     refresh = _perform_refresh_token
 
     def with_quota_project(self, quota_project_id: str) -> "Signed":
-        self.quota_projects.append(quota_project_id)
-        other = Signed(quota_project_id)
-        other.token = self.token
-        return other
+        """Like that of a machine's credentials: the copy has no token."""
+        return type(self)(quota_project_id, self.refreshes)
 
 
-@pytest.fixture
-def google_clients(
-    no_credentials: Path,
-) -> tuple[GoogleClients, Signed]:
-    signed = Signed()
-    return GoogleClients("demo-project", "europe-west4", credentials=signed), signed
+class IamCredentials:
+    """What carries token requests: gives an account's token, and remembers what it was sent."""
+
+    def __init__(self, status: int = 200) -> None:
+        self.status = status
+        self.requests: list[tuple[str, dict[str, str], dict[str, Any]]] = []
+
+    def __call__(
+        self, url: str, method: str, headers: dict[str, str], body: bytes, **_: Any
+    ) -> SimpleNamespace:
+        self.requests.append((url, headers, json.loads(body)))
+        expires = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        answer = {"accessToken": "accounts-token", "expireTime": expires}
+        data = json.dumps(answer if self.status == 200 else {"error": "no SECRET"})
+        return SimpleNamespace(status=self.status, data=data.encode(), headers={})
 
 
+def signed_in(account: str | None, request: IamCredentials | None = None) -> GoogleClients:
+    return GoogleClients(
+        "demo-project",
+        "europe-west4",
+        impersonate=account,
+        credentials=Signed(),
+        request=request or IamCredentials(),
+    )
+
+
+def header(client: Any, name: str) -> str | None:
+    """A header that the credentials of a gRPC client put on every call."""
+    headers: dict[str, str] = {}
+    client.transport._credentials.apply(headers)
+    return headers.get(name)
+
+
+@pytest.mark.parametrize("account", [None, EMAIL])
 @pytest.mark.parametrize("api", sorted(CLIENTS))
 @pytest.mark.parametrize("diversion", [None, "GOOGLE_API_USE_MTLS_ENDPOINT"])
 def test_a_google_client_talks_to_googles_endpoint_and_charges_the_project(
-    api: str, diversion: str | None, google_clients: tuple[GoogleClients, Signed],
+    api: str, diversion: str | None, account: str | None, no_credentials: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     if diversion:
         monkeypatch.setenv(diversion, "always")
-    clients, signed = google_clients
+    clients = signed_in(account)
     client = clients.client(api)
     assert client.api_endpoint == HOSTS[api]
     assert client.transport.host == f"{HOSTS[api]}:443"
     assert client.transport.kind == "grpc"
     assert client.universe_domain == "googleapis.com"
-    assert set(signed.quota_projects) == {"demo-project"}
+    token = "accounts-token" if account else "google-token"
+    assert header(client, "authorization") == f"Bearer {token}"
+    assert header(client, "x-goog-user-project") == "demo-project"
     assert clients.client(api) is client
 
 
+def test_an_account_of_google_acts_through_a_token_that_ones_own_credentials_asked_for(
+    no_credentials: Path,
+) -> None:
+    iam = IamCredentials()
+    signed_in(EMAIL, iam)
+    [(url, headers, body)] = iam.requests
+    path = f"/v1/projects/-/serviceAccounts/{EMAIL}:generateAccessToken"
+    assert url == f"https://iamcredentials.googleapis.com{path}"
+    assert headers["authorization"] == "Bearer google-token"
+    assert body["scope"] == [SCOPE]
+
+
+def test_an_account_of_google_that_one_may_not_act_as_is_refused(no_credentials: Path) -> None:
+    with pytest.raises(CredentialsError, match=EMAIL) as caught:
+        signed_in(EMAIL, IamCredentials(status=403))
+    error = caught.value
+    assert error.exit is Exit.CREDENTIALS
+    assert "roles/iam.serviceAccountTokenCreator" in error.resolution
+    assert "SECRET" not in f"{error.brief}{error.details}{error.resolution}"
+
+
+@pytest.mark.parametrize("account", [None, EMAIL])
 @pytest.mark.parametrize("diversion", [None, "STORAGE_MTLS", "API_ENDPOINT_OVERRIDE"])
 def test_google_storage_talks_to_google_and_charges_the_project(
-    google_clients: tuple[GoogleClients, Signed],
+    no_credentials: Path,
     monkeypatch: pytest.MonkeyPatch,
     diversion: str | None,
+    account: str | None,
 ) -> None:
     if diversion == "STORAGE_MTLS":
         monkeypatch.setenv("GOOGLE_API_USE_MTLS_ENDPOINT", "always")
     elif diversion:
         monkeypatch.setenv(diversion, "http://198.51.100.7:1")
-    clients, _ = google_clients
-    client = clients.storage()
+    client = signed_in(account).storage()
     wire = wired(client._http)
     assert list(client.list_blobs("some-bucket", retry=None)) == []
     [request] = wire.requests
     url = "https://storage.googleapis.com/storage/v1/b/some-bucket/o?"
     assert (request.url or "").startswith(url)
-    assert request.headers["authorization"] == "Bearer google-token"
+    token = "accounts-token" if account else "google-token"
+    assert request.headers["authorization"] == f"Bearer {token}"
     assert request.headers["x-goog-user-project"] == "demo-project"
     assert client.project == "demo-project"
 
 
+@pytest.mark.parametrize("account", [None, EMAIL])
 def test_a_google_session_signs_in_and_charges_the_project(
-    google_clients: tuple[GoogleClients, Signed],
+    account: str | None, no_credentials: Path
 ) -> None:
-    session, before = google_clients[0].session()
+    session, before = signed_in(account).session()
     wire = wired(session)
     session.get(f"{before}/v1beta1/projects/p/services", timeout=1)
     assert before == "https://serviceusage.googleapis.com"
-    assert wire.requests[0].headers["authorization"] == "Bearer google-token"
+    token = "accounts-token" if account else "google-token"
+    assert wire.requests[0].headers["authorization"] == f"Bearer {token}"
     assert wire.requests[0].headers["x-goog-user-project"] == "demo-project"
 
 
 def test_google_credentials_are_refreshed_when_the_clients_are_made() -> None:
     signed = Signed()
     GoogleClients("demo-project", "europe-west4", credentials=signed)
-    assert signed.refreshed == 1
+    assert signed.refreshes == ["demo-project"]
 
 
 class Expired(Signed):
@@ -376,4 +492,85 @@ def test_google_clients_are_not_made_while_an_emulator_is_set(
     with pytest.raises(UsageError, match=variable) as caught:
         GoogleClients("demo-project", "europe-west4", credentials=signed)
     assert f"unset {variable}" in caught.value.resolution
-    assert signed.refreshed == 0
+    assert signed.refreshes == []
+
+
+class Metadata(BaseHTTPRequestHandler):
+    """A metadata server as a machine of Google's has it."""
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)  # type: ignore[attr-defined]
+        path = self.path.partition("?")[0]
+        if path.endswith("/token"):
+            body, kind = b'{"access_token": "machines-token", "expires_in": 3600}', "json"
+        elif path.endswith("/service-accounts/default/"):
+            body, kind = b'{"email": "machine@x", "scopes": []}', "json"
+        else:
+            body, kind = b"googleapis.com" if "universe" in path else b"demo-project", "text"
+        self.send_response(200)
+        self.send_header("Metadata-Flavor", "Google")
+        self.send_header("Content-Type", f"application/{kind}")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def metadata(tmp_path: Path) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """What the metadata server was asked, and the environment of a process that has it."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Metadata)
+    server.asked = []  # type: ignore[attr-defined]
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    place = f"127.0.0.1:{server.server_port}"
+    yield (
+        server.asked,
+        {  # type: ignore[attr-defined]
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "GCE_METADATA_HOST": place,
+            "GCE_METADATA_IP": place,
+        },
+    )
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def script(code: str, environment: dict[str, str]) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_on_a_machine_of_googles_its_own_credentials_are_used(
+    metadata: tuple[list[str], dict[str, str]],
+) -> None:
+    code = (
+        "from gpupipe.cloud.clients import GoogleClients\n"
+        "clients = GoogleClients('demo-project', 'europe-west4')\n"
+        "print(clients.session()[0].credentials.token)"
+    )
+    assert script(code, metadata[1]) == "machines-token"
+
+
+def test_on_the_local_target_no_metadata_server_is_looked_for(
+    metadata: tuple[list[str], dict[str, str]], token_file: Path
+) -> None:
+    asked, environment = metadata
+    code = (
+        "from pathlib import Path\n"
+        "from gpupipe.cloud.clients import CLIENTS, LocalClients\n"
+        "from gpupipe.cloud.target import Endpoint\n"
+        f"address = Endpoint('127.0.0.1:9', 'http://127.0.0.1:8', Path({str(token_file)!r}))\n"
+        "clients = LocalClients(address, 'p')\n"
+        "print(len([clients.client(api) for api in CLIENTS]), bool(clients.storage()),\n"
+        "      bool(clients.session()))"
+    )
+    assert script(code, environment) == f"{len(CLIENTS)} True True"
+    assert asked == []
