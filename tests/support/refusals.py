@@ -19,7 +19,8 @@ the local cloud's code, and the local cloud does not read them.
         roles: [roles/run.viewer]        # the caller is an account with these; else the operator
 
 Placeholders {project}, {number} and {region} are filled in everywhere; every row has a project of
-its own. `!repeat [x, 300]` is a long text, `!labels 65` a map of so many labels.
+its own. `!repeat [x, 300]` is a long text, `!labels 65` a map of so many labels, and
+`!members [20, "user:{}@example.com"]` a list of so many texts, numbered where they have "{}".
 """
 
 import copy
@@ -36,6 +37,7 @@ import yaml
 FOLDER = Path(__file__).parents[1] / "refusals"
 CLIENTS = {
     "artifactregistry": ("google.cloud.artifactregistry_v1", "ArtifactRegistryClient"),
+    "cloudbilling": ("google.cloud.billing_v1", "CloudBillingClient"),
     "cloudbuild": ("google.cloud.devtools.cloudbuild_v1", "CloudBuildClient"),
     "cloudquotas": ("google.cloud.cloudquotas_v1", "CloudQuotasClient"),
     "cloudresourcemanager": ("google.cloud.resourcemanager_v3", "ProjectsClient"),
@@ -46,6 +48,7 @@ CLIENTS = {
         "google.cloud.logging_v2.services.logging_service_v2",
         "LoggingServiceV2Client",
     ),
+    "orgpolicy": ("google.cloud.orgpolicy_v2", "OrgPolicyClient"),
     "revisions": ("google.cloud.run_v2", "RevisionsClient"),
     "run": ("google.cloud.run_v2", "ServicesClient"),
     "serviceusage": ("google.cloud.service_usage_v1", "ServiceUsageClient"),
@@ -104,7 +107,7 @@ _READ = frozenset({"base", "call", "request", "change", "given", "certainty", "r
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with `!repeat` and `!labels`."""
+    """YAML with `!repeat`, `!labels` and `!members`."""
 
 
 def _repeat(loader: _Loader, node: yaml.SequenceNode) -> str:
@@ -116,6 +119,12 @@ def _labels(loader: _Loader, node: yaml.ScalarNode) -> dict[str, str]:
     return {f"label-{number}": "x" for number in range(int(str(loader.construct_scalar(node))))}
 
 
+def _members(loader: _Loader, node: yaml.SequenceNode) -> list[str]:
+    times, text = loader.construct_sequence(node)
+    return [str(text).replace("{}", str(number)) for number in range(int(times))]
+
+
+_Loader.add_constructor("!members", _members)
 _Loader.add_constructor("!repeat", _repeat)
 _Loader.add_constructor("!labels", _labels)
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.artifactregistry import surface as artifactregistry
+from gpupipe.localcloud.services.cloudbilling import surface as cloudbilling
 from gpupipe.localcloud.services.cloudbuild import surface as cloudbuild
 from gpupipe.localcloud.services.cloudquotas import surface as cloudquotas
 from gpupipe.localcloud.services.eventarc import surface as eventarc
@@ -22,6 +23,7 @@ from gpupipe.localcloud.services.executions import surface as executions
 from gpupipe.localcloud.services.iam import surface as iam
 from gpupipe.localcloud.services.iamcredentials import surface as iamcredentials
 from gpupipe.localcloud.services.logging import surface as logging
+from gpupipe.localcloud.services.orgpolicy import surface as orgpolicy
 from gpupipe.localcloud.services.resourcemanager import surface as resourcemanager
 from gpupipe.localcloud.services.run import surface as run
 from gpupipe.localcloud.services.serviceusage import surface as serviceusage
@@ -34,6 +36,7 @@ Factory = Callable[[Kernel, Pipeline], Surface]
 
 SERVICES: tuple[Factory, ...] = (
     artifactregistry.build,
+    cloudbilling.build,
     cloudbuild.build,
     cloudquotas.build,
     eventarc.build,
@@ -41,6 +44,7 @@ SERVICES: tuple[Factory, ...] = (
     iam.build,
     iamcredentials.build,
     logging.build,
+    orgpolicy.build,
     resourcemanager.build,
     run.build,
     serviceusage.build,

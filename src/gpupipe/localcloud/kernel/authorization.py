@@ -42,7 +42,7 @@ class Authorizer:
         if member == OPERATOR.member and self._denied(permission, resource):
             return False
         return any(
-            self._granted(member, permission, self._policies.get(name))
+            self._granted(member, permission, self._policies.effective(name))
             for name in self._lineage(resource)
         )
 
@@ -100,7 +100,7 @@ class Authorizer:
         role = _BASIC.get(kind)
         return role is not None and any(
             binding.role == role and member in binding.members
-            for binding in self._policies.get(f"projects/{project}").bindings
+            for binding in self._policies.effective(f"projects/{project}").bindings
         )
 
 

@@ -14,6 +14,7 @@ from gpupipe.localcloud.kernel.access_tokens import AccessTokens
 from gpupipe.localcloud.kernel.accounts import Account, Accounts
 from gpupipe.localcloud.kernel.agents import ServiceAgents
 from gpupipe.localcloud.kernel.caller import OPERATOR, Caller
+from gpupipe.localcloud.kernel.delays import Delays
 from gpupipe.localcloud.kernel.policies import Policies
 from gpupipe.localcloud.kernel.secret_file import keep_secret
 from gpupipe.localcloud.kernel.signing import Signer, TokenError
@@ -34,10 +35,11 @@ class Identity:
         clock: Clock,
         policies: Policies,
         agents: ServiceAgents,
+        delays: Delays,
     ) -> None:
         self._clock = clock
         self._agents = agents
-        self._accounts = Accounts(database, policies)
+        self._accounts = Accounts(database, policies, delays)
         self._tokens = AccessTokens(database, clock)
         self._signer = Signer(settings.signing_key)
         self.issuer = ""

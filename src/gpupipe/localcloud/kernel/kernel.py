@@ -8,7 +8,9 @@ from gpupipe.core.clock import Clock
 from gpupipe.localcloud.kernel.agents import ServiceAgents
 from gpupipe.localcloud.kernel.authorization import Authorizer
 from gpupipe.localcloud.kernel.behaviour import Behaviour
+from gpupipe.localcloud.kernel.billing import Billing
 from gpupipe.localcloud.kernel.caller import OPERATOR
+from gpupipe.localcloud.kernel.delays import Delays
 from gpupipe.localcloud.kernel.denials import Denials
 from gpupipe.localcloud.kernel.events import Events
 from gpupipe.localcloud.kernel.identity import Identity
@@ -49,6 +51,7 @@ class Kernel:
     database: Database
     log_database: Database
     behaviour: Behaviour
+    billing: Billing
     denials: Denials
     resources: Resources
     projects: Projects
@@ -74,7 +77,9 @@ def build_kernel(settings: Settings, clock: Clock) -> Kernel:
         folder.mkdir(mode=0o700, exist_ok=True)
     database = Database(settings.database)
     log_database = Database(settings.logs, durable=False)
-    projects, policies = Projects(database, clock), Policies(database)
+    behaviour = Behaviour(database)
+    delays = Delays(database, clock, behaviour)
+    projects, policies = Projects(database, clock, delays), Policies(database, delays)
     agents = ServiceAgents(database, projects, policies)
 
     def on_create(project: Project) -> None:
@@ -90,14 +95,15 @@ def build_kernel(settings: Settings, clock: Clock) -> Kernel:
         clock=clock,
         database=database,
         log_database=log_database,
-        behaviour=Behaviour(database),
+        behaviour=behaviour,
+        billing=Billing(database),
         denials=denials,
         resources=resources,
         projects=projects,
         policies=policies,
         authorizer=Authorizer(policies, projects, denials),
         agents=agents,
-        identity=Identity(settings, database, clock, policies, agents),
+        identity=Identity(settings, database, clock, policies, agents, delays),
         operations=Operations(database, clock),
         events=Events(database),
         logs=Logs(log_database, clock),

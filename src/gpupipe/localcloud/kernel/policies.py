@@ -1,17 +1,17 @@
 """IAM policies by resource: read, replaced under an etag, never half-changed.
 
 A resource without a policy has an empty one with an etag, so that read-modify-write always works.
-Conditions are refused as not emulated: a condition that nobody evaluates would grant too much.
+What a caller grants takes effect after the propagation delay; what he takes away, at once.
 """
 
-import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from google.iam.v1 import policy_pb2
 
-from gpupipe.localcloud.errors import Code, ServiceError, invalid_argument, unimplemented
-from gpupipe.localcloud.kernel.roles import ROLES
+from gpupipe.localcloud.errors import Code, ServiceError
+from gpupipe.localcloud.kernel import policy_rules
+from gpupipe.localcloud.kernel.delays import Delays
 from gpupipe.localcloud.store.database import Database
 
 _SCHEMA = (
@@ -28,19 +28,14 @@ _CONCURRENT = (
     "There were concurrent policy changes. "
     "Please retry the whole read-modify-write with exponential backoff."
 )
-_PUBLIC = frozenset({"allUsers", "allAuthenticatedUsers"})
-_MEMBER = re.compile(
-    r"(deleted:)?(user|serviceAccount|group):[^\s:]+@[^\s:]+|domain:[^\s:]+"
-    r"|project(Owner|Editor|Viewer):[^\s:]+"
-)
-_ROLE = re.compile(r"roles/[a-zA-Z0-9_.]+|(projects|organizations)/[^/]+/roles/[a-zA-Z0-9_.]+")
 
 
 class Policies:
     """The policies of one local cloud; resource names are those of `Rpc.resource`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, delays: Delays) -> None:
         self._database = database
+        self._delays = delays
         database.define(*_SCHEMA)
 
     def get(self, resource: str) -> policy_pb2.Policy:
@@ -56,28 +51,46 @@ class Policies:
         policy.etag = row["etag"]
         return policy
 
+    def effective(self, resource: str) -> policy_pb2.Policy:
+        """The policy without what was granted a moment ago."""
+        policy = self.get(resource)
+        if waiting := self._delays.waiting(_scope(resource)):
+            for binding in policy.bindings:
+                binding.members[:] = [
+                    member
+                    for member in binding.members
+                    if _grant(binding.role, member) not in waiting
+                ]
+        return policy
+
     def set(
         self, resource: str, policy: policy_pb2.Policy, *, known_member: Callable[[str], bool]
     ) -> policy_pb2.Policy:
         """Replace the policy; `known_member` tells whether a member ("serviceAccount:…") exists.
 
-        ABORTED when `policy.etag` is set and is not the current one; INVALID_ARGUMENT for a bad
-        member or role; UNIMPLEMENTED for conditions and for roles that the local cloud lacks.
+        ABORTED when `policy.etag` is set and is not the current one; else as `policy_rules.check`.
         """
-        clean = _normalised(policy)
-        _check(clean, known_member)
+        policy_rules.check(policy, known_member)
         with self._database.transaction():
-            if policy.etag and policy.etag != self.get(resource).etag:
+            before = self.get(resource)
+            if policy.etag and policy.etag != before.etag:
                 raise ServiceError(Code.ABORTED, _CONCURRENT)
-            self._store(resource, clean)
+            self.put(resource, policy)
+            old, new = set(_grants(before)), set(_grants(policy))
+            self._delays.end(_scope(resource), *(old - new))
+            self._delays.begin(_scope(resource), *(new - old))
             return self.get(resource)
+
+    def put(self, resource: str, policy: policy_pb2.Policy) -> None:
+        """Replace the policy on behalf of the platform itself, unchecked, with effect at once."""
+        self._store(resource, policy_rules.normalised(policy))
 
     def grant(self, resource: str, role: str, member: str) -> None:
         """Add one binding on behalf of the platform itself; no change when it is there."""
         with self._database.transaction():
             policy = self.get(resource)
             policy.bindings.add(role=role, members=[member])
-            clean = _normalised(policy)
+            clean = policy_rules.normalised(policy)
             if clean.bindings != self.get(resource).bindings:
                 self._store(resource, clean)
 
@@ -95,7 +108,7 @@ class Policies:
                 for binding in policy.bindings:
                     members = [new if member == old else member for member in binding.members]
                     binding.members[:] = members
-                self._store(resource, _normalised(policy))
+                self._store(resource, policy_rules.normalised(policy))
 
     def resources_with_member(self, member: str) -> tuple[str, ...]:
         """The resources whose policy names a member, by name."""
@@ -119,38 +132,15 @@ class Policies:
             )
 
 
-def _normalised(policy: policy_pb2.Policy) -> policy_pb2.Policy:
-    """One binding per role, members sorted and once each, no empty binding; without the etag."""
-    if any(binding.HasField("condition") for binding in policy.bindings):
-        raise unimplemented("conditions in IAM policies")
-    roles: dict[str, set[str]] = {}
-    for binding in policy.bindings:
-        roles.setdefault(binding.role, set()).update(binding.members)
-    clean = policy_pb2.Policy(version=policy.version or 1)
-    for role in sorted(roles):
-        if roles[role]:
-            clean.bindings.add(role=role, members=sorted(roles[role]))
-    return clean
+def _scope(resource: str) -> str:
+    return f"policy:{resource}"
 
 
-def _check(policy: policy_pb2.Policy, known_member: Callable[[str], bool]) -> None:
+def _grant(role: str, member: str) -> str:
+    return f"{role} {member}"
+
+
+def _grants(policy: policy_pb2.Policy) -> Iterator[str]:
     for binding in policy.bindings:
-        if not _ROLE.fullmatch(binding.role):
-            raise invalid_argument(
-                f"Role name must be in the format roles/ROLE: {binding.role!r}.", "policy.bindings"
-            )
-        if binding.role not in ROLES:
-            raise unimplemented(f"the role {binding.role}")
         for member in binding.members:
-            _check_member(member, known_member)
-
-
-def _check_member(member: str, known_member: Callable[[str], bool]) -> None:
-    if member in _PUBLIC:
-        return
-    if not _MEMBER.fullmatch(member):
-        raise invalid_argument(f"Invalid principal in the policy: {member!r}.", "policy.bindings")
-    if member.startswith("serviceAccount:") and not known_member(member):
-        # reference/gcp-facts §6
-        email = member.partition(":")[2]
-        raise invalid_argument(f"Service account {email} does not exist.", "policy.bindings")
+            yield _grant(binding.role, member)

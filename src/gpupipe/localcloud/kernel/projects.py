@@ -13,6 +13,7 @@ from datetime import datetime
 
 from gpupipe.core.clock import Clock
 from gpupipe.localcloud.errors import invalid_argument
+from gpupipe.localcloud.kernel.delays import Delays
 from gpupipe.localcloud.store.database import Database
 
 _SCHEMA = (
@@ -47,9 +48,10 @@ class Project:
 class Projects:
     """The projects of one local cloud."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, delays: Delays) -> None:
         self._database = database
         self._clock = clock
+        self._delays = delays
         self._created: list[Callable[[Project], None]] = []
         database.define(*_SCHEMA)
 
@@ -109,8 +111,20 @@ class Projects:
         )
         return row is not None
 
+    def is_usable(self, project_id: str, api: str) -> bool:
+        """Whether calls of an API are let through: it is enabled, and that is known everywhere."""
+        return self.is_enabled(project_id, api) and api not in self._delays.waiting(
+            _scope(project_id)
+        )
+
+    def enable(self, project_id: str, api: str) -> None:
+        """Enable an API for a caller: it is usable after the propagation delay."""
+        if not self.is_enabled(project_id, api):
+            self.set_enabled(project_id, api, enabled=True)
+            self._delays.begin(_scope(project_id), api)
+
     def set_enabled(self, project_id: str, api: str, *, enabled: bool) -> None:
-        """Enable or disable an API; no change when it is so already."""
+        """Enable or disable an API with effect at once; no change when it is so already."""
         statement = (
             "INSERT OR IGNORE INTO enabled_apis (project, api) VALUES (?, ?)"
             if enabled
@@ -118,6 +132,7 @@ class Projects:
         )
         with self._database.transaction() as connection:
             connection.execute(statement, (project_id, api))
+            self._delays.end(_scope(project_id), api)
 
     def _number(self, project_id: str) -> int:
         digest = hashlib.sha256(project_id.encode()).digest()
@@ -130,6 +145,10 @@ class Projects:
 def is_project_id(text: str) -> bool:
     """Whether text has the form of a project id."""
     return _ID.fullmatch(text) is not None
+
+
+def _scope(project_id: str) -> str:
+    return f"apis:{project_id}"
 
 
 def _project(id_: str, number: int, state: str, create_time: str) -> Project:

@@ -162,6 +162,9 @@ ROLES: Mapping[str, frozenset[str]] = {
     "roles/billing.viewer": _of("billing.accounts", ("get", "list"))
     | _of("billing.budgets", ("get", "list"))
     | _of("billing.resourceAssociations", ("list",)),
+    "roles/billing.projectManager": frozenset(
+        {"resourcemanager.projects.createBillingAssignment", "resourcemanager.projects.get"}
+    ),
     "roles/billing.costsManager": _of("billing.budgets", _CRUD)
     | _of("billing.accounts", ("get", "list")),
     "roles/cloudbuild.builds.builder": _BUILD_EDIT
@@ -249,6 +252,9 @@ ROLES: Mapping[str, frozenset[str]] = {
     "roles/workflows.serviceAgent": _TOKENS | _LOG_WRITE,
     "roles/workflows.viewer": _WORKFLOWS_READ | _PROJECT_READ,
 }
+
+KNOWN_PERMISSIONS = frozenset().union(*ROLES.values()) - {"*"}
+"""Every permission that some role here grants; a method that asks for another one is a mistake."""
 
 # Owners hold neither the data of objects (Cloud Storage gives them that through the bucket's own
 # policy) nor tokens of accounts (that takes roles/iam.serviceAccountTokenCreator).

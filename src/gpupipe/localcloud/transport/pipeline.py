@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from gpupipe.localcloud.errors import Code, Details, ServiceError
+from gpupipe.localcloud.kernel.billing import NEEDS_BILLING
 from gpupipe.localcloud.kernel.caller import Caller
 from gpupipe.localcloud.kernel.identity import unauthenticated
 from gpupipe.localcloud.kernel.kernel import Kernel
@@ -99,8 +100,10 @@ class Pipeline:
         return self._kernel.projects.get(named)
 
     def _require_enabled(self, api: str, project: Project) -> None:
-        if not self._kernel.projects.is_enabled(project.id, api):
+        if not self._kernel.projects.is_usable(project.id, api):
             raise api_disabled(api, project)
+        if api in NEEDS_BILLING and not self._kernel.billing.account(project.id):
+            raise billing_disabled(api, project)
 
     def _record(self, entry: _Entry, started: float) -> None:
         self.log.record(
@@ -142,5 +145,21 @@ def api_disabled(api: str, project: Project) -> ServiceError:
                 "activationUrl": link,
             },
             help_links=(("Google developers console API activation", link),),
+        ),
+    )
+
+
+def billing_disabled(api: str, project: Project) -> ServiceError:
+    """The refusal of an API that costs money; text: pgmichael/wavenet-for-chrome#83, reason UNSURE."""
+    link = f"https://console.developers.google.com/billing/enable?project={project.number}"
+    return ServiceError(
+        Code.PERMISSION_DENIED,
+        "This API method requires billing to be enabled. Please enable billing on project "
+        f"#{project.number} by visiting {link} then retry. If you enabled billing for this project "
+        "recently, wait a few minutes for the action to propagate to our systems and retry.",
+        Details(
+            reason="BILLING_DISABLED",
+            metadata={"service": api, "consumer": f"projects/{project.number}"},
+            help_links=(("Google developers console billing", link),),
         ),
     )

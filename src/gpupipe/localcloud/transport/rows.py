@@ -6,10 +6,14 @@ from typing import Any
 
 from google.iam.v1 import iam_policy_pb2, policy_pb2
 
+from gpupipe.localcloud.errors import Code, ServiceError, unimplemented
+from gpupipe.localcloud.kernel import policy_rules
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.transport.rpc import Call, Rpc
 
 Resource = str | Callable[[Any], str]
+# google.iam.v1 SetIamPolicyRequest.update_mask: the default, and what a policy consists of here
+_REPLACED = frozenset({"bindings", "etag", "version"})
 
 
 def raw(wrapper: Any) -> Any:
@@ -95,10 +99,13 @@ class PolicyMethods:
 
     def get(self, request: Any, _: Call) -> policy_pb2.Policy:
         """GetIamPolicy."""
+        policy_rules.check_requested_version(request.options.requested_policy_version)
         return self._kernel.policies.get(self._existing(request.resource))
 
     def set(self, request: Any, _: Call) -> policy_pb2.Policy:
-        """SetIamPolicy."""
+        """SetIamPolicy; of the update mask only the default is emulated."""
+        if set(request.update_mask.paths) - _REPLACED:
+            raise unimplemented("an update mask of SetIamPolicy with other fields")
         return self._kernel.policies.set(
             self._existing(request.resource),
             request.policy,
@@ -106,8 +113,14 @@ class PolicyMethods:
         )
 
     def test(self, request: Any, call: Call) -> iam_policy_pb2.TestIamPermissionsResponse:
-        """TestIamPermissions: those that the caller holds; never refused for missing ones."""
-        resource = self._existing(request.resource)
+        """TestIamPermissions: those that the caller holds; none where there is no resource."""
+        policy_rules.check_tested(request.permissions)
+        try:
+            resource = self._existing(request.resource)
+        except ServiceError as error:
+            if error.code is not Code.NOT_FOUND:
+                raise
+            return iam_policy_pb2.TestIamPermissionsResponse()
         allowed = self._kernel.authorizer.allowed
         held = [name for name in request.permissions if allowed(call.caller.member, name, resource)]
         return iam_policy_pb2.TestIamPermissionsResponse(permissions=held)

@@ -173,3 +173,30 @@ def test_knows(kernel: Kernel, email: str) -> None:
     assert kernel.identity.knows(f"serviceAccount:{email}")
     assert not kernel.identity.knows("serviceAccount:nobody@demo-project.iam.gserviceaccount.com")
     assert kernel.identity.knows("user:anybody@example.com")
+
+
+def test_a_new_account_is_there_for_nobody_until_it_is_visible(
+    kernel: Kernel, clock: FakeClock
+) -> None:
+    kernel.behaviour.propagation_s = 90
+    email = kernel.identity.create_account(PROJECT, "newcomer").email
+    assert kernel.identity.account(email) is None
+    assert kernel.identity.accounts(PROJECT) == ()
+    assert not kernel.identity.knows(f"serviceAccount:{email}")
+    with pytest.raises(ServiceError) as refused:
+        kernel.identity.create_account(PROJECT, "newcomer")
+    assert refused.value.code is Code.ALREADY_EXISTS
+    clock.advance(90)
+    account = kernel.identity.account(email)
+    assert account is not None
+    assert kernel.identity.accounts(PROJECT) == (account,)
+
+
+def test_a_disabled_account_is_refused_with_the_token_that_it_has(
+    kernel: Kernel, email: str
+) -> None:
+    token, _ = kernel.identity.access_token(email)
+    kernel.identity.update_account(email, disabled=True)
+    assert rejected(kernel, token)
+    kernel.identity.update_account(email, disabled=False)
+    assert not rejected(kernel, token)

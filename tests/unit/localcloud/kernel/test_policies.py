@@ -1,7 +1,9 @@
 import pytest
 from google.iam.v1 import policy_pb2
+from tests.support.clock import FakeClock
 
 from gpupipe.localcloud.errors import Code, ServiceError
+from gpupipe.localcloud.kernel import policy_rules
 from gpupipe.localcloud.kernel.kernel import Kernel
 
 RESOURCE = "projects/demo-project/locations/us-central1/services/one"
@@ -82,6 +84,8 @@ def test_an_agent_is_a_known_account_once_it_was_created(kernel: Kernel) -> None
     [
         (policy("nobody"), Code.INVALID_ARGUMENT),
         (policy("user:no-at"), Code.INVALID_ARGUMENT),
+        (policy("deleted:serviceAccount:a@b.iam.gserviceaccount.com"), Code.INVALID_ARGUMENT),
+        (policy("user:a@example.com?uid=1"), Code.INVALID_ARGUMENT),
         (policy("user:a@example.com", role="viewer"), Code.INVALID_ARGUMENT),
         (policy("user:a@example.com", role="roles/compute.admin"), Code.UNIMPLEMENTED),
     ],
@@ -93,12 +97,93 @@ def test_bad_members_and_roles_are_refused(
     assert not kernel.policies.get(RESOURCE).bindings
 
 
-def test_conditions_are_refused_by_name(kernel: Kernel) -> None:
+def conditional(version: int) -> policy_pb2.Policy:
     wanted = policy("user:a@example.com")
+    wanted.version = version
     wanted.bindings[0].condition.expression = "request.time < timestamp('2027-01-01T00:00:00Z')"
-    error = refusal(kernel, wanted)
+    return wanted
+
+
+def test_conditions_are_refused_by_name(kernel: Kernel) -> None:
+    error = refusal(kernel, conditional(3))
     assert error.code is Code.UNIMPLEMENTED
     assert "conditions" in error.message
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_condition_needs_version_3(kernel: Kernel, version: int) -> None:
+    assert refusal(kernel, conditional(version)).code is Code.INVALID_ARGUMENT
+
+
+def test_without_conditions_any_version_is_written_and_1_is_read(kernel: Kernel) -> None:
+    for version in (0, 1, 3):
+        wanted = policy("user:a@example.com")
+        wanted.version = version
+        assert set_policy(kernel, wanted).version == 1
+    wanted.version = 2
+    assert refusal(kernel, wanted).code is Code.INVALID_ARGUMENT
+
+
+def test_audit_configurations_are_refused_by_name(kernel: Kernel) -> None:
+    wanted = policy("user:a@example.com")
+    wanted.audit_configs.add(service="allServices")
+    assert refusal(kernel, wanted).code is Code.UNIMPLEMENTED
+
+
+def test_every_occurrence_of_a_member_counts(kernel: Kernel) -> None:
+    wanted = policy(*(f"user:{number}@example.com" for number in range(1_500)))
+    assert set_policy(kernel, wanted).bindings
+    wanted.bindings.add(role="roles/run.admin", members=["user:0@example.com"])
+    error = refusal(kernel, wanted)
+    assert error.code is Code.INVALID_ARGUMENT
+    assert "(1,501) is larger than the maximum allowed size 1,500" in error.message
+
+
+def test_a_new_grant_waits_and_the_old_ones_go_on(kernel: Kernel, clock: FakeClock) -> None:
+    old, new = "user:a@example.com", "user:b@example.com"
+    allowed = kernel.authorizer.allowed
+    set_policy(kernel, policy(old))
+    kernel.behaviour.propagation_s = 90
+    set_policy(kernel, policy(old, new))
+    assert allowed(old, "run.services.get", RESOURCE)
+    assert not allowed(new, "run.services.get", RESOURCE)
+    clock.advance(89)
+    assert not allowed(new, "run.services.get", RESOURCE)
+    clock.advance(1)
+    assert allowed(new, "run.services.get", RESOURCE)
+
+
+def test_writing_the_same_policy_again_delays_nothing(kernel: Kernel, clock: FakeClock) -> None:
+    member = "user:a@example.com"
+    kernel.behaviour.propagation_s = 90
+    set_policy(kernel, policy(member))
+    clock.advance(60)
+    set_policy(kernel, policy(member))
+    clock.advance(30)
+    assert kernel.authorizer.allowed(member, "run.services.get", RESOURCE)
+
+
+def test_what_is_taken_away_and_given_again_waits_again(kernel: Kernel, clock: FakeClock) -> None:
+    member = "user:a@example.com"
+    set_policy(kernel, policy(member))
+    kernel.behaviour.propagation_s = 90
+    set_policy(kernel, policy("user:b@example.com"))
+    assert not kernel.authorizer.allowed(member, "run.services.get", RESOURCE)
+    set_policy(kernel, policy(member))
+    assert not kernel.authorizer.allowed(member, "run.services.get", RESOURCE)
+
+
+def test_what_the_platform_grants_has_effect_at_once(kernel: Kernel) -> None:
+    kernel.behaviour.propagation_s = 90
+    kernel.policies.grant(RESOURCE, VIEWER, "user:a@example.com")
+    assert kernel.authorizer.allowed("user:a@example.com", "run.services.get", RESOURCE)
+
+
+@pytest.mark.parametrize("asked", [["run.services.*"], ["*"], ["run.services.fly"], ["run"] * 101])
+def test_what_cannot_be_tested(asked: list[str]) -> None:
+    with pytest.raises(ServiceError) as refused:
+        policy_rules.check_tested(asked)
+    assert refused.value.code is Code.INVALID_ARGUMENT
 
 
 def test_a_deleted_account_stays_visible_and_its_successor_inherits_nothing(

@@ -1,4 +1,5 @@
 import pytest
+from tests.support.clock import FakeClock
 
 from gpupipe.localcloud.errors import Code, ServiceError
 from gpupipe.localcloud.kernel.caller import OPERATOR
@@ -45,3 +46,17 @@ def test_enabling_and_disabling(kernel: Kernel) -> None:
     assert kernel.projects.is_enabled("demo-project", api)
     kernel.projects.set_enabled("demo-project", api, enabled=False)
     assert not kernel.projects.is_enabled("demo-project", api)
+
+
+def test_an_api_enabled_by_a_caller_is_usable_after_the_delay(
+    kernel: Kernel, clock: FakeClock
+) -> None:
+    api = "run.googleapis.com"
+    kernel.behaviour.propagation_s = 90
+    kernel.projects.enable("demo-project", api)
+    assert kernel.projects.is_enabled("demo-project", api)
+    assert not kernel.projects.is_usable("demo-project", api)
+    clock.advance(60)
+    kernel.projects.enable("demo-project", api)  # no change, so no new delay
+    clock.advance(30)
+    assert kernel.projects.is_usable("demo-project", api)

@@ -5,7 +5,12 @@ from typing import Any
 
 from google.cloud import iam_credentials_v1
 
-from gpupipe.localcloud.errors import invalid_argument, not_found, unimplemented
+from gpupipe.localcloud.errors import (
+    failed_precondition,
+    invalid_argument,
+    not_found,
+    unimplemented,
+)
 from gpupipe.localcloud.kernel.accounts import Account
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.transport.rows import raw
@@ -59,4 +64,7 @@ class Credentials:
         account = self._kernel.identity.account(request.name.rpartition("/")[2])
         if account is None:
             raise not_found("Unknown service account")
+        if account.disabled:
+            # own knowledge: code and words are UNSURE
+            raise failed_precondition(f"Service account {account.email} is disabled.")
         return account

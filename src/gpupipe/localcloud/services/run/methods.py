@@ -3,11 +3,9 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from google.iam.v1 import iam_policy_pb2, policy_pb2
 from google.longrunning import operations_pb2
 
 from gpupipe.localcloud.services.run import messages
-from gpupipe.localcloud.services.run.iam import ServicePolicies
 from gpupipe.localcloud.services.run.names import API
 from gpupipe.localcloud.services.run.revision_methods import Revisions
 from gpupipe.localcloud.services.run.services import Services
@@ -57,33 +55,6 @@ def service_rows(services: Services) -> Iterator[Rpc]:
         services.list,
         "services.list",
         "parent",
-    )
-
-
-def policy_rows(policies: ServicePolicies) -> Iterator[Rpc]:
-    """The policies of services."""
-    policy = policy_pb2.Policy
-    yield _row(
-        f"{_SERVICES}GetIamPolicy",
-        (iam_policy_pb2.GetIamPolicyRequest, policy),
-        policies.get,
-        "services.getIamPolicy",
-        "resource",
-    )
-    yield _row(
-        f"{_SERVICES}SetIamPolicy",
-        (iam_policy_pb2.SetIamPolicyRequest, policy),
-        policies.set,
-        "services.setIamPolicy",
-        "resource",
-        writes=True,
-    )
-    yield _row(
-        f"{_SERVICES}TestIamPermissions",
-        (iam_policy_pb2.TestIamPermissionsRequest, iam_policy_pb2.TestIamPermissionsResponse),
-        policies.test,
-        "",
-        "resource",
     )
 
 

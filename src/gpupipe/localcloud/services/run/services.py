@@ -92,6 +92,10 @@ class Services:
             )
         return service
 
+    def policy_name(self, resource: str) -> str:
+        """The name that a service's policy is kept under."""
+        return str(self.existing(resource).name)
+
     def _create(
         self, name: ServiceName, wanted: Any, caller: Caller, *, validate_only: bool
     ) -> operations_pb2.Operation:

@@ -11,13 +11,14 @@ from gpupipe.localcloud.services.run import methods
 from gpupipe.localcloud.services.run.deployment import Deployments
 from gpupipe.localcloud.services.run.fleet import Fleet
 from gpupipe.localcloud.services.run.front_door import FrontDoor
-from gpupipe.localcloud.services.run.iam import ServicePolicies
 from gpupipe.localcloud.services.run.instance_logs import InstanceLogs
 from gpupipe.localcloud.services.run.metadata import Metadata
+from gpupipe.localcloud.services.run.names import API
 from gpupipe.localcloud.services.run.revision_methods import Revisions
 from gpupipe.localcloud.services.run.services import Services
 from gpupipe.localcloud.services.run.store import Store
 from gpupipe.localcloud.transport.pipeline import Pipeline
+from gpupipe.localcloud.transport.rows import PolicyMethods, Rows
 from gpupipe.localcloud.transport.rpc import BaseSurface, Rpc
 
 _METADATA_TYPE = "google.cloud.run.v2.Service"
@@ -41,7 +42,8 @@ class Run(BaseSurface):
     def rpcs(self) -> Iterable[Rpc]:
         """Services and Revisions of google.cloud.run.v2."""
         yield from methods.service_rows(self._services)
-        yield from methods.policy_rows(ServicePolicies(self._kernel, self._services))
+        policies = PolicyMethods(self._kernel, "run.services", self._services.policy_name)
+        yield from policies.rows(Rows("google.cloud.run.v2.Services", API))
         yield from methods.revision_rows(
             Revisions(self._kernel, self._store, self._services, self._fleet)
         )

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from gpupipe.localcloud.errors import Code, Details, ServiceError, invalid_argument
+from gpupipe.localcloud.errors import Code, Details, ServiceError, Violation, invalid_argument
+from gpupipe.localcloud.kernel.billing import NEEDS_BILLING, Billing
+from gpupipe.localcloud.kernel.projects import Project
 
 API = "serviceusage.googleapis.com"
 MOST_IN_BATCH = 20  # google.api.serviceusage.v1 BatchEnableServicesRequest.service_ids
@@ -66,6 +68,38 @@ def check_batch(services: Sequence[str]) -> None:
         )
     for service in services:
         check_known(service)
+
+
+def check_billing(billing: Billing, project: Project, services: Sequence[str]) -> None:
+    """Refuse APIs that cost money on a project without billing.
+
+    Text, reason and details: kyegomez/zeta#71. Which APIs need billing is own knowledge (UNSURE).
+    """
+    paid = [name for name in services if name in NEEDS_BILLING]
+    if not paid or billing.account(project.id):
+        return
+    query = "".join(f"&services={name}" for name in paid)
+    names = ",".join(paid)
+    text = (
+        f"Billing account for project '{project.number}' is not found. Billing must be enabled for "
+        f"activation of service(s) '{names}' to proceed."
+    )
+    raise ServiceError(
+        Code.FAILED_PRECONDITION,
+        text,
+        Details(
+            reason="UREQ_PROJECT_BILLING_NOT_FOUND",
+            domain="serviceusage.googleapis.com/billing-enabled",
+            metadata={"project": str(project.number), "services": names},
+            preconditions=(
+                Violation(
+                    "googleapis.com/billing-enabled",
+                    f"?error_code=390001&project={project.number}{query}",
+                    text,
+                ),
+            ),
+        ),
+    )
 
 
 def wanted_state(text: str) -> bool | None:

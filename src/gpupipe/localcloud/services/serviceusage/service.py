@@ -27,7 +27,7 @@ _MOST_GET = 30  # BatchGetServicesRequest.names
 
 
 class ServiceUsage:
-    """Get, list, enable, disable; enabling is done at once."""
+    """Get, list, enable, disable; the operations are done at once."""
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
@@ -66,7 +66,7 @@ class ServiceUsage:
         named, service = rules.parts(request.name)
         rules.check_known(service)
         project = self._project(f"projects/{named}")
-        self._set(project, [service], enabled=True)
+        self._enable(project, [service])
         answer = raw(service_usage_v1.EnableServiceResponse)(
             service=_message(project, service, enabled=True)
         )
@@ -77,7 +77,7 @@ class ServiceUsage:
         services = list(request.service_ids)
         rules.check_batch(services)
         project = self._project(request.parent)
-        self._set(project, services, enabled=True)
+        self._enable(project, services)
         enabled = [_message(project, name, enabled=True) for name in services]
         answer = raw(service_usage_v1.BatchEnableServicesResponse)(services=enabled)
         return self._done(project, services, answer)
@@ -89,7 +89,7 @@ class ServiceUsage:
         project = self._project(f"projects/{named}")
         if not self._kernel.projects.is_enabled(project.id, service):
             raise failed_precondition(f"The service {service} is not enabled.")  # own words
-        self._set(project, [service], enabled=False)
+        self._kernel.projects.set_enabled(project.id, service, enabled=False)
         answer = raw(service_usage_v1.DisableServiceResponse)(
             service=_message(project, service, enabled=False)
         )
@@ -111,10 +111,11 @@ class ServiceUsage:
             )
         return project
 
-    def _set(self, project: Project, services: Sequence[str], *, enabled: bool) -> None:
+    def _enable(self, project: Project, services: Sequence[str]) -> None:
+        rules.check_billing(self._kernel.billing, project, services)
         with self._kernel.database.transaction():
             for service in services:
-                self._kernel.projects.set_enabled(project.id, service, enabled=enabled)
+                self._kernel.projects.enable(project.id, service)
 
     def _done(self, project: Project, services: Sequence[str], answer: Any) -> Operation:
         metadata = raw(service_usage_v1.OperationMetadata)(

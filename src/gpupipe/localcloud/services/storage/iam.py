@@ -3,6 +3,7 @@
 from google.iam.v1 import policy_pb2
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 
+from gpupipe.localcloud.kernel import policy_rules
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.storage import access
 from gpupipe.localcloud.services.storage.buckets import Bucket, Buckets, resource_of
@@ -10,7 +11,6 @@ from gpupipe.localcloud.services.storage.message import Inbound, Json, Reply
 from gpupipe.localcloud.services.storage.refusals import StorageError, bad_request
 
 _PUBLIC = {"allUsers", "allAuthenticatedUsers"}
-_MAX_VERSION = 3
 
 
 class BucketPolicies:
@@ -24,8 +24,7 @@ class BucketPolicies:
         """The policy with its etag."""
         bucket = self._buckets.get(request.bucket)
         version = request.integer("optionsRequestedPolicyVersion")
-        if version is not None and version not in {1, _MAX_VERSION}:
-            raise bad_request("optionsRequestedPolicyVersion must be 1 or 3.")
+        policy_rules.check_requested_version(version or 0)
         return self._reply(bucket, self._kernel.policies.get(resource_of(bucket.name)))
 
     def set(self, request: Inbound) -> Reply:
@@ -48,9 +47,11 @@ class BucketPolicies:
     def test(self, request: Inbound) -> Reply:
         """Which of the permissions in the query the caller holds."""
         self._buckets.get(request.bucket)
+        permissions = request.repeated.get("permissions", ())
+        policy_rules.check_tested(permissions)
         held = [
             permission
-            for permission in request.repeated.get("permissions", ())
+            for permission in permissions
             if access.may(self._kernel, request.caller, permission, request.bucket)
         ]
         body: Json = {"kind": "storage#testIamPermissionsResponse"}
@@ -68,9 +69,7 @@ class BucketPolicies:
         for kind in ("Bucket", "Object"):
             policy.bindings.add(role=f"roles/storage.legacy{kind}Owner", members=keepers)
             policy.bindings.add(role=f"roles/storage.legacy{kind}Reader", members=viewers)
-        self._kernel.policies.set(
-            resource_of(bucket.name), policy, known_member=self._kernel.identity.knows
-        )
+        self._kernel.policies.put(resource_of(bucket.name), policy)
 
     def _reply(self, bucket: Bucket, policy: policy_pb2.Policy) -> Reply:
         body = {

@@ -83,6 +83,12 @@ def forbidden(email: str, permission: str) -> StorageError:
     )
 
 
+def billing_disabled() -> StorageError:
+    """The bucket's project has no billing account; googleapis/python-storage#1456."""
+    message = "The billing account for the owning project is disabled in state absent"
+    return StorageError(403, "accountDisabled", message)
+
+
 def condition_not_met() -> StorageError:
     """A precondition of the request does not hold."""
     message = "At least one of the pre-conditions you specified did not hold."

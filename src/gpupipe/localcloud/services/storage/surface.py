@@ -22,7 +22,7 @@ from gpupipe.localcloud.services.storage.media import Media
 from gpupipe.localcloud.services.storage.message import Download, Inbound, Reply
 from gpupipe.localcloud.services.storage.notifications import Notifications
 from gpupipe.localcloud.services.storage.objects import Objects
-from gpupipe.localcloud.services.storage.refusals import forbidden
+from gpupipe.localcloud.services.storage.refusals import billing_disabled, forbidden
 from gpupipe.localcloud.services.storage.resumable import Resumable
 from gpupipe.localcloud.services.storage.routes import Match, Routes, check_parameters
 from gpupipe.localcloud.services.storage.rows import Rows
@@ -147,10 +147,17 @@ class Storage(BaseSurface):
         check_parameters(match.method, request.query_params, request.headers)
         if "bucket" in match.path:
             self._buckets.get(match.path["bucket"])
+        self._check_billing(resource)
         permission = match.method.permission
         # asked here and not by the guard, because Cloud Storage refuses in words of its own
         if permission and not self._kernel.authorizer.allowed(caller.member, permission, resource):
             raise forbidden(caller.email, permission)
+
+    def _check_billing(self, resource: str) -> None:
+        named = self._kernel.authorizer.project_of(resource)
+        project = self._kernel.projects.get(named) if named else None
+        if project is not None and not self._kernel.billing.account(project.id):
+            raise billing_disabled()
 
     def _inbound(
         self, match: Match, request: Request, caller: Caller, body: Iterator[bytes]

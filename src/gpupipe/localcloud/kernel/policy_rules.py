@@ -1,0 +1,126 @@
+"""What a policy, and a request about one, must look like.
+
+Rules without a note are those of google/iam/v1/policy.proto and options.proto; the words are ours.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+
+from google.iam.v1 import policy_pb2
+
+from gpupipe.localcloud.errors import invalid_argument, unimplemented
+from gpupipe.localcloud.kernel.roles import KNOWN_PERMISSIONS, ROLES
+
+CONDITIONS_VERSION = 3
+_VERSIONS = frozenset({0, 1, CONDITIONS_VERSION})
+_MOST_MEMBERS = 1_500
+_MOST_GROUPS = 250
+_MOST_TESTED = 100  # gcp-facts §8, own knowledge: UNSURE
+_PUBLIC = frozenset({"allUsers", "allAuthenticatedUsers"})
+_MEMBER = re.compile(
+    r"(user|serviceAccount|group):[^\s:?]+@[^\s:?]+|domain:[^\s:]+"
+    r"|deleted:(user|serviceAccount|group):[^\s:?]+@[^\s:?]+\?uid=\d+"
+    r"|project(Owner|Editor|Viewer):[^\s:]+"
+)
+_ROLE = re.compile(r"roles/[a-zA-Z0-9_.]+|(projects|organizations)/[^/]+/roles/[a-zA-Z0-9_.]+")
+_GROUPS = ("group:", "deleted:group:")
+
+
+def check_requested_version(version: int) -> None:
+    """Refuse a version of a policy that there is not."""
+    if version not in _VERSIONS:
+        raise invalid_argument(
+            f"The policy version {version} is not one of 0, 1 and 3.",
+            "options.requested_policy_version",
+        )
+
+
+def normalised(policy: policy_pb2.Policy) -> policy_pb2.Policy:
+    """One binding per role, members sorted and once each, no empty binding; without the etag.
+
+    Always of version 1: without conditions there is nothing that needs a later one.
+    """
+    roles: dict[str, set[str]] = {}
+    for binding in policy.bindings:
+        roles.setdefault(binding.role, set()).update(binding.members)
+    clean = policy_pb2.Policy(version=1)
+    for role in sorted(roles):
+        if roles[role]:
+            clean.bindings.add(role=role, members=sorted(roles[role]))
+    return clean
+
+
+def check(policy: policy_pb2.Policy, known_member: Callable[[str], bool]) -> None:
+    """Refuse what Google refuses, then what is not emulated: conditions, audit logs, other roles."""
+    if policy.version not in _VERSIONS:
+        raise invalid_argument(
+            f"The policy version {policy.version} is not one of 0, 1 and 3.", "policy.version"
+        )
+    if any(binding.HasField("condition") for binding in policy.bindings):
+        # A condition that nobody evaluates would grant too much.
+        _refuse_conditions(policy)
+    if policy.audit_configs:
+        raise unimplemented("audit configurations in IAM policies")
+    _check_size(policy)
+    for binding in policy.bindings:
+        _check_role(binding.role)
+        for member in binding.members:
+            _check_member(member, known_member)
+
+
+def check_tested(permissions: Sequence[str]) -> None:
+    """Refuse what TestIamPermissions cannot answer; wildcards by the proto, the rest is UNSURE."""
+    if len(permissions) > _MOST_TESTED:
+        raise invalid_argument(
+            f"At most {_MOST_TESTED} permissions can be tested at once; got {len(permissions)}.",
+            "permissions",
+        )
+    for name in permissions:
+        if name not in KNOWN_PERMISSIONS:
+            raise invalid_argument(
+                f"Permission {name} is not valid for this resource "
+                "(or not one that the local cloud knows).",
+                "permissions",
+            )
+
+
+def _refuse_conditions(policy: policy_pb2.Policy) -> None:
+    if policy.version != CONDITIONS_VERSION:
+        raise invalid_argument("A policy with a condition must be of version 3.", "policy.version")
+    raise unimplemented("conditions in IAM policies")
+
+
+def _check_size(policy: policy_pb2.Policy) -> None:
+    members = [member for binding in policy.bindings for member in binding.members]
+    groups = [member for member in members if member.startswith(_GROUPS)]
+    for found, most, what in (
+        (members, _MOST_MEMBERS, "members"),
+        (groups, _MOST_GROUPS, "groups"),
+    ):
+        if len(found) > most:
+            # kubeflow/pipelines#1146, of members
+            raise invalid_argument(
+                f"The number of {what} in the policy ({len(found):,}) is larger than the maximum "
+                f"allowed size {most:,}.",
+                "policy.bindings",
+            )
+
+
+def _check_role(role: str) -> None:
+    if not _ROLE.fullmatch(role):
+        raise invalid_argument(
+            f"Role name must be in the format roles/ROLE: {role!r}.", "policy.bindings"
+        )
+    if role not in ROLES:
+        raise unimplemented(f"the role {role}")
+
+
+def _check_member(member: str, known_member: Callable[[str], bool]) -> None:
+    if member in _PUBLIC:
+        return
+    if not _MEMBER.fullmatch(member):
+        raise invalid_argument(f"Invalid principal in the policy: {member!r}.", "policy.bindings")
+    if member.startswith("serviceAccount:") and not known_member(member):
+        # gcp-facts §6
+        email = member.partition(":")[2]
+        raise invalid_argument(f"Service account {email} does not exist.", "policy.bindings")

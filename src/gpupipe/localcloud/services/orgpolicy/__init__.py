@@ -1,0 +1,1 @@
+"""Organization Policy: which constraints hold for a project."""

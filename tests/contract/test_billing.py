@@ -1,0 +1,51 @@
+"""Cloud Billing and Organization Policy through their clients."""
+
+import pytest
+from google.api_core import exceptions
+from google.cloud import billing_v1, orgpolicy_v2
+from tests.support.givens import World, enabled
+from tests.support.localcloud import RunningCloud
+
+
+@pytest.fixture
+def world(module_cloud: RunningCloud) -> World:
+    world = World(module_cloud, "billing-project")
+    enabled(world)
+    return world
+
+
+def test_billing_is_on_and_can_be_disabled_and_linked_again(world: World) -> None:
+    client = world.client("cloudbilling")
+    name = f"projects/{world.project}"
+    info = client.get_project_billing_info(name=name)
+    assert info.billing_enabled
+    account = info.billing_account_name
+    off = billing_v1.ProjectBillingInfo(billing_account_name="")
+    assert not client.update_project_billing_info(
+        name=name, project_billing_info=off
+    ).billing_enabled
+    assert not client.get_project_billing_info(name=name).billing_enabled
+    on = billing_v1.ProjectBillingInfo(billing_account_name=account)
+    assert client.update_project_billing_info(name=name, project_billing_info=on).billing_enabled
+
+
+def test_another_billing_account_is_refused(world: World) -> None:
+    other = billing_v1.ProjectBillingInfo(billing_account_name="billingAccounts/ABCDEF-000000-1")
+    with pytest.raises(exceptions.InvalidArgument):
+        world.client("cloudbilling").update_project_billing_info(
+            name=f"projects/{world.project}", project_billing_info=other
+        )
+
+
+def test_a_project_without_an_organization_has_googles_defaults(world: World) -> None:
+    client = world.client("orgpolicy")
+    lists = client.get_effective_policy(
+        name=f"projects/{world.project}/policies/iam.allowedPolicyMemberDomains"
+    )
+    assert [rule.allow_all for rule in lists.spec.rules] == [True]
+    enforced = client.get_effective_policy(
+        name=f"projects/{world.project}/policies/storage.publicAccessPrevention"
+    )
+    assert enforced.spec.rules == [orgpolicy_v2.PolicySpec.PolicyRule(enforce=False)]
+    with pytest.raises(exceptions.MethodNotImplemented):
+        client.get_effective_policy(name=f"projects/{world.project}/policies/some.other")
