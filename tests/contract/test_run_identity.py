@@ -68,6 +68,9 @@ def test_the_environment_is_made_from_nothing(
     assert (environ["K_REVISION"], environ["INPUT_BUCKET"]) == (revision, "in")
     assert environ["API_ENDPOINT_OVERRIDE"] == run.cloud.http
     assert environ["GCE_METADATA_HOST"] == environ["GCE_METADATA_IP"]
+    assert (
+        int(environ["GCE_METADATA_TIMEOUT"]) >= 30
+    )  # the library's own 3 s end a start under load
     assert Path(environ["APP"]).is_relative_to(run.cloud.home / "images")
     assert Path(environ["HOME"]).is_relative_to(run.cloud.home / "instances")
     assert Path(environ["HOME"]).stat().st_mode & 0o777 == 0o700
@@ -82,6 +85,7 @@ def test_the_environment_is_made_from_nothing(
     }
     known = {"K_SERVICE", "K_REVISION", "K_CONFIGURATION", "INPUT_BUCKET", "APP", "HOME"}
     libraries = {"API_ENDPOINT_OVERRIDE", "GCE_METADATA_HOST", "GCE_METADATA_IP"}
+    libraries |= {"GCE_METADATA_TIMEOUT"}
     assert set(environ) <= allowed | known | libraries
 
 

@@ -6,6 +6,7 @@ The same digest may be in several repositories; its folder goes when no reposito
 
 import json
 import re
+import secrets
 import shutil
 import sqlite3
 from collections.abc import Mapping
@@ -76,6 +77,7 @@ class Images:
         self._database = database
         self._clock = clock
         self._root = root
+        self._removing: set[Path] = set()
         database.define(*_SCHEMA)
         self._sweep()
 
@@ -223,12 +225,20 @@ class Images:
 
     def _sweep(self) -> None:
         """Remove folders that nothing names: deleted images, imports that were cut off."""
-        # The write lock keeps an import from moving its folder in between the two looks.
+        # The write lock keeps an import from moving its folder in between the two looks. Removing
+        # takes long (thousands of files), so under the lock folders only lose their names.
         with self._database.transaction() as connection:
             named = connection.execute(
                 "SELECT digest FROM images UNION SELECT digest FROM image_holds"
             )
             wanted = {self.folder(digest) for (digest,) in named}
-            for path in self._root.iterdir():
-                if path not in wanted:
-                    shutil.rmtree(path)
+            doomed = [
+                path.rename(path.with_name(f"removed-{secrets.token_hex(8)}"))
+                for path in self._root.iterdir()
+                if path not in wanted and path not in self._removing
+            ]
+            self._removing.update(doomed)
+        for path in doomed:
+            # What an instance that is ending still writes goes with the next sweep.
+            shutil.rmtree(path, ignore_errors=True)
+            self._removing.discard(path)

@@ -16,6 +16,9 @@ from gpupipe.localcloud.runner.paths import mapped_list, search_path
 from gpupipe.localcloud.runner.revision import RunnableRevision
 
 _NO_LOOKUP = "https://iamcredentials.googleapis.com_proxy"
+# google.auth asks three times for three seconds and then takes it that this is not Google Cloud, so
+# that a service ends before it is ready. A machine that builds, serves and tests at once is slower.
+_METADATA_PATIENCE_S = "60"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ def _platform(revision: RunnableRevision, place: Place) -> dict[str, str]:
         "TMPDIR": str(place.folder / "tmp"),
         "GCE_METADATA_HOST": place.metadata_host,
         "GCE_METADATA_IP": place.metadata_host,
+        "GCE_METADATA_TIMEOUT": _METADATA_PATIENCE_S,
         _NO_LOOKUP: place.daemon_http,
         "API_ENDPOINT_OVERRIDE": place.daemon_http,
     }
