@@ -7,7 +7,6 @@ Usage: python scripts/install.py {run|dev|model} VENV
 import subprocess
 import sys
 import time
-import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -57,14 +56,17 @@ def received_bytes() -> int:
 
 
 def _make_venv(target: Path) -> bool:
-    if (target / "bin" / "python").exists():
+    # pip is the last thing that comes into one: without it an earlier run was cut off.
+    if (target / "bin" / "pip").exists():
         return True
     try:
-        import ensurepip  # noqa: F401  # missing where the system splits venv off
-    except ImportError:
+        # Debian splits ensurepip off, and with its smallest Python venv too.
+        import ensurepip  # noqa: F401
+        import venv
+    except ImportError as error:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         print(
-            "This Python cannot make virtual environments: ensurepip is missing.\n"
+            f"This Python cannot make virtual environments: {error.name} is missing.\n"
             f"On Debian and Ubuntu install it with: apt-get install python{version}-venv",
             file=sys.stderr,
         )

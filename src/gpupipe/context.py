@@ -9,20 +9,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpupipe.cloud.call import Caller
+from gpupipe.cloud.call import Caller, Presence
 from gpupipe.cloud.clients import Clients, GoogleClients, LocalClients
 from gpupipe.cloud.cloud import Cloud, connect
 from gpupipe.cloud.target import Endpoint, Target, resolve
 from gpupipe.core.clock import SystemClock
 from gpupipe.core.config import Config, Flags, load
-from gpupipe.core.errors import UsageError
+from gpupipe.core.errors import GpupipeError, UsageError
 from gpupipe.core.names import Names
 from gpupipe.core.paths import gpupipe_home
 from gpupipe.deploy.spec import PipelineSpec
 from gpupipe.localcloud import daemon
+from gpupipe.localcloud.daemon_state import DaemonInfo
 
 LOCAL_HURRY = 0.05
 """Pauses on the local cloud, as a share of those on Google Cloud."""
+
+LOCAL_ABSENCE_S = 2.0
+"""How long nobody may listen at the local cloud's address before it counts as ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +53,33 @@ def open_context(flags: Flags, *, environment: Mapping[str, str] | None = None) 
     spec = PipelineSpec(Names(target.project, config.region, config.prefix), config)
     print(target.describe(), file=sys.stderr, flush=True)
     clock = SystemClock()
-    clients, hurry = _clients(target, config, flags)
-    return Context(target, config, spec, clock, connect(clients, Caller(clock, hurry=hurry)))
-
-
-def _clients(target: Target, config: Config, flags: Flags) -> tuple[Clients, float]:
     impersonate = flags.impersonate_service_account
-    if not target.is_local:
-        return GoogleClients(target.project, config.region, impersonate=impersonate), 1.0
+    if target.is_local:
+        clients, caller = _local(target, clock, impersonate)
+    else:
+        clients = GoogleClients(target.project, config.region, impersonate=impersonate)
+        caller = Caller(clock)
+    return Context(target, config, spec, clock, connect(clients, caller))
+
+
+def _local(target: Target, clock: SystemClock, impersonate: str | None) -> tuple[Clients, Caller]:
     info = daemon.ensure_running(local_home())
     if info.notice:
         print(info.notice, file=sys.stderr, flush=True)
     endpoint = Endpoint(info.grpc, info.http, Path(info.token_file))
-    return LocalClients(endpoint, target.project, impersonate=impersonate), LOCAL_HURRY
+    presence = Presence(LOCAL_ABSENCE_S, lambda: _ended(info))
+    caller = Caller(clock, hurry=LOCAL_HURRY, presence=presence)
+    return LocalClients(endpoint, target.project, impersonate=impersonate), caller
+
+
+def _ended(info: DaemonInfo) -> GpupipeError:
+    return GpupipeError(
+        "The local cloud ended while the command ran.",
+        resource=f"process {info.pid} at {info.http}",
+        details=f"What it stored is kept. Its last lines are in {local_home() / 'daemon.log'}.",
+        resolution="Run the same command again: it starts the local cloud and finishes the rest.",
+        doc="reference/errors.md#local-cloud-ended",
+    )
 
 
 def require_named_project(target: Target) -> None:

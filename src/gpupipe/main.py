@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from gpupipe.core.clock import InterruptedWaitError
 from gpupipe.core.errors import Exit, GpupipeError
 
 
@@ -23,19 +24,21 @@ def run() -> None:
 
 def main(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
-    from gpupipe.app import build
-
     try:
+        from gpupipe.app import build
+
         code = build()(args=arguments, standalone_mode=False)
     except KeyboardInterrupt:
-        print("\nInterrupted.", file=sys.stderr)
-        return Exit.INTERRUPTED
+        return _report(InterruptedWaitError(), arguments)
     except BrokenPipeError:
         # The reader of our output has gone (`gpupipe status | head`): not an error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.FAILED
     except Exception as error:  # noqa: BLE001  # the boundary: every error ends here
         return _report(error, arguments)
+    if code == Exit.INTERRUPTED and not isinstance(code, Exit):
+        # Typer's, which makes it of a KeyboardInterrupt and says nothing; a command's own is an Exit.
+        return _report(InterruptedWaitError(), arguments)
     return int(code) if isinstance(code, int) else Exit.DONE
 
 

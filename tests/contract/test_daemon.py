@@ -1,5 +1,6 @@
 """The daemon as a process: started, found, restarted, killed, stopped."""
 
+import json
 import os
 import signal
 import socket
@@ -17,13 +18,13 @@ from tests.support.clock import FakeClock
 
 from gpupipe.core.clock import SystemClock
 from gpupipe.core.errors import GpupipeError
+from gpupipe.core.process import process_start
 from gpupipe.localcloud import daemon
 from gpupipe.localcloud.daemon_state import (
     DaemonInfo,
     is_alive,
     only_daemon,
     only_starter,
-    process_start,
     state_file,
     to_json,
 )
@@ -155,6 +156,13 @@ def test_a_corrupt_state_file_is_recognised_and_replaced(home: Path, text: str) 
     info = daemon.ensure_running(home)
     assert "corrupt" in info.notice
     assert answers(info)
+
+
+def test_a_state_file_with_a_value_of_another_type_is_corrupt(home: Path) -> None:
+    first = daemon.ensure_running(home)
+    state = json.loads(to_json(first))
+    state_file(home).write_text(json.dumps(state | {"version": 5}))
+    assert "corrupt" in daemon.ensure_running(home).notice
 
 
 def test_a_corrupt_state_file_over_a_living_daemon(home: Path) -> None:

@@ -1,10 +1,20 @@
 """Bad input: a clear error in four parts, the right exit code, nothing half-done."""
 
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.conftest import Cli
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Cli]:
+    run = Cli(tmp_path / "home")
+    yield run
+    run("local", "stop")
 
 
 @pytest.mark.parametrize(
@@ -54,12 +64,63 @@ def test_google_without_credentials_exits_4_and_says_how_to_get_them(
     assert "gcloud auth application-default login" in done.err
 
 
-def test_a_project_from_the_environment_is_not_deployed_to_by_accident(
-    cli: Cli, tmp_path: Path
+def test_a_project_from_the_environment_is_not_deployed_to_by_accident(tmp_path: Path) -> None:
+    """Without credentials it ends there; with some, see tests/unit/test_context.py."""
+    run = Cli(tmp_path / "home")
+    done = run("deploy", "--yes", cwd=tmp_path, GOOGLE_CLOUD_PROJECT="prod-project-1")
+    assert done.code == 4, done.err
+    first, *_ = done.err.splitlines()
+    assert first == (
+        "Target: Google Cloud, project prod-project-1 (project from GOOGLE_CLOUD_PROJECT)"
+    )
+    assert not run("local", "status", "--output", "json").json["running"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables"),
+    [(("--local",), {}), ((), {"GPUPIPE_TARGET": "local"})],
+    ids=["--local", "GPUPIPE_TARGET"],
+)
+def test_a_project_from_the_environment_is_no_project_of_the_local_cloud(
+    cli: Cli, tmp_path: Path, arguments: tuple[str, ...], variables: dict[str, str]
 ) -> None:
-    done = cli("deploy", "--yes", cwd=tmp_path, GOOGLE_CLOUD_PROJECT="prod-project-1")
-    assert done.code in {2, 4}
-    assert "prod-project-1" in done.err
+    done = cli(
+        "deploy", "--dry-run", *arguments, cwd=tmp_path,
+        GOOGLE_CLOUD_PROJECT="prod-project-1", **variables,
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert done.err.startswith("Target: the local cloud, project gpupipe-local")
+    assert "prod-project-1" not in done.out + done.err
+
+
+def test_ports_that_somebody_else_has_by_now_are_left_to_them(own: Cli) -> None:
+    assert own("local", "start").code == 0
+    before = own("local", "status", "--output", "json").json
+    assert own("local", "stop").code == 0
+    ports = [int(before[name].rpartition(":")[2]) for name in ("http", "grpc")]
+    with ExitStack() as others:
+        for port in ports:
+            others.enter_context(socket.create_server(("127.0.0.1", port)))
+        done = own("deploy", "--local", "--dry-run")
+        assert done.code == 0, done.err
+        now = own("local", "status", "--output", "json").json
+        assert {now["http"], now["grpc"]}.isdisjoint({before["http"], before["grpc"]})
+        assert own("status", "--local").code == 0
+
+
+@pytest.mark.parametrize("runs", [True, False], ids=["it runs", "it does not run"])
+def test_a_corrupt_state_file_of_the_local_cloud_is_replaced(own: Cli, runs: bool) -> None:
+    assert own("local", "start").code == 0
+    if not runs:
+        assert own("local", "stop").code == 0
+    state = own.home / "local" / "daemon.json"
+    state.write_text('{"pid": "none of ours"')
+    done = own("deploy", "--local", "--dry-run")
+    assert done.code == 0, done.err
+    assert f"state file {state} was corrupt; replaced" in done.err
+    assert own("local", "status", "--output", "json").json["running"]
+    quiet = own("deploy", "--local", "--dry-run")
+    assert "corrupt" not in quiet.err
 
 
 def test_an_emulator_variable_stops_a_google_command(cli: Cli, tmp_path: Path) -> None:

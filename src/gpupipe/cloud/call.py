@@ -2,12 +2,17 @@
 
 The client libraries' own retries are off (`retry=None`): they would multiply with ours. Causes:
 
-- transient: the API could not answer; retried for up to five minutes, writes only when repeating
-  them does no harm (`idempotent`).
+- nobody listens: the connection was refused, so nothing was sent and any call may be repeated; for
+  as long as the target's `Presence` says.
+- transient: the API could not answer, or was busy with another change of the same thing (ABORTED);
+  retried for up to five minutes, writes only when repeating them does no harm (`idempotent`).
 - propagation: what was just made is not visible everywhere; retried until the cause's deadline.
 - anything else is final, and the error says what to do.
 
-A conflict (ABORTED) needs a fresh read: see `read_modify_write`.
+A write that carries an etag is never `idempotent`: ABORTED then says that somebody was faster, the
+same etag would be refused again, and only a fresh read keeps what the other one wrote. So it goes to
+`read_modify_write` at once. Without an etag nothing was read that could be stale, and ABORTED only
+asks for another try.
 """
 
 import random
@@ -23,7 +28,7 @@ from gpupipe.core.errors import GpupipeError
 
 T = TypeVar("T")
 TIMEOUT_S = 60.0
-TRANSIENT = frozenset({"UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED"})
+TRANSIENT = frozenset({"UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED", "ABORTED"})
 # gRPC's reason, and Storage's for the same.
 RATE_LIMITS = frozenset({"RATE_LIMIT_EXCEEDED", "rateLimitExceeded", "userRateLimitExceeded"})
 TRANSIENT_DEADLINE_S = 300.0
@@ -48,6 +53,17 @@ class Cause:
     matches: Callable[[Refusal], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """What it means that nobody listens: for how long (seconds) that may last, and what is said then.
+
+    gone: the error of a server that has ended for good; None leaves the API's.
+    """
+
+    deadline_s: float = TRANSIENT_DEADLINE_S
+    gone: Callable[[], GpupipeError] | None = None
+
+
 @dataclass(slots=True)
 class Caller:
     """Carries out calls. `on_wait` hears of every pause; `hurry` scales pauses (1 on Google)."""
@@ -55,6 +71,7 @@ class Caller:
     clock: Clock
     on_wait: Callable[[Wait], None] = lambda _: None
     hurry: float = 1.0
+    presence: Presence = Presence()
     _random: random.Random = field(default_factory=random.Random)
 
     def call(
@@ -68,10 +85,10 @@ class Caller:
     ) -> T:
         """Run `attempt` (one API call with retry=None and a timeout) until it answers or is final.
 
-        what: "Creating the bucket"; resource: its full name. Raises ApiError.
+        what: "Creating the bucket"; resource: its full name. Raises ApiError, or what `presence`
+        says where nobody listens.
         """
-        if idempotent:
-            causes = (*causes, _TRANSIENT_CAUSE)
+        causes = (self._absence(), *causes, *((_TRANSIENT_CAUSE,) if idempotent else ()))
         began = self.clock.monotonic()
         policy = _Policy(self, causes, began)
         retrying = tenacity.Retrying(
@@ -87,7 +104,19 @@ class Caller:
             with translated(what, resource):
                 return attempt()
 
-        return retrying(once)
+        try:
+            return retrying(once)
+        except ApiError as error:
+            if error.refusal.nobody_listens and self.presence.gone is not None:
+                raise self.presence.gone() from error
+            raise
+
+    def _absence(self) -> Cause:
+        return Cause(
+            "the API to be reachable",
+            self.presence.deadline_s,
+            lambda refusal: refusal.nobody_listens,
+        )
 
     def spread(self) -> float:
         """A factor around 1, so that callers that failed together do not come back together."""

@@ -11,13 +11,17 @@ from gpupipe.core.redact import redact
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What an API said: canonical code ("PERMISSION_DENIED"), reason of ErrorInfo ("" = none), text."""
+    """What an API said: canonical code ("PERMISSION_DENIED"), reason of ErrorInfo ("" = none), text.
+
+    nobody_listens: no server said it; the connection was refused, so the call was not sent.
+    """
 
     code: str
     reason: str
     message: str
     metadata: tuple[tuple[str, str], ...] = ()
     retry_after_s: float | None = None
+    nobody_listens: bool = False
 
 
 class ApiError(GpupipeError):
@@ -100,7 +104,27 @@ def refusal_of(error: Any) -> Refusal:
         message=str(getattr(error, "message", error)),
         metadata=tuple(sorted((str(key), str(value)) for key, value in metadata.items())),
         retry_after_s=_retry_after(error),
+        nobody_listens=_refused_by_grpc(error),
     )
+
+
+# Of gRPC's C core, which gives no other sign: the channel's own words and the system's.
+_NO_CHANNEL = "failed to connect to all addresses"
+_SYSTEM_SAYS = "Connection refused"
+
+
+def _refused_by_grpc(error: Any) -> bool:
+    """Whether gRPC's channel found nobody at the address. A server's own UNAVAILABLE is not that."""
+    text = str(getattr(error, "message", ""))
+    return _code(error) == "UNAVAILABLE" and _NO_CHANNEL in text and _SYSTEM_SAYS in text
+
+
+def _refused_by_http(error: BaseException) -> bool:
+    """Whether requests found nobody at the address; it keeps the system's error below its own."""
+    below: BaseException | None = error
+    while below is not None and not isinstance(below, ConnectionRefusedError):
+        below = below.__cause__ or below.__context__
+    return below is not None
 
 
 def _json_reason(error: Any) -> str:
@@ -158,6 +182,5 @@ def translated(what: str, resource: str) -> Iterator[None]:
         code = "UNAVAILABLE" if unreachable else "UNAUTHENTICATED"
         raise ApiError(Refusal(code, "", str(error)), what=what, resource=resource) from error
     except (requests.RequestException, OSError) as error:
-        raise ApiError(
-            Refusal("UNAVAILABLE", "", str(error)), what=what, resource=resource
-        ) from error
+        refusal = Refusal("UNAVAILABLE", "", str(error), nobody_listens=_refused_by_http(error))
+        raise ApiError(refusal, what=what, resource=resource) from error

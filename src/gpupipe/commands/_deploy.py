@@ -33,13 +33,13 @@ class DeployRequest:
 def run(request: DeployRequest) -> int:
     """Carry out the request; the exit code."""
     context = open_context(request.flags)
-    with stopping(context.clock) as cancel:
+    with stopping(context.clock) as stop:
         engine = Engine(
             context.cloud,
             context.spec,
             context.clock,
             parallelism=request.parallelism,
-            cancel=cancel,
+            cancel=stop.cancel,
         )
         with busy(talk(), LOOKING):
             plan = engine.plan()
@@ -49,6 +49,7 @@ def run(request: DeployRequest) -> int:
         if not _may_go_on(request, context, plan, notes):
             say(talk(), "Nothing was done.")
             return Exit.DONE
+        stop.begin()
         done = engine.deploy(
             plan,
             lambda actions: progress(talk(), actions, context.clock),
@@ -57,7 +58,7 @@ def run(request: DeployRequest) -> int:
         )
     _tell(request, context, done)
     if done.outcome.failed:
-        return Exit.INTERRUPTED if cancel.is_set() else Exit.FAILED
+        return Exit.INTERRUPTED if stop.cancel.is_set() else Exit.FAILED
     return Exit.DONE
 
 

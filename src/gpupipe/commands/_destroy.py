@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from gpupipe.commands._interrupt import stopping
+from gpupipe.commands._interrupt import Stopping, stopping
 from gpupipe.commands._question import ask, ask_to_type
 from gpupipe.context import Context, open_context
+from gpupipe.core.clock import InterruptedWaitError
 from gpupipe.core.config import Flags
 from gpupipe.core.errors import Exit
 from gpupipe.deploy.destroy import DATA, Removal, inventory, plan_removal, remove
@@ -45,6 +46,11 @@ class DestroyRequest:
 def run(request: DestroyRequest) -> int:
     """Carry out the request; the exit code."""
     context = open_context(request.flags)
+    with stopping(context.clock) as stop:
+        return _run(request, context, stop)
+
+
+def _run(request: DestroyRequest, context: Context, stop: Stopping) -> int:
     world = World(context.cloud, context.spec, Facts())
     with busy(talk(), LOOKING):
         removal = plan_removal(world, keep=request.keep, parallelism=_PARALLELISM)
@@ -57,18 +63,18 @@ def run(request: DestroyRequest) -> int:
     elif not _confirmed(request, context):
         say(talk(), "Nothing was removed.")
         return Exit.DONE
-    with stopping(context.clock) as cancel:
-        outcome = remove(
-            world,
-            removal,
-            lambda actions: progress(talk(), actions, context.clock),
-            clock=context.clock,
-            parallelism=_PARALLELISM,
-            cancel=cancel,
-            force=request.force,
-        )
-    if cancel.is_set():
-        return Exit.INTERRUPTED
+    stop.begin()
+    outcome = remove(
+        world,
+        removal,
+        lambda actions: progress(talk(), actions, context.clock),
+        clock=context.clock,
+        parallelism=_PARALLELISM,
+        cancel=stop.cancel,
+        force=request.force,
+    )
+    if stop.cancel.is_set():
+        raise InterruptedWaitError
     return _prove(request, world, removal, outcome)
 
 

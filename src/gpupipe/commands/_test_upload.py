@@ -7,6 +7,7 @@ from pathlib import Path
 from gpupipe.commands._interrupt import stopping
 from gpupipe.context import Context, open_context
 from gpupipe.core import assets
+from gpupipe.core.clock import InterruptedWaitError
 from gpupipe.core.config import Flags
 from gpupipe.core.errors import Exit
 from gpupipe.deploy.follow import Outcome, Sent, follow
@@ -16,6 +17,10 @@ from gpupipe.render.console import answer, say, talk
 from gpupipe.render.files import files_json, print_files, print_sending
 from gpupipe.render.json_output import print_json
 from gpupipe.render.output import Output
+
+_SENT = (
+    "See the files that were sent with `gpupipe status`; the same command would send them again."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +43,12 @@ def run(request: UploadRequest) -> int:
     bucket = names.bucket("input")
     require_bucket(context.cloud, bucket, pipelines(context.cloud))
     print_sending(talk(), bucket, files)
-    with stopping(context.clock):
-        sent = send(context.cloud, bucket, files.uploads, context.clock)
-        outcomes = _outcomes(request, context, sent)
+    try:
+        with stopping(context.clock):
+            sent = send(context.cloud, bucket, files.uploads, context.clock)
+            outcomes = _outcomes(request, context, sent)
+    except KeyboardInterrupt:
+        raise InterruptedWaitError(_SENT) from None
     output_bucket = names.bucket("output")
     if request.output is Output.JSON:
         print_json(files_json(output_bucket, outcomes, files.left_out))

@@ -22,12 +22,15 @@ class Clock(Protocol):
 
 
 class InterruptedWaitError(GpupipeError):
-    """The user pressed Ctrl-C while something was being waited for; what was begun goes on."""
+    """The user pressed Ctrl-C; what was begun in the cloud is not waited for any more, and goes on."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        resolution: str = "Run the same command again: it finds what is there and finishes the rest.",
+    ) -> None:
         super().__init__(
-            "Interrupted while waiting; what was begun in the cloud goes on.",
-            resolution="Run the same command again: it finds what is there and finishes the rest.",
+            "Interrupted; what was begun in the cloud goes on.",
+            resolution=resolution,
             doc="reference/errors.md#interrupted",
             exit=Exit.INTERRUPTED,
         )

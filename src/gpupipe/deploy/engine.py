@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from gpupipe.cloud.call import Wait
 from gpupipe.cloud.cloud import Cloud
-from gpupipe.core.clock import Clock
+from gpupipe.core.clock import Clock, InterruptedWaitError
 from gpupipe.deploy import canary
 from gpupipe.deploy.action import Action
 from gpupipe.deploy.events import Report, Waiting
@@ -75,7 +75,10 @@ class Engine:
     def deploy(
         self, first: Plan, progress: Progress, *, send_canary: bool, verify: bool
     ) -> Deployed:
-        """Carry out what `first` says; without writes only a canary that is asked for is sent."""
+        """Carry out what `first` says; without writes only a canary that is asked for is sent.
+
+        Raises InterruptedWaitError when `cancel` is set between its parts.
+        """
         wanted = send_canary and (verify or _on_a_files_way(first.writes))
         shown = [*first.writes, *([canary.action(self._world.spec)] if wanted else [])]
         if not shown:
@@ -87,6 +90,7 @@ class Engine:
             outcome = self._run_all(before, report)
             if outcome.failed:
                 return Deployed(first, outcome, None, self._world.facts)
+            self._may_begin()
             spec = self._world.spec
             with lease(self._world.cloud.storage, spec.names.bucket("staging"), "deploy"):
                 again = self.plan()
@@ -107,7 +111,12 @@ class Engine:
             needs={key: step.needs for key, step in self._steps.items()},
         )
 
+    def _may_begin(self) -> None:
+        if self._cancel.is_set():
+            raise InterruptedWaitError
+
     def _canary(self, report: Report) -> FileOutcome:
+        self._may_begin()
         return canary.run(self._world.cloud, self._world.spec, self._clock, report)
 
 

@@ -1,7 +1,8 @@
 """One deploy or destroy at a time: an object in the staging bucket, written only over what was read.
 
 It expires by the server's time: its age is the difference of two times that Storage gave. While it
-is held a thread renews it; `release` removes it.
+is held a thread renews it; at the end it is removed. One whose holder was a process of this machine
+that has ended is over at once: whoever was killed can begin again without a wait.
 """
 
 import getpass
@@ -10,12 +11,14 @@ import socket
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
 
 from gpupipe.cloud.storage import Object, StorageApi
 from gpupipe.core.errors import GpupipeError
+from gpupipe.core.process import ProcessId, has_ended, this_process
 
 NAME = "lease.json"
 LIFE_S = 120.0
@@ -29,12 +32,14 @@ class Holder:
     who: str
     command: str
     run: str
+    process: ProcessId | None
 
 
 @contextmanager
 def lease(storage: StorageApi, bucket: str, command: str) -> Iterator[None]:
     """Hold the lease while the block runs. GpupipeError where somebody else holds it."""
-    holder = Holder(f"{getpass.getuser()}@{socket.gethostname()}", command, uuid.uuid4().hex)
+    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    holder = Holder(who, command, uuid.uuid4().hex, this_process())
     generation = _take(storage, bucket, holder)
     stop = threading.Event()
     keeper = _Keeper(storage, bucket, holder, generation, stop)
@@ -45,13 +50,15 @@ def lease(storage: StorageApi, bucket: str, command: str) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
-        storage.remove_generation(bucket, NAME, keeper.generation)
+        # One that cannot be removed expires; it must not hide how the block ended.
+        with suppress(GpupipeError):
+            storage.remove_generation(bucket, NAME, keeper.generation)
 
 
 def _take(storage: StorageApi, bucket: str, holder: Holder) -> int:
     for _ in range(3):
         found = storage.stat(bucket, NAME)
-        if found is not None and not _expired(storage, bucket, found, holder):
+        if found is not None and not _is_over(storage, bucket, found, holder):
             raise _held(storage, bucket, found)
         won = storage.swap(bucket, NAME, _text(holder), found.generation if found else 0)
         if won is not None:
@@ -59,8 +66,11 @@ def _take(storage: StorageApi, bucket: str, holder: Holder) -> int:
     raise _held(storage, bucket, None)
 
 
-def _expired(storage: StorageApi, bucket: str, found: Object, holder: Holder) -> bool:
-    """Whether the lease is older than its life, by two times of the server."""
+def _is_over(storage: StorageApi, bucket: str, found: Object, holder: Holder) -> bool:
+    """Whether the holder's process is known to have ended, or the lease is older than its life."""
+    process = _process(_content(storage, bucket))
+    if process is not None and has_ended(process):
+        return True
     clock = f"clock/{holder.run}"
     now = storage.upload(bucket, clock, b"", content_type="text/plain").created
     storage.remove(bucket, clock)
@@ -70,25 +80,38 @@ def _expired(storage: StorageApi, bucket: str, found: Object, holder: Holder) ->
 
 
 def _held(storage: StorageApi, bucket: str, found: Object | None) -> GpupipeError:
-    raw = storage.read(bucket, NAME)
-    try:
-        content = json.loads(raw or b"{}")
-    except ValueError:
-        content = {}
-    since: datetime | None = found.created if found else None
+    content = _content(storage, bucket)
+    process = _process(content)
+    expires = found.created + timedelta(seconds=LIFE_S) if found and found.created else None
     return GpupipeError(
         f"Another {content.get('command', 'run')} works on this pipeline.",
         resource=f"gs://{bucket}/{NAME}",
         details=f"Held by {content.get('who', 'somebody')}"
-        + (f", renewed at {since:%H:%M:%S} UTC" if since else "")
-        + f"; it expires {LIFE_S:.0f} s after its last renewal.",
+        + (f" (process {process.pid})" if process else "")
+        + (f" until {expires:%H:%M:%S} UTC, unless it is renewed" if expires else "")
+        + f"; a lease that is not renewed expires after {LIFE_S:.0f} s.",
         resolution="Wait for it to end, then run the same command again.",
         doc="reference/errors.md#lease",
     )
 
 
+def _content(storage: StorageApi, bucket: str) -> dict[str, Any]:
+    try:
+        content = json.loads(storage.read(bucket, NAME) or b"{}")
+    except ValueError:
+        content = {}
+    return content if isinstance(content, dict) else {}
+
+
+def _process(content: dict[str, Any]) -> ProcessId | None:
+    try:
+        return ProcessId(**content["process"])
+    except (KeyError, TypeError):
+        return None
+
+
 def _text(holder: Holder) -> bytes:
-    return json.dumps({"who": holder.who, "command": holder.command, "run": holder.run}).encode()
+    return json.dumps(asdict(holder)).encode()
 
 
 class _Keeper:

@@ -38,4 +38,9 @@ def observe(world: World, steps: Sequence[Step], *, parallelism: int) -> dict[st
         return {step.key: step.observe(world) for step in steps}
     with ThreadPoolExecutor(parallelism, thread_name_prefix="read") as pool:
         futures = {step.key: pool.submit(step.observe, world) for step in steps}
-        return {key: future.result() for key, future in futures.items()}
+        try:
+            return {key: future.result() for key, future in futures.items()}
+        except BaseException:
+            # What was not begun would only be waited for.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

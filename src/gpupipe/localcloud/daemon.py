@@ -21,6 +21,7 @@ from typing import Any
 from gpupipe import __version__
 from gpupipe.core.clock import Clock, SystemClock
 from gpupipe.core.errors import GpupipeError
+from gpupipe.core.process import process_start
 from gpupipe.localcloud.daemon_state import (
     DaemonInfo,
     StateError,
@@ -28,7 +29,6 @@ from gpupipe.localcloud.daemon_state import (
     holder,
     is_alive,
     only_starter,
-    process_start,
     read_state,
     state_file,
 )

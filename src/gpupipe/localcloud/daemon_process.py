@@ -16,11 +16,11 @@ from pathlib import Path
 
 from gpupipe import __version__
 from gpupipe.core.clock import SystemClock
+from gpupipe.core.process import process_start
 from gpupipe.localcloud.cloud import ANY_PORTS, LocalCloud, Ports
 from gpupipe.localcloud.daemon_state import (
     DaemonInfo,
     only_daemon,
-    process_start,
     state_file,
     to_json,
 )

@@ -10,11 +10,12 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from gpupipe.core.clock import Clock
 from gpupipe.core.errors import GpupipeError
+from gpupipe.core.process import process_start
 
 _FILE = "daemon.json"
 _LOCK = "daemon.lock"
@@ -70,9 +71,14 @@ def from_json(data: bytes) -> DaemonInfo:
         values = json.loads(data)
         values["token_file"] = Path(values["token_file"])
         values["adc_file"] = Path(values["adc_file"])
-        return DaemonInfo(**values)
+        info = DaemonInfo(**values)
     except (ValueError, TypeError, KeyError) as error:
         raise StateError(str(error)) from error
+    for one in fields(DaemonInfo):
+        # The annotations are classes.
+        if not isinstance(getattr(info, one.name), one.type):  # type: ignore[arg-type]
+            raise StateError(f"{one.name} is of another type")
+    return info
 
 
 def read_state(home: Path) -> DaemonInfo | None:
@@ -81,18 +87,6 @@ def read_state(home: Path) -> DaemonInfo | None:
         return from_json(state_file(home).read_bytes())
     except FileNotFoundError:
         return None
-
-
-def process_start(pid: int) -> int | None:
-    """When a process started, in clock ticks since boot; None when there is none (or a zombie)."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    # The name in brackets may hold anything, also spaces; what follows it is fields.
-    fields = text.rpartition(")")[2].split()
-    state, started = fields[0], int(fields[19])
-    return None if state in {"Z", "X"} else started
 
 
 def is_alive(home: Path) -> bool:

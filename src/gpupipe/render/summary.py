@@ -85,13 +85,21 @@ def _print_failure(console: Console, done: Deployed) -> None:
     total = len(done.outcome.done) + len(done.outcome.errors) + len(done.outcome.skipped)
     say(console, "")
     say(console, f"Not finished: {len(done.outcome.done)} of {total} steps are done.", "bold red")
-    for _, error in done.outcome.errors:
-        for line in lines(error):
+    for told, steps in _by_error(done).items():
+        for line in (*told, f"  Steps: {', '.join(steps)}"):
             say(console, line)
     for action, why in done.outcome.skipped:
         say(console, f"Skipped {action.kind} {action.name}: {why}")
     say(console, "")
     say(console, "Run the same command again: it finds what is there and finishes the rest.")
+
+
+def _by_error(done: Deployed) -> dict[tuple[str, ...], list[str]]:
+    """Each error once, with the steps that met it: an interruption or an outage meets many."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for action, error in done.outcome.errors:
+        found.setdefault(tuple(lines(error)), []).append(f"{action.kind} {action.name}")
+    return found
 
 
 def _options(target: Target, spec: PipelineSpec) -> str:

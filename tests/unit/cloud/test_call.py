@@ -1,10 +1,13 @@
 """What is called again, how long after, and for how long: the retry table of `call`."""
 
+import socket
 from collections.abc import Callable
 
+import grpc
 import pytest
 import requests
 from google.api_core import exceptions as api
+from google.api_core.grpc_helpers import wrap_errors
 from google.auth.exceptions import RefreshError
 from tests.support.clock import FakeClock
 
@@ -13,6 +16,7 @@ from gpupipe.cloud.call import (
     TRANSIENT_DEADLINE_S,
     Caller,
     Cause,
+    Presence,
     Wait,
     none_if_missing,
     poll,
@@ -49,6 +53,12 @@ class Down:
         raise self._error
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def refusal(code: str, reason: str = "", retry_after_s: float | None = None) -> ApiError:
     return ApiError(
         Refusal(code, reason, "text", retry_after_s=retry_after_s), what=WHAT, resource=RESOURCE
@@ -68,6 +78,7 @@ TRANSIENT = [
     api.DeadlineExceeded("slow"),
     requests.ConnectionError("dropped"),
     requests.Timeout("slow"),
+    api.Aborted("another change is under way"),
     ConnectionResetError("dropped"),
     http(api.TooManyRequests, "rateLimitExceeded"),
     http(api.TooManyRequests, "userRateLimitExceeded"),
@@ -84,7 +95,6 @@ FINAL = [
     api.FailedPrecondition("state"),
     api.PreconditionFailed("generation"),
     api.MethodNotImplemented("what"),
-    api.Aborted("somebody was faster"),
     api.ResourceExhausted("the quota is used up"),
     RefreshError("expired"),
 ]
@@ -163,6 +173,102 @@ def test_every_pause_is_told() -> None:
     assert [wait.what for wait in told] == ["the API to answer"] * 3
     assert [wait.elapsed_s for wait in told] == [0.0, clock.slept[0], sum(clock.slept[:2])]
     assert {wait.deadline_s for wait in told} == {TRANSIENT_DEADLINE_S}
+
+
+def test_a_write_with_an_etag_goes_to_its_fresh_read_at_once() -> None:
+    """Such writes are never `idempotent`: the same etag again could only be refused again."""
+    clock, reads = FakeClock(), list[int]()
+    write = Api(api.Aborted("somebody was faster"))
+    caller = Caller(clock)
+
+    def once() -> str:
+        reads.append(write.calls)
+        return caller.call(WHAT, RESOURCE, write, idempotent=False)
+
+    assert caller.read_modify_write(once) == "answer"
+    assert reads == [0, 1]
+
+
+def nobody_by_grpc() -> Exception:
+    """What the gRPC library makes of a port that nobody listens at."""
+    channel = grpc.insecure_channel(f"127.0.0.1:{free_port()}")
+    call = channel.unary_unary("/a.B/C")
+    try:
+        wrap_errors(call)(b"", timeout=10)
+    except api.GoogleAPICallError as error:
+        return error
+    finally:
+        channel.close()
+    raise AssertionError("somebody answered")
+
+
+def nobody_by_http() -> Exception:
+    """What requests makes of it."""
+    try:
+        requests.get(f"http://127.0.0.1:{free_port()}", timeout=10)
+    except requests.ConnectionError as error:
+        return error
+    raise AssertionError("somebody answered")
+
+
+NOBODY = [nobody_by_grpc, nobody_by_http]
+
+
+def ended() -> GpupipeError:
+    return GpupipeError("It ended.", resolution="Run it again.", doc="reference/errors.md")
+
+
+@pytest.mark.parametrize("nobody", NOBODY)
+@pytest.mark.parametrize("idempotent", [True, False])
+def test_where_nobody_listens_a_server_that_may_be_gone_is_given_up_soon(
+    nobody: Callable[[], Exception],
+    idempotent: bool,  # a parameter of the test
+) -> None:
+    clock, attempt = FakeClock(), Down(nobody())
+    caller = Caller(clock, hurry=0.05, presence=Presence(2.0, ended))
+    with pytest.raises(GpupipeError, match="It ended") as caught:
+        caller.call(WHAT, RESOURCE, attempt, idempotent=idempotent)
+    assert isinstance(caught.value.__cause__, ApiError)
+    assert 2.0 <= clock.monotonic() <= 3.0
+    assert 2 <= attempt.calls <= 10
+
+
+@pytest.mark.parametrize("nobody", NOBODY)
+def test_a_server_that_comes_back_in_time_gets_the_call_even_a_write(
+    nobody: Callable[[], Exception],
+) -> None:
+    attempt = Api(nobody(), nobody())
+    caller = Caller(FakeClock(), hurry=0.05, presence=Presence(2.0, ended))
+    assert caller.call(WHAT, RESOURCE, attempt, idempotent=False) == "answer"
+    assert attempt.calls == 3
+
+
+@pytest.mark.parametrize("nobody", NOBODY)
+def test_without_a_server_of_ours_nobody_is_an_outage_like_others(
+    nobody: Callable[[], Exception],
+) -> None:
+    clock = FakeClock()
+    with pytest.raises(ApiError, match="could not be reached"):
+        Caller(clock).call(WHAT, RESOURCE, Down(nobody()))
+    assert clock.monotonic() >= TRANSIENT_DEADLINE_S
+
+
+@pytest.mark.parametrize(
+    "answered",
+    [
+        api.ServiceUnavailable("failed to connect to all addresses; it said so itself"),
+        api.ServiceUnavailable("Connection refused"),
+        requests.ConnectionError("dropped"),
+        ConnectionResetError("dropped"),
+    ],
+    ids=repr,
+)
+def test_a_server_that_answers_or_drops_the_call_is_not_gone(answered: Exception) -> None:
+    clock = FakeClock()
+    caller = Caller(clock, presence=Presence(2.0, ended))
+    with pytest.raises(ApiError):
+        caller.call(WHAT, RESOURCE, Down(answered))
+    assert clock.monotonic() >= TRANSIENT_DEADLINE_S
 
 
 AGENT = Cause("the agent", 60.0, lambda found: found.code == "FAILED_PRECONDITION")
