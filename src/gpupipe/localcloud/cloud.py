@@ -23,7 +23,7 @@ from gpupipe.localcloud.transport.oauth import OAuth
 from gpupipe.localcloud.transport.operations import OperationsSurface
 from gpupipe.localcloud.transport.pipeline import Pipeline
 from gpupipe.localcloud.transport.request_log import RequestLog
-from gpupipe.localcloud.transport.rpc import Surface
+from gpupipe.localcloud.transport.rpc import Rpc, Surface
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,10 @@ class LocalCloud:
         """The project that it starts with."""
         return self.kernel.projects.ensure(self._settings.project)
 
+    def rpcs(self) -> tuple[Rpc, ...]:
+        """The gRPC methods of all services."""
+        return tuple(row for one in self._surfaces for row in one.rpcs())
+
     def reset(self) -> None:
         """Forget all projects with all they hold; the request log, faults and behaviour stay."""
         kernel = self.kernel
@@ -133,8 +137,7 @@ class LocalCloud:
         # Stopping goes the other way: no new calls first, then the work that runs, then the rest.
         stack.callback(kernel.operations.stop)
         kernel.operations.recover()
-        rows = (row for one in self._surfaces for row in one.rpcs())
-        grpc = GrpcListener(rows, pipeline, self._ports.grpc)
+        grpc = GrpcListener(self.rpcs(), pipeline, self._ports.grpc)
         stack.callback(grpc.stop)
         self._grpc_address = f"127.0.0.1:{grpc.port}"
         grpc.start()

@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 from gpupipe.localcloud.errors import ServiceError, unimplemented
 from gpupipe.localcloud.kernel.failures import internal, log_failure
 from gpupipe.localcloud.transport.errors import abort
+from gpupipe.localcloud.transport.fields import check_request
 from gpupipe.localcloud.transport.method_names import method_name
 from gpupipe.localcloud.transport.pipeline import Pipeline
 from gpupipe.localcloud.transport.rpc import Rpc
@@ -79,6 +80,7 @@ class _Lookup(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic only 
             resource=lambda: row.resource(request),
             writes=row.writes,
         ) as call:
+            check_request(request, row.fields)
             return row.handler(request, call)
 
     def _refuse(self, path: str, headers: Mapping[str, str]) -> Message:

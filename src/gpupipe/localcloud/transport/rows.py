@@ -9,6 +9,7 @@ from google.iam.v1 import iam_policy_pb2, policy_pb2
 from gpupipe.localcloud.errors import Code, ServiceError, unimplemented
 from gpupipe.localcloud.kernel import policy_rules
 from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.transport.fields import ALL
 from gpupipe.localcloud.transport.rpc import Call, Rpc
 
 Resource = str | Callable[[Any], str]
@@ -37,12 +38,14 @@ class Rows:
         resource: Resource,
         *,
         writes: bool = False,
+        fields: tuple[str, ...] = ALL,
     ) -> Rpc:
         """One method; `resource` is a field's dotted path in the request, or a function of it."""
         request, response = types
         of = resource if callable(resource) else _field(resource)
         path = f"/{self.service}/{method}"
-        return Rpc(path, raw(request), raw(response), handler, self.api, permission, of, writes)
+        types = raw(request), raw(response)
+        return Rpc(path, *types, handler, self.api, permission, of, writes, fields)
 
 
 def _field(path: str) -> Callable[[Any], str]:

@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 from starlette.routing import BaseRoute
 
 from gpupipe.localcloud.kernel.caller import Caller
+from gpupipe.localcloud.transport.fields import ALL
 from gpupipe.localcloud.transport.method_names import method_name
 
 
@@ -35,6 +36,8 @@ class Rpc:
         "projects/P", "projects/P/locations/R/services/S", "projects/_/buckets/B",
         "projects/P/serviceAccounts/EMAIL"... The project is always checked too, as its parent.
     writes: True when the method changes something (the request log counts these).
+    fields: dotted paths of the request that the handler acts on, each with all below it; a request
+        that sets another is refused by the field's name.
     """
 
     path: str
@@ -45,6 +48,7 @@ class Rpc:
     permission: str
     resource: Callable[[Any], str]
     writes: bool
+    fields: tuple[str, ...] = ALL
 
     @property
     def name(self) -> str:

@@ -1,0 +1,138 @@
+"""What the protos say of their fields, held in one place for the requests of all methods.
+
+`field_behavior.json` is read off the client libraries by `scripts/field_behavior.py`. A field that
+the server sets is ignored in a request; a required one that is missing, and an immutable one that an
+update changes, is refused with its path. A field that a method's row does not list as emulated is
+UNIMPLEMENTED by its path, and so is one that this version of the protos does not know: nothing is
+accepted and then ignored.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.resources import files
+from typing import Any
+
+from google.protobuf.message import Message
+from google.protobuf.unknown_fields import UnknownFieldSet
+
+from gpupipe.localcloud.errors import (
+    Code,
+    Details,
+    FieldViolation,
+    ServiceError,
+    invalid_argument,
+)
+
+_TABLE: dict[str, dict[str, list[str]]] = json.loads(
+    files(__package__).joinpath("field_behavior.json").read_text(encoding="utf-8")
+)
+# Required by the protos, and yet left out by clients that give the same in another field: a build's
+# name holds project and id; a log's defaults stand in the request; a trigger's id stands beside it.
+_ASKED_ELSEWHERE = frozenset(
+    {
+        "google.cloud.eventarc.v1.Trigger.name",
+        "google.devtools.cloudbuild.v1.CancelBuildRequest.id",
+        "google.devtools.cloudbuild.v1.CancelBuildRequest.project_id",
+        "google.devtools.cloudbuild.v1.CreateBuildRequest.project_id",
+        "google.devtools.cloudbuild.v1.GetBuildRequest.id",
+        "google.devtools.cloudbuild.v1.GetBuildRequest.project_id",
+        "google.devtools.cloudbuild.v1.ListBuildsRequest.project_id",
+        "google.logging.v2.LogEntry.log_name",
+        "google.logging.v2.LogEntry.resource",
+    }
+)
+ETAG = "etag"
+"""Marked as set by the server in some protos, and yet sent back by clients for comparison."""
+ALL = ("*",)
+"""A row whose method reads every field of its request."""
+
+
+def check_request(request: Message, emulated: Sequence[str] = ALL) -> None:
+    """Clear what the server sets; refuse missing, unknown and not emulated fields.
+
+    emulated: dotted paths, each with all below it ("service.template.containers.image").
+    Raises ServiceError: INVALID_ARGUMENT or UNIMPLEMENTED, with the field's path.
+    """
+    drop_output_only(request)
+    _refuse_unknown(request, "")
+    if emulated is not ALL:
+        _refuse_others(request, "", emulated)
+    # What an update leaves out of its resource stays as it is: `updates.merged` checks the result.
+    _refuse_missing(request, "", deep="update_mask" not in request.DESCRIPTOR.fields_by_name)
+
+
+def behaviours(descriptor: Any, field: str) -> list[str]:
+    """What the proto says of a field: REQUIRED, OUTPUT_ONLY, IMMUTABLE, IDENTIFIER."""
+    return _TABLE.get(descriptor.full_name, {}).get(field, [])
+
+
+def drop_output_only(message: Message) -> None:
+    """Remove what only the server sets, also below."""
+    for field, value in message.ListFields():
+        marked = "OUTPUT_ONLY" in behaviours(message.DESCRIPTOR, field.name)
+        if marked and field.name != ETAG:
+            message.ClearField(field.name)
+            continue
+        for child in _children(field, value):
+            drop_output_only(child)
+
+
+def check_required(message: Message, path: str) -> None:
+    """Refuse a resource that lacks what its proto requires; `path` is its place in the request."""
+    _refuse_missing(message, f"{path}." if path else "", deep=True)
+
+
+def _refuse_missing(message: Message, prefix: str, *, deep: bool) -> None:
+    given = {field.name for field, _ in message.ListFields()}
+    for field in message.DESCRIPTOR.fields:
+        name = f"{message.DESCRIPTOR.full_name}.{field.name}"
+        asked = "REQUIRED" in behaviours(message.DESCRIPTOR, field.name)
+        if asked and field.name not in given and name not in _ASKED_ELSEWHERE:
+            path = prefix + field.name
+            raise invalid_argument(f"The field {path} is required.", path)
+    if deep:
+        for field, value in message.ListFields():
+            for child in _children(field, value):
+                _refuse_missing(child, f"{prefix}{field.name}.", deep=True)
+
+
+def _refuse_others(message: Message, prefix: str, emulated: Sequence[str]) -> None:
+    for field, value in message.ListFields():
+        path = prefix + field.name
+        if any(path == one or path.startswith(f"{one}.") for one in emulated):
+            continue
+        if not any(one.startswith(f"{path}.") for one in emulated):
+            raise not_emulated(path)
+        for child in _children(field, value):
+            _refuse_others(child, f"{path}.", emulated)
+
+
+def _refuse_unknown(message: Message, prefix: str) -> None:
+    unknown_fields: Iterable[Any] = UnknownFieldSet(message)  # type: ignore[assignment] # stubs
+    for unknown in unknown_fields:
+        raise not_emulated(f"{prefix}{unknown.field_number} (a field number) of this request")
+    for field, value in message.ListFields():
+        for child in _children(field, value):
+            _refuse_unknown(child, f"{prefix}{field.name}.")
+
+
+def _children(field: Any, value: Any) -> Iterator[Message]:
+    """The messages that a field holds: one, many, or the values of a map."""
+    kind = field.message_type
+    if kind is None:
+        return
+    if kind.GetOptions().map_entry:
+        if kind.fields_by_name["value"].message_type is not None:
+            yield from value.values()
+    elif hasattr(value, "ListFields"):
+        yield value
+    else:
+        yield from value
+
+
+def not_emulated(path: str) -> ServiceError:
+    """The refusal of a field that nothing acts on."""
+    message = f"The local cloud does not emulate the field {path}."
+    return ServiceError(
+        Code.UNIMPLEMENTED, message, Details(fields=(FieldViolation(path, message),))
+    )
