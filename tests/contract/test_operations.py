@@ -107,8 +107,10 @@ def cloud(local_cloud_factory: CloudFactory, bench: list[Bench]) -> RunningCloud
 
 def create(cloud: RunningCloud, service_id: str = "one") -> object:
     client = cloud.client(run_v2.ServicesClient)
+    template = run_v2.RevisionTemplate(containers=[run_v2.Container(image="any")])
+    service = run_v2.Service(template=template)
     return client.create_service(
-        parent=PARENT, service=run_v2.Service(), service_id=service_id, retry=None, timeout=10
+        parent=PARENT, service=service, service_id=service_id, retry=None, timeout=10
     )
 
 

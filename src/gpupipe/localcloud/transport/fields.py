@@ -27,10 +27,12 @@ _TABLE: dict[str, dict[str, list[str]]] = json.loads(
     files(__package__).joinpath("field_behavior.json").read_text(encoding="utf-8")
 )
 # Required by the protos, and yet left out by clients that give the same in another field: a build's
-# name holds project and id; a log's defaults stand in the request; a trigger's id stands beside it.
+# name holds project and id; a log's defaults stand in the request; a trigger's id stands beside it;
+# over REST an empty body is an empty execution.
 _ASKED_ELSEWHERE = frozenset(
     {
         "google.cloud.eventarc.v1.Trigger.name",
+        "google.cloud.workflows.executions.v1.CreateExecutionRequest.execution",
         "google.devtools.cloudbuild.v1.CancelBuildRequest.id",
         "google.devtools.cloudbuild.v1.CancelBuildRequest.project_id",
         "google.devtools.cloudbuild.v1.CreateBuildRequest.project_id",
