@@ -63,6 +63,8 @@ class Cli:
         # uv's cache of packages is shared; nothing else of the user's home is.
         base.setdefault("UV_CACHE_DIR", str(Path.home() / ".cache" / "uv"))
         base["HOME"] = str(self.home.parent)
+        # Where tests run on a machine of Google's, it has credentials of its own.
+        base["NO_GCE_CHECK"] = "true"
         return base | {"GPUPIPE_HOME": str(self.home)} | self.environment | extra
 
 

@@ -14,6 +14,7 @@ from gpupipe.deploy.action import Action, Verb
 from gpupipe.deploy.engine import Progress, run_actions
 from gpupipe.deploy.executor import Outcome
 from gpupipe.deploy.lease import lease
+from gpupipe.deploy.ownership import is_ours
 from gpupipe.deploy.planner import observe
 from gpupipe.deploy.step import Step, World, action
 from gpupipe.deploy.steps import SHARED, STEPS
@@ -53,7 +54,7 @@ def plan_removal(world: World, *, keep: frozenset[str], parallelism: int) -> Rem
     """What is there and ours, in the order of removal."""
     steps = [step for step in STEPS if step.key not in SHARED and step.kind != "image"]
     observed = observe(world, steps, parallelism=parallelism)
-    present = [step for step in steps if _is_ours(world, observed[step.key])]
+    present = [step for step in steps if is_ours(observed[step.key], world.spec)]
     actions = tuple(
         action(step, world, Verb.DELETE, "it belongs to this pipeline")
         for step in sorted(present, key=_rank)
@@ -63,14 +64,6 @@ def plan_removal(world: World, *, keep: frozenset[str], parallelism: int) -> Rem
     kept += [(f"{step.kind} {step.name(world)}", "shared, kept") for step in STEPS
              if step.key in SHARED]  # fmt: skip
     return Removal(actions, tuple(kept))
-
-
-def _is_ours(world: World, observed: object) -> bool:
-    # Project grants are observed as a set of bindings, some of them of Google's shared agents;
-    # everything else as None or a value.
-    if isinstance(observed, frozenset):
-        return any(member in world.spec.members for _, member in observed)
-    return observed is not None
 
 
 def _rank(step: Step) -> tuple[int, bool]:

@@ -8,13 +8,14 @@ from typing import Any
 from gpupipe.cloud.run import Observed
 from gpupipe.cloud.workflows import Workflow
 from gpupipe.core.errors import GpupipeError
+from gpupipe.deploy.ownership import NotOursError, is_ours
 from gpupipe.deploy.step import Step, World
 from gpupipe.deploy.steps import SHARED, STEPS
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A resource's state: ready, absent, changing, failed, foreign."""
+    """A resource's state: ready, absent, changing, failed, foreign, unknown."""
 
     kind: str
     name: str
@@ -33,10 +34,11 @@ def _state(world: World, step: Step) -> State:
     name = step.name(world)
     try:
         observed = step.observe(world)
+    except NotOursError as error:
+        return State(step.kind, name, "foreign", error.brief)
     except GpupipeError as error:
-        return State(step.kind, name, "foreign" if "did not make" in error.brief else "unknown",
-                     error.brief)  # fmt: skip
-    if observed is None or (isinstance(observed, frozenset) and not observed):
+        return State(step.kind, name, "unknown", error.brief)
+    if not is_ours(observed, world.spec):
         return State(step.kind, name, "absent")
     word, detail = _judge(observed)
     return State(step.kind, name, word, detail)

@@ -1,20 +1,36 @@
 """Whether a resource that has our name is ours: adopt what is, refuse what is not."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from gpupipe.core.errors import GpupipeError
 from gpupipe.deploy.spec import PipelineSpec
 
 
+class NotOursError(GpupipeError):
+    """A resource has one of our names, and is another pipeline's or nobody's."""
+
+
+def is_ours(observed: Any, spec: PipelineSpec) -> bool:
+    """Whether what a step observed is there for this pipeline.
+
+    Project grants are observed as a set of bindings, some of them of Google's shared agents;
+    everything else as None or a value.
+    """
+    if isinstance(observed, frozenset):
+        return any(member in spec.members for _, member in observed)
+    return observed is not None
+
+
 def check_labels(kind: str, name: str, labels: Mapping[str, str], spec: PipelineSpec) -> None:
-    """Raise GpupipeError unless the labels say that this pipeline made the resource."""
+    """Raise NotOursError unless the labels say that this pipeline made the resource."""
     wanted = spec.identity
     region = labels.get("gpupipe-region")
     others = {key: value for key, value in wanted.items() if key != "gpupipe-region"}
     if not others.items() <= labels.items():
         raise not_ours(kind, name)
     if region is None:
-        raise GpupipeError(
+        raise NotOursError(
             f"A {kind} of the pipeline {spec.names.prefix} has lost its label gpupipe-region.",
             resource=name,
             details="Its other labels say that this pipeline made it; without that one nobody can "
@@ -23,8 +39,22 @@ def check_labels(kind: str, name: str, labels: Mapping[str, str], spec: Pipeline
             f"{spec.names.region} on it; else use another --prefix.",
             doc="reference/errors.md#region",
         )
+    _check_region(region, name, spec)
+
+
+def check_mark(kind: str, name: str, description: str, spec: PipelineSpec) -> None:
+    """The same by the first word of a description, for what takes no labels."""
+    words = description.split()
+    tool, _, rest = (words[0] if words else "").partition(":")
+    prefix, _, region = rest.partition(":")
+    if (tool, prefix) != ("gpupipe", spec.names.prefix):
+        raise not_ours(kind, name)
+    _check_region(region, name, spec)
+
+
+def _check_region(region: str, name: str, spec: PipelineSpec) -> None:
     if region != spec.names.region:
-        raise GpupipeError(
+        raise NotOursError(
             f"The pipeline {spec.names.prefix} belongs to another region: {region}.",
             resource=name,
             details=f"A prefix belongs to one region of a project; this command works in "
@@ -34,9 +64,9 @@ def check_labels(kind: str, name: str, labels: Mapping[str, str], spec: Pipeline
         )
 
 
-def not_ours(kind: str, name: str) -> GpupipeError:
+def not_ours(kind: str, name: str) -> NotOursError:
     """The refusal of a foreign resource that has one of our names."""
-    return GpupipeError(
+    return NotOursError(
         f"A {kind} with this name exists, and this pipeline did not make it.",
         resource=name,
         resolution="Choose another --prefix, or remove the resource if nobody needs it.",

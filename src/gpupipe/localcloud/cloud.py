@@ -111,8 +111,9 @@ class LocalCloud:
             surface.reset()
         kernel.database.clear(keep=frozenset({behaviour.TABLE}))
         kernel.log_database.clear(keep=frozenset({"requests"}))
-        for folder in (self._settings.objects, self._settings.images, self._settings.instances):
+        for folder in (self._settings.objects, self._settings.instances):
             _empty(folder)
+        kernel.images.sweep()
         kernel.projects.ensure(self._settings.project)
 
     def _start(self, stack: ExitStack) -> None:

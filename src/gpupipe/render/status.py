@@ -36,8 +36,15 @@ class Status:
 
     @property
     def exists(self) -> bool:
-        """Whether there is anything of this pipeline."""
-        return any(one.state != "absent" for one in self.resources)
+        """Whether there is anything of this pipeline.
+
+        Grants say nothing: their members name no region, and none of ours outlives its account.
+        """
+        return any(
+            one.state not in {"absent", "foreign"}
+            for one in self.resources
+            if one.kind != "project grants"
+        )
 
     @property
     def healthy(self) -> bool:
@@ -76,7 +83,8 @@ def _execution_json(one: Execution) -> dict[str, Any]:
 def print_status(console: Console, status: Status) -> None:
     """The tables for people."""
     if not status.exists:
-        say(console, f"There is no pipeline {status.spec.names.prefix} here.")
+        names = status.spec.names
+        say(console, f"There is no pipeline {names.prefix} in {names.region}.")
         print_pipelines(console, status.pipelines)
         return
     for line in columns(

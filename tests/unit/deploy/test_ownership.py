@@ -7,7 +7,7 @@ import pytest
 from gpupipe.core.config import Flags, load
 from gpupipe.core.errors import GpupipeError
 from gpupipe.core.names import Names
-from gpupipe.deploy.ownership import check_labels
+from gpupipe.deploy.ownership import NotOursError, check_labels, check_mark, is_ours
 from gpupipe.deploy.spec import PipelineSpec
 
 
@@ -55,3 +55,22 @@ def test_a_lost_region_label_is_named_and_no_region_is_made_up(spec: PipelineSpe
     text = f"{caught.value.brief} {caught.value.details} {caught.value.resolution}"
     assert "None" not in text
     assert "gpupipe-region=us-central1" in caught.value.resolution
+
+
+def test_a_mark_tells_the_same_as_labels(spec: PipelineSpec) -> None:
+    check_mark("service account", "a", "gpupipe:ml-pipeline:us-central1 reads the input", spec)
+    for other in ("", "somebody's", "gpupipe:ml-pipeline-2:us-central1", "gpupipe"):
+        with pytest.raises(NotOursError, match="this pipeline did not make it"):
+            check_mark("service account", "a", other, spec)
+    with pytest.raises(NotOursError, match="another region: europe-west4") as caught:
+        check_mark("service account", "a", "gpupipe:ml-pipeline:europe-west4", spec)
+    assert "--region europe-west4" in caught.value.resolution
+
+
+def test_grants_of_googles_agents_alone_are_nobodys(spec: PipelineSpec) -> None:
+    agent = ("roles/pubsub.publisher", "serviceAccount:service-1@gs-project-accounts")
+    ours = ("roles/logging.logWriter", min(spec.members))
+    assert not is_ours(frozenset({agent}), spec)
+    assert is_ours(frozenset({agent, ours}), spec)
+    assert not is_ours(None, spec)
+    assert is_ours(("anything",), spec)

@@ -7,7 +7,7 @@ from gpupipe.cloud.errors import is_code
 from gpupipe.cloud.iam import Account
 from gpupipe.core.errors import GpupipeError
 from gpupipe.deploy.action import Action, Verb, differences
-from gpupipe.deploy.ownership import not_ours
+from gpupipe.deploy.ownership import check_mark
 from gpupipe.deploy.phase import Phase
 from gpupipe.deploy.step import World, decide
 
@@ -34,8 +34,8 @@ class ServiceAccount:
         """The account."""
         names = world.spec.names
         found = world.cloud.iam.get(names.project, names.account(self.role))
-        if found is not None and not found.description.startswith(world.spec.mark):
-            raise not_ours("service account", found.email)
+        if found is not None:
+            check_mark(self.kind, found.email, found.description, world.spec)
         return found
 
     def diff(self, world: World, observed: Account | None) -> Action:

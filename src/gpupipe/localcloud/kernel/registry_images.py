@@ -6,13 +6,14 @@ The same digest may be in several repositories; its folder goes when no reposito
 
 import json
 import re
-import secrets
 import shutil
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
+from threading import Thread
+from uuid import uuid4
 
 from gpupipe.core.clock import Clock
 from gpupipe.localcloud.errors import not_found
@@ -40,6 +41,7 @@ _URI = re.compile(
 # The kind under which Artifact Registry keeps repositories in `Resources`: whoever pushes an image
 # looks there first.
 REPOSITORY_KIND = "artifactregistry.repository"
+_GONE = "gone-"  # before the names of folders that are being removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +79,8 @@ class Images:
         self._database = database
         self._clock = clock
         self._root = root
-        self._removing: set[Path] = set()
         database.define(*_SCHEMA)
-        self._sweep()
+        self.sweep()
 
     def import_folder(self, repository: str, image: str, folder: Path, config: ImageConfig) -> str:
         """Take a folder over (it is moved) as an image; its digest. The same contents come once."""
@@ -166,14 +167,14 @@ class Images:
             connection.execute(
                 "DELETE FROM image_tags WHERE repository=? AND image=? AND digest=?", key
             )
-            self._database.after_commit(self._sweep)
+            self._database.after_commit(self.sweep)
 
     def delete_repository(self, repository: str) -> None:
         """Remove all images and tags of a repository."""
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM images WHERE repository=?", (repository,))
             connection.execute("DELETE FROM image_tags WHERE repository=?", (repository,))
-            self._database.after_commit(self._sweep)
+            self._database.after_commit(self.sweep)
 
     def hold(self, holder: str, digest: str) -> None:
         """Keep a folder for `holder` (a revision's name) though its image may be deleted."""
@@ -184,7 +185,7 @@ class Images:
         """End a hold; no change when there is none."""
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM image_holds WHERE holder=?", (holder,))
-            self._database.after_commit(self._sweep)
+            self._database.after_commit(self.sweep)
 
     def folder(self, digest: str) -> Path:
         """Where the folder of a digest is, or would be."""
@@ -223,22 +224,28 @@ class Images:
             datetime.fromisoformat(row["created"]),
         )
 
-    def _sweep(self) -> None:
-        """Remove folders that nothing names: deleted images, imports that were cut off."""
-        # The write lock keeps an import from moving its folder in between the two looks. Removing
-        # takes long (thousands of files), so under the lock folders only lose their names.
+    def sweep(self) -> None:
+        """Set aside folders that nothing names (deleted images, imports that were cut off).
+
+        They are removed in a thread of their own: an image has thousands of files, and all other
+        writes wait for this transaction.
+        """
+        # The write lock keeps an import from moving its folder in between the two looks.
         with self._database.transaction() as connection:
             named = connection.execute(
                 "SELECT digest FROM images UNION SELECT digest FROM image_holds"
             )
             wanted = {self.folder(digest) for (digest,) in named}
-            doomed = [
-                path.rename(path.with_name(f"removed-{secrets.token_hex(8)}"))
-                for path in self._root.iterdir()
-                if path not in wanted and path not in self._removing
-            ]
-            self._removing.update(doomed)
-        for path in doomed:
-            # What an instance that is ending still writes goes with the next sweep.
-            shutil.rmtree(path, ignore_errors=True)
-            self._removing.discard(path)
+            for path in self._root.iterdir():
+                if path not in wanted and not path.name.startswith(_GONE):
+                    path.rename(self._root / f"{_GONE}{uuid4().hex}")
+        gone = list(self._root.glob(f"{_GONE}*"))
+        if gone:
+            Thread(target=_remove, args=(gone,), name="images", daemon=True).start()
+
+
+def _remove(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        # Another sweep may be at it too. What is left, and what an instance that is ending still
+        # writes, goes with the next one.
+        shutil.rmtree(folder, ignore_errors=True)

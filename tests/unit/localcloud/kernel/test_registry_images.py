@@ -1,4 +1,5 @@
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,10 @@ def test_a_folder_lives_as_long_as_something_needs_it(kernel: Kernel, tmp_path: 
     assert kernel.images.list(other) == ()
     kernel.images.release("revision-1")
     assert not path.exists()
+    for thread in threading.enumerate():
+        if thread.name == "images":
+            thread.join()
+    assert list(kernel.settings.images.iterdir()) == []
 
 
 def test_an_import_that_was_cut_off_is_swept_at_the_next_start(

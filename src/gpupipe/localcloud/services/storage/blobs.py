@@ -125,6 +125,7 @@ class Blobs:
 
     def sweep(self, blobs: set[str], parts: set[str]) -> int:
         """Remove files outside the two sets; the number of files removed."""
+        self._make_folders()
         orphans = [path for path in self._blobs.glob("*/*") if path.name not in blobs]
         orphans += [path for path in self._parts.iterdir() if path.name not in parts]
         for path in orphans:
