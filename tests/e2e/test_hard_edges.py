@@ -48,7 +48,7 @@ def test_empty_and_odd_things_to_upload(cli: Cli, tmp_path: Path) -> None:
     for name, words in (
         ("empty.txt", "empty"),
         ("folder", "no file"),
-        ("_hidden.txt", "begins with"),
+        ("_hidden.txt", "begin with _"),
     ):
         done = cli("test-upload", "--local", str(tmp_path / name))
         assert done.code == 2, done.err
