@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Cli
+from tests.e2e.test_journey import client
 
 
 @pytest.fixture
@@ -27,15 +28,32 @@ def runs(pid: int) -> bool:
 
 @pytest.mark.promise(4)
 @pytest.mark.promise(134)
+@pytest.mark.promise("S32")
 @pytest.mark.promise("S44")
 @pytest.mark.promise("S46")
 def test_deploy_destroy_prove_deploy(own: Cli) -> None:
-    first = own("deploy", "--local", "--yes")
+    first = own("deploy", "--local", "-y")
     assert first.code == 0, first.err
-    done = own("destroy", "--local", "--yes", "--output", "json")
+    buckets = own("status", "--local", "-o", "json").json["buckets"]
+    client(own).bucket(buckets["models"]).blob("mine").upload_from_string("precious")
+
+    kept = own("destroy", "--local", "-y", "--keep-data")
+    assert kept.code == 0, kept.err
+    assert "Nothing else is left" in kept.out
+    for role in ("input", "models", "output"):
+        assert f"    bucket {buckets[role]}\n" in kept.out
+    there = {one.name for one in client(own).list_buckets()}
+    assert there == {buckets[role] for role in ("input", "models", "output")}
+    assert client(own).bucket(buckets["models"]).blob("mine").download_as_bytes() == b"precious"
+    plan = own("deploy", "--local", "-n", "-o", "json").json["actions"]
+    verbs = {one["name"]: one["verb"] for one in plan if one["kind"] == "bucket"}
+    assert {verbs[name] for name in there} == {"update"}
+
+    done = own("destroy", "--local", "-y", "-o", "json")
     assert done.code == 0, done.err
     assert done.json["leftovers"] == []
-    assert done.json["removed"]
+    assert len(done.json["removed"]) == 3
+    assert done.json["pipelines"] == []
     again = own("destroy", "--local", "--yes", "--output", "json")
     assert again.code == 0
     assert again.json["removed"] == []
