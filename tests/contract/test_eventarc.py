@@ -2,16 +2,19 @@
 
 import json
 import queue
+import time
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from google import pubsub_v1
 from google.api_core import exceptions
 from google.cloud import eventarc_v1
 from google.protobuf.field_mask_pb2 import FieldMask
 from tests.support.localcloud import RunningCloud
 
 from gpupipe.localcloud.kernel import workflow_runs
+from gpupipe.localcloud.kernel.logs import LogEntry
 
 FINALIZED = "google.cloud.storage.object.v1.finalized"
 REGION = "us-central1"
@@ -24,7 +27,7 @@ class EventarcTester:
     cloud: RunningCloud
 
     def __post_init__(self) -> None:
-        self.cloud.enable("eventarc.googleapis.com")
+        self.cloud.enable("eventarc.googleapis.com", "pubsub.googleapis.com")
         agents = self.cloud.kernel.agents
         agents.create("eventarc.googleapis.com", self.cloud.project)
         storage = agents.create("storage.googleapis.com", self.cloud.project)
@@ -95,6 +98,17 @@ class EventarcTester:
     def update(self, trigger: eventarc_v1.Trigger, *paths: str) -> eventarc_v1.Trigger:
         request = {"trigger": trigger, "update_mask": FieldMask(paths=paths)}
         return self.triggers.update_trigger(request=request, timeout=10).result(timeout=10)
+
+    def first_log_entry(self) -> LogEntry:
+        """What is said first of a delivery, once it is."""
+        deadline = time.monotonic() + 20
+        while not (entries := self.cloud.kernel.logs.query(self.cloud.project, log_name=self.log)):
+            assert time.monotonic() < deadline
+        return entries[0]
+
+    @property
+    def log(self) -> str:
+        return f"projects/{self.cloud.project}/logs/eventarc.googleapis.com%2Fdelivery"
 
     def get(self, name: str) -> eventarc_v1.Trigger:
         return self.triggers.get_trigger(name=name, timeout=5)
@@ -297,3 +311,44 @@ def test_an_uploaded_object_starts_the_workflow_with_its_event(tester: EventarcT
     assert event["data"]["size"] == "2"
     assert event["data"]["contentType"] == "text/plain"
     assert started.empty()
+
+
+def test_topic_subscription_and_notification_are_there_while_the_trigger_is(
+    tester: EventarcTester,
+) -> None:
+    created = tester.create()
+    carrier, project = created.transport.pubsub, f"projects/{tester.cloud.project}"
+    publisher = tester.cloud.client(pubsub_v1.PublisherClient)
+    subscriber = tester.cloud.client(pubsub_v1.SubscriberClient)
+    assert publisher.get_topic(topic=carrier.topic, timeout=5).name == carrier.topic
+    subscription = subscriber.get_subscription(subscription=carrier.subscription, timeout=5)
+    assert subscription.topic == carrier.topic
+    assert subscription.message_retention_duration.total_seconds() == 24 * 3600
+    bucket = tester.cloud.storage_client().bucket("demo-input")
+    (notification,) = bucket.list_notifications()
+    assert notification.topic_name == carrier.topic.rpartition("/")[2]
+    assert notification.event_types == ["OBJECT_FINALIZE"]
+    tester.triggers.delete_trigger(name=created.name, timeout=5).result(timeout=5)
+    assert list(publisher.list_topics(project=project, timeout=5)) == []
+    assert list(subscriber.list_subscriptions(project=project, timeout=5)) == []
+    assert list(bucket.list_notifications()) == []
+
+
+def test_an_update_takes_back_what_was_read(tester: EventarcTester) -> None:
+    created = tester.create()
+    created.labels = {"a": "b"}
+    request = eventarc_v1.UpdateTriggerRequest(trigger=created)
+    updated = tester.triggers.update_trigger(request=request, timeout=5).result(timeout=5)
+    assert dict(updated.labels) == {"a": "b"}
+    assert updated.transport == created.transport
+    filters = [{"attribute": "type", "value": FINALIZED}, {"attribute": "bucket", "value": "x"}]
+    with pytest.raises(exceptions.InvalidArgument, match="filters"):
+        tester.update(tester.trigger(name=created.name, event_filters=filters), "event_filters")
+
+
+def test_an_account_without_the_invoker_is_told_at_delivery(tester: EventarcTester) -> None:
+    tester.create()
+    tester.cloud.storage_client().bucket("demo-input").blob("a.txt").upload_from_string("1")
+    entry = tester.first_log_entry()
+    assert "workflows.executions.create" in str(entry.payload)
+    assert "tried again in 10 s" in str(entry.payload)

@@ -123,6 +123,58 @@ def test_lists_are_newest_first_with_pages_states_and_views(tester: WorkflowTest
         listed(page_token="bm8=")
 
 
+def test_lists_are_filtered_and_ordered_by_what_executions_have(tester: WorkflowTester) -> None:
+    workflow = tester.deploy("flow", ECHO, labels={"team": "a", "tier": "x"})
+    first = tester.ended(tester.start(workflow.name, 1).name)
+    second = tester.ended(tester.start(workflow.name, 2, labels={"team": "b"}).name)
+    changed = tester.update(workflow.name, user_env_vars={"A": "b"})
+    third = tester.ended(tester.start(workflow.name, 3).name)
+    assert dict(second.labels) == {"team": "b", "tier": "x"}
+
+    def listed(**request: Any) -> list[str]:
+        asked = {"parent": workflow.name, **request}
+        found = tester.executions.list_executions(request=asked, timeout=5)
+        return [one.name for one in found]
+
+    start = second.start_time.rfc3339()
+    assert listed(filter=f'startTime>"{start}"') == [third.name]
+    assert listed(filter=f'state="SUCCEEDED" AND startTime<="{start}"') == [second.name, first.name]
+    assert listed(filter='label.team="b"') == [second.name]
+    assert listed(filter=f'workflowRevisionID="{changed.revision_id}"') == [third.name]
+    assert listed(filter=f'executionID="{first.name.rpartition("/")[2]}"') == [first.name]
+    assert listed(filter='duration>"3600s"') == []
+    assert listed(order_by="startTime") == [first.name, second.name, third.name]
+    by_revision = listed(order_by="workflowRevisionID desc, startTime", page_size=2)
+    assert by_revision == [third.name, first.name, second.name]
+
+
+@pytest.mark.parametrize(
+    ("request_", "error"),
+    [
+        ({"filter": 'colour="red"'}, exceptions.InvalidArgument),
+        ({"filter": 'state="DONE"'}, exceptions.InvalidArgument),
+        ({"filter": 'startTime>"yesterday"'}, exceptions.InvalidArgument),
+        ({"filter": 'stepName="one"'}, exceptions.MethodNotImplemented),
+        ({"order_by": "colour"}, exceptions.InvalidArgument),
+    ],
+)
+def test_lists_refuse_what_executions_have_not(
+    tester: WorkflowTester, request_: dict[str, str], error: type[Exception]
+) -> None:
+    workflow = tester.deploy("flow", ECHO)
+    with pytest.raises(error):
+        tester.executions.list_executions(request={"parent": workflow.name, **request_}, timeout=5)
+
+
+def test_the_basic_view_has_no_labels(tester: WorkflowTester) -> None:
+    workflow = tester.deploy("flow", ECHO, labels={"a": "b"})
+    name = tester.ended(tester.start(workflow.name).name).name
+    request = {"name": name, "view": executions_v1.ExecutionView.BASIC}
+    basic = tester.executions.get_execution(request=request, timeout=5)
+    assert (basic.name, basic.state, dict(basic.labels)) == (name, State.SUCCEEDED, {})
+    assert basic.workflow_revision_id == workflow.revision_id
+
+
 def test_arguments_are_json_of_a_limited_size(tester: WorkflowTester) -> None:
     workflow = tester.deploy("flow", ECHO).name
     for argument in ("{", json.dumps("x" * (32 * 1024))):

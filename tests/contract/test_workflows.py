@@ -66,9 +66,51 @@ def test_a_mask_changes_only_what_it_names(tester: WorkflowTester) -> None:
     updated = tester.workflows.update_workflow(request=request, timeout=5).result(timeout=5)
     assert (updated.description, dict(updated.labels)) == ("second", {})
     assert updated.source_contents == SOURCE
-    request["update_mask"] = FieldMask(paths=["name"])
+    request["update_mask"] = FieldMask(paths=["colour"])
     with pytest.raises(exceptions.InvalidArgument):
         tester.workflows.update_workflow(request=request, timeout=5)
+
+
+def test_an_update_without_a_mask_takes_the_whole(tester: WorkflowTester) -> None:
+    created = tester.deploy("flow", SOURCE, description="first", labels={"a": "b"})
+    change = workflows_v1.Workflow(
+        name=created.name, source_contents=SOURCE, service_account=tester.account
+    )
+    request = workflows_v1.UpdateWorkflowRequest(workflow=change)
+    updated = tester.workflows.update_workflow(request=request, timeout=5).result(timeout=5)
+    assert (updated.description, dict(updated.labels)) == ("", {})
+    assert updated.revision_id == created.revision_id
+
+
+def test_old_revisions_are_kept_and_listed_newest_first(tester: WorkflowTester) -> None:
+    first = tester.deploy("flow", SOURCE, labels={"a": "b"})
+    second = tester.update(first.name, source_contents=SOURCE.replace("1", "2"))
+    third = tester.update(first.name, user_env_vars={"A": "b"})
+    tester.update(first.name, labels={"c": "d"})
+    request = {"name": first.name, "page_size": 2}
+    pager = tester.workflows.list_workflow_revisions(request=request, timeout=5)
+    pages = [[one.revision_id for one in page.workflows] for page in pager.pages]
+    assert pages == [[third.revision_id, second.revision_id], [first.revision_id]]
+    request = {"name": first.name, "revision_id": first.revision_id}
+    old = tester.workflows.get_workflow(request=request, timeout=5)
+    assert (old.source_contents, dict(old.user_env_vars)) == (SOURCE, {})
+    # labels belong to the workflow
+    assert dict(old.labels) == {"c": "d"}
+    request = {"name": first.name, "revision_id": "000009-abc"}
+    with pytest.raises(exceptions.NotFound):
+        tester.workflows.get_workflow(request=request, timeout=5)
+    tester.workflows.delete_workflow(name=first.name, timeout=5).result(timeout=5)
+    again = tester.deploy("flow", SOURCE)
+    listed = tester.workflows.list_workflow_revisions(request={"name": again.name}, timeout=5)
+    assert [one.revision_id for one in listed] == [again.revision_id]
+
+
+def test_levels_that_log_calls_are_refused_by_name(tester: WorkflowTester) -> None:
+    levels = workflows_v1.Workflow.CallLogLevel
+    quiet = tester.deploy("quiet", SOURCE, call_log_level=levels.LOG_NONE)
+    assert quiet.call_log_level == levels.LOG_NONE
+    with pytest.raises(exceptions.MethodNotImplemented, match="call_log_level"):
+        tester.deploy("flow", SOURCE, call_log_level=levels.LOG_ALL_CALLS)
 
 
 def test_a_wrong_source_is_refused_with_its_lines(tester: WorkflowTester) -> None:

@@ -129,6 +129,116 @@ def just_enabled(world: World) -> None:
     ).result(timeout=30)
 
 
+def workflows_agent(world: World) -> None:
+    """The service agent of Workflows exists."""
+    world.cloud.kernel.agents.create("workflows.googleapis.com", world.project)
+
+
+def workflow(world: World) -> None:
+    """The workflow "flow" exists, as runtime@; it waits for a day when it runs."""
+    source = (
+        "main:\n  steps:\n    - pause:\n        call: sys.sleep\n        args: {seconds: 86400}\n"
+    )
+    world.client("workflows").create_workflow(
+        request={
+            "parent": f"projects/{world.project}/locations/{REGION}",
+            "workflow_id": "flow",
+            "workflow": {
+                "service_account": f"runtime@{world.project}.iam.gserviceaccount.com",
+                "source_contents": source,
+            },
+        }
+    ).result(timeout=30)
+
+
+def trigger_rights(world: World) -> None:
+    """Agents and runtime@ have what a trigger takes."""
+    kernel, project = world.cloud.kernel, f"projects/{world.project}"
+    kernel.agents.create("eventarc.googleapis.com", world.project)
+    storage = kernel.agents.create("storage.googleapis.com", world.project)
+    kernel.policies.grant(project, "roles/pubsub.publisher", f"serviceAccount:{storage}")
+    runtime = f"serviceAccount:runtime@{world.project}.iam.gserviceaccount.com"
+    kernel.policies.grant(project, "roles/eventarc.eventReceiver", runtime)
+
+
+def trigger(world: World) -> None:
+    """The trigger "on-upload" exists: finalized objects of the bucket start "flow"."""
+    world.client("eventarc").create_trigger(
+        request={
+            "parent": f"projects/{world.project}/locations/{REGION}",
+            "trigger_id": "on-upload",
+            "trigger": {
+                "event_filters": [
+                    {"attribute": "type", "value": "google.cloud.storage.object.v1.finalized"},
+                    {"attribute": "bucket", "value": f"{world.project}-bucket"},
+                ],
+                "destination": {
+                    "workflow": f"projects/{world.project}/locations/{REGION}/workflows/flow"
+                },
+                "service_account": f"runtime@{world.project}.iam.gserviceaccount.com",
+            },
+        }
+    ).result(timeout=30)
+
+
+def no_publisher(world: World) -> None:
+    """Nobody may publish to topics."""
+    _revoke(world, "roles/pubsub.publisher")
+
+
+def no_receiver(world: World) -> None:
+    """Nobody may receive events."""
+    _revoke(world, "roles/eventarc.eventReceiver")
+
+
+def no_eventarc_agent_role(world: World) -> None:
+    """Eventarc's agent has lost its role."""
+    _revoke(world, "roles/eventarc.serviceAgent")
+
+
+def no_pubsub(world: World) -> None:
+    """The API of Pub/Sub is not enabled."""
+    world.cloud.kernel.projects.set_enabled(world.project, "pubsub.googleapis.com", enabled=False)
+
+
+def bucket_eu(world: World) -> None:
+    """The bucket {project}-eu exists in the multi-region EU."""
+    world.cloud.storage_client(world.project).create_bucket(f"{world.project}-eu", location="EU")
+
+
+def bucket_dual(world: World) -> None:
+    """The bucket {project}-dual exists in the dual-region NAM4."""
+    name = f"{world.project}-dual"
+    world.cloud.storage_client(world.project).create_bucket(name, location="NAM4")
+
+
+def ten_notifications(world: World) -> None:
+    """The bucket {project}-bucket has ten notifications of finalized objects."""
+    name, topic = (
+        f"{world.project}-bucket",
+        f"//pubsub.googleapis.com/projects/{world.project}/topics/t",
+    )
+    body = {"topic": topic, "event_types": ["OBJECT_FINALIZE"], "payload_format": "NONE"}
+    for _ in range(10):
+        world.http("POST", f"/storage/v1/b/{name}/notificationConfigs", body).raise_for_status()
+
+
+def other_workflow(world: World) -> None:
+    """The workflow "flow" exists in the project {project}-2."""
+    other = World(world.cloud, f"{world.project}-2")
+    for step in (enabled, runtime_account, workflows_agent, workflow):
+        step(other)
+
+
+def _revoke(world: World, role: str) -> None:
+    kernel, name = world.cloud.kernel, f"projects/{world.project}"
+    policy = kernel.policies.get(name)
+    kept = [binding for binding in policy.bindings if binding.role != role]
+    del policy.bindings[:]
+    policy.bindings.extend(kept)
+    kernel.policies.set(name, policy, known_member=lambda _: True)
+
+
 def _grant_operator(world: World, role: str) -> None:
     project = world.cloud.kernel.projects.ensure(world.project)
     world.cloud.kernel.policies.grant(project.name, role, OPERATOR.member)
@@ -136,15 +246,27 @@ def _grant_operator(world: World, role: str) -> None:
 
 GIVENS: dict[str, Callable[[World], None]] = {
     "bucket": bucket,
+    "bucket_dual": bucket_dual,
+    "bucket_eu": bucket_eu,
     "disabled_account": disabled_account,
     "enabled": enabled,
     "hundred_accounts": hundred_accounts,
     "just_enabled": just_enabled,
     "no_billing": no_billing,
+    "no_eventarc_agent_role": no_eventarc_agent_role,
+    "no_publisher": no_publisher,
+    "no_pubsub": no_pubsub,
+    "no_receiver": no_receiver,
     "object": object_,
+    "other_workflow": other_workflow,
     "propagation": propagation,
     "repository": repository,
     "runtime_account": runtime_account,
     "service": service,
+    "ten_notifications": ten_notifications,
     "token_creator": token_creator,
+    "trigger": trigger,
+    "trigger_rights": trigger_rights,
+    "workflow": workflow,
+    "workflows_agent": workflows_agent,
 }

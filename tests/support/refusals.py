@@ -49,9 +49,11 @@ CLIENTS = {
         "LoggingServiceV2Client",
     ),
     "orgpolicy": ("google.cloud.orgpolicy_v2", "OrgPolicyClient"),
+    "publisher": ("google.pubsub_v1", "PublisherClient"),
     "revisions": ("google.cloud.run_v2", "RevisionsClient"),
     "run": ("google.cloud.run_v2", "ServicesClient"),
     "serviceusage": ("google.cloud.service_usage_v1", "ServiceUsageClient"),
+    "subscriber": ("google.pubsub_v1", "SubscriberClient"),
     "workflowexecutions": ("google.cloud.workflows.executions_v1", "ExecutionsClient"),
     "workflows": ("google.cloud.workflows_v1", "WorkflowsClient"),
 }

@@ -53,9 +53,9 @@ class WorkflowTester:
         request = {"workflow": workflow, "update_mask": FieldMask(paths=list(fields))}
         return self.workflows.update_workflow(request=request, timeout=10).result(timeout=10)
 
-    def start(self, workflow: str, argument: Any = None) -> executions_v1.Execution:
+    def start(self, workflow: str, argument: Any = None, **fields: Any) -> executions_v1.Execution:
         """Begin an execution."""
-        execution = executions_v1.Execution(argument=json.dumps(argument))
+        execution = executions_v1.Execution(argument=json.dumps(argument), **fields)
         return self.executions.create_execution(parent=workflow, execution=execution, timeout=10)
 
     def get(self, name: str) -> executions_v1.Execution:

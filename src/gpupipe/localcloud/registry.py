@@ -24,6 +24,7 @@ from gpupipe.localcloud.services.iam import surface as iam
 from gpupipe.localcloud.services.iamcredentials import surface as iamcredentials
 from gpupipe.localcloud.services.logging import surface as logging
 from gpupipe.localcloud.services.orgpolicy import surface as orgpolicy
+from gpupipe.localcloud.services.pubsub import surface as pubsub
 from gpupipe.localcloud.services.resourcemanager import surface as resourcemanager
 from gpupipe.localcloud.services.run import surface as run
 from gpupipe.localcloud.services.serviceusage import surface as serviceusage
@@ -45,6 +46,7 @@ SERVICES: tuple[Factory, ...] = (
     iamcredentials.build,
     logging.build,
     orgpolicy.build,
+    pubsub.build,
     resourcemanager.build,
     run.build,
     serviceusage.build,

@@ -22,7 +22,7 @@ class Behaviour:
 
     @property
     def propagation_s(self) -> float:
-        """Seconds of the injected clock until a new grant, account or enabled API has its effect."""
+        """Seconds of the injected clock until a new grant, account, API or trigger takes effect."""
         return self._value("propagation_s")
 
     @propagation_s.setter

@@ -1,4 +1,4 @@
-"""What is there but has no effect yet: new grants, accounts and enabled APIs, on the injected clock.
+"""What is there but has no effect yet: new grants, accounts, APIs and triggers, on the injected clock.
 
 Google's changes of access take minutes to reach every place. Here they are seen at once unless
 `behaviour.propagation_s` says otherwise; what the platform itself makes is never delayed.

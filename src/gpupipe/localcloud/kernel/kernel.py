@@ -20,6 +20,7 @@ from gpupipe.localcloud.kernel.policies import Policies
 from gpupipe.localcloud.kernel.projects import Project, Projects
 from gpupipe.localcloud.kernel.quotas import Quotas
 from gpupipe.localcloud.kernel.registry_images import Images
+from gpupipe.localcloud.kernel.topics import Topics
 from gpupipe.localcloud.kernel.workflow_runs import WorkflowRuns
 from gpupipe.localcloud.settings import Settings
 from gpupipe.localcloud.store.database import Database
@@ -51,6 +52,7 @@ class Kernel:
     database: Database
     log_database: Database
     behaviour: Behaviour
+    delays: Delays
     billing: Billing
     denials: Denials
     resources: Resources
@@ -64,6 +66,7 @@ class Kernel:
     logs: Logs
     images: Images
     quotas: Quotas
+    topics: Topics
     workflow_runs: WorkflowRuns
     http: str = ""
     loop: Callable[[], asyncio.AbstractEventLoop] = _no_loop
@@ -96,6 +99,7 @@ def build_kernel(settings: Settings, clock: Clock) -> Kernel:
         database=database,
         log_database=log_database,
         behaviour=behaviour,
+        delays=delays,
         billing=Billing(database),
         denials=denials,
         resources=resources,
@@ -109,5 +113,6 @@ def build_kernel(settings: Settings, clock: Clock) -> Kernel:
         logs=Logs(log_database, clock),
         images=Images(database, clock, settings.images),
         quotas=Quotas(database),
+        topics=Topics(resources),
         workflow_runs=WorkflowRuns(resources),
     )

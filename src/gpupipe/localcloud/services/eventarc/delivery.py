@@ -3,7 +3,7 @@
 What is to be delivered is written in the transaction that made the object, and removed once the run
 is stored. A run that is refused is tried again as Pub/Sub does it: after 10 s, doubling up to
 600 s, for 24 hours. (Here an event that came before a crash may start a second run; so may
-Google's.)
+Google's.) A new trigger gets no events before `Behaviour.propagation_s` is over.
 """
 
 import json
@@ -16,15 +16,14 @@ from gpupipe.localcloud.kernel.authorization import denied
 from gpupipe.localcloud.kernel.events import Event
 from gpupipe.localcloud.kernel.failures import internal, log_failure
 from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.services.eventarc import carriers
+from gpupipe.localcloud.services.eventarc.carriers import FIRST_PAUSE_S, KEPT_S, LONGEST_PAUSE_S
 from gpupipe.localcloud.services.eventarc.rules import Trigger, filters
 from gpupipe.localcloud.services.eventarc.service import KIND
 
 _SCHEMA = """CREATE TABLE IF NOT EXISTS eventarc_deliveries (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT, trigger_name TEXT NOT NULL, event TEXT NOT NULL,
     due REAL NOT NULL, pause REAL NOT NULL, ends REAL NOT NULL)"""
-_FIRST_PAUSE_S = 10.0
-_LONGEST_PAUSE_S = 600.0
-_KEPT_S = 24 * 3600.0
 _LARGEST = 512 * 1024
 _BATCH = 50
 _CREATE = "workflows.executions.create"
@@ -46,17 +45,32 @@ class Delivery:
     def record(self, connection: sqlite3.Connection, event: Event) -> None:
         """Note an event for each trigger that it matches, in the object's own transaction."""
         text = json.dumps(event, ensure_ascii=False)
-        if len(text.encode()) > _LARGEST:
-            return  # not delivered, as on Google
         now = self._kernel.clock.now().timestamp()
+        early = self._kernel.delays.waiting(KIND)
         for record in self._kernel.resources.all(KIND):
-            wanted = filters(Trigger.FromString(record.body))
-            if all(event.get(name) == value for name, value in wanted.items()):
-                connection.execute(
-                    "INSERT INTO eventarc_deliveries (trigger_name, event, due, pause, ends)"
-                    " VALUES (?, ?, ?, ?, ?)",
-                    (record.name, text, now, _FIRST_PAUSE_S, now + _KEPT_S),
-                )
+            trigger = Trigger.FromString(record.body)
+            wanted = filters(trigger).items()
+            if record.name in early or any(event.get(name) != value for name, value in wanted):
+                continue
+            if reason := self._why_lost(trigger, text):
+                self._log(record.name, f"The event is not delivered: {reason}.")
+                continue
+            connection.execute(
+                "INSERT INTO eventarc_deliveries (trigger_name, event, due, pause, ends)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (record.name, text, now, FIRST_PAUSE_S, now + KEPT_S),
+            )
+
+    def _why_lost(self, trigger: Any, text: str) -> str:
+        """Why an event never gets to its trigger ("" when it does); on Google nothing tells it."""
+        if len(text.encode()) > _LARGEST:
+            return "it is larger than 512 KB"
+        if not carriers.carries(self._kernel, trigger):
+            return (
+                "the bucket's notification, the topic or the subscription is gone, or Cloud Storage "
+                "may not publish to the topic"
+            )
+        return ""
 
     def forget(self, trigger: str) -> None:
         """Drop what waits for a trigger."""
@@ -101,7 +115,7 @@ class Delivery:
                 pause = self.deliver_due()
             except Exception as error:  # noqa: BLE001  # the supervisor of all deliveries
                 log_failure("eventarc", error)
-                pause = _FIRST_PAUSE_S
+                pause = FIRST_PAUSE_S
             with self._changed:
                 if not (self._woken or self._stopping):
                     self._changed.wait(pause)
@@ -135,7 +149,9 @@ class Delivery:
             record = self._kernel.resources.get(KIND, row["trigger_name"])
             # Both may have gone since the row was read: the trigger was deleted, or all reset.
             if done.rowcount and record is not None:
-                self._start(Trigger.FromString(record.body), row["event"])
+                trigger = Trigger.FromString(record.body)
+                if carriers.keeps(self._kernel, trigger):
+                    self._start(trigger, row["event"])
 
     def _start(self, trigger: Any, event: str) -> None:
         account = self._kernel.identity.account(trigger.service_account)
@@ -162,16 +178,18 @@ class Delivery:
             else:
                 connection.execute(
                     "UPDATE eventarc_deliveries SET due=?, pause=? WHERE sequence=?",
-                    (now + row["pause"], min(row["pause"] * 2, _LONGEST_PAUSE_S), row["sequence"]),
+                    (now + row["pause"], min(row["pause"] * 2, LONGEST_PAUSE_S), row["sequence"]),
                 )
-        self._log(row, error, "dropped" if over else f"tried again in {row['pause']:.0f} s")
+        what = "dropped" if over else f"tried again in {row['pause']:.0f} s"
+        text = f"The event was not delivered and is {what}: {error.message}"
+        self._log(row["trigger_name"], text)
 
-    def _log(self, row: sqlite3.Row, error: ServiceError, what: str) -> None:
-        _, project, _, location, _, trigger_id = row["trigger_name"].split("/")
+    def _log(self, trigger: str, text: str) -> None:
+        _, project, _, location, _, trigger_id = trigger.split("/")
         self._kernel.logs.write(
             f"projects/{project}/logs/eventarc.googleapis.com%2Fdelivery",
             "eventarc.googleapis.com/Trigger",
             {"trigger_id": trigger_id, "location": location},
             "ERROR",
-            f"The event was not delivered and is {what}: {error.message}",
+            text,
         )

@@ -17,15 +17,26 @@ from gpupipe.localcloud.kernel import locations
 from gpupipe.localcloud.kernel.act_as import account_to_act_as
 from gpupipe.localcloud.kernel.caller import Caller
 from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.kernel.labels import check_labels
 from gpupipe.localcloud.transport.rows import raw
 
 Trigger = raw(pb.Trigger)
+JSON = "application/json"
 _ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
-_TYPES = tuple(
-    f"google.cloud.storage.object.v1.{kind}"
-    for kind in ("finalized", "deleted", "archived", "metadataUpdated")
-)
+_STORAGE = "google.cloud.storage.object.v1."
+TYPES = {
+    f"{_STORAGE}finalized": "OBJECT_FINALIZE",
+    f"{_STORAGE}deleted": "OBJECT_DELETE",
+    f"{_STORAGE}archived": "OBJECT_ARCHIVE",
+    f"{_STORAGE}metadataUpdated": "OBJECT_METADATA_UPDATE",
+}
+"""Event types, and what the notifications of buckets call them."""
 _BUCKET = "storage.bucket"
+_FILTERS = "trigger.event_filters"
+PUBLISH = "pubsub.topics.publish"
+_PUBSUB = "pubsub.googleapis.com"
+_RECEIVE = "eventarc.events.receiveEvent"
+# The texts: gcp-facts §5.
 _AGENT_TEXT = (
     'Invalid resource state for "": Permission denied while using the Eventarc Service Agent. '
     "If you recently started to use Eventarc, it may take a few minutes before all necessary "
@@ -39,87 +50,136 @@ _PUBLISHER_TEXT = (
 )
 
 
-def check_id(trigger_id: str) -> None:
-    """INVALID_ARGUMENT unless it can name a trigger."""
+def check_new(kernel: Kernel, trigger: Any, trigger_id: str, caller: Caller) -> None:
+    """Refuse what Eventarc refuses to create; account and workflow get their full names."""
+    _check_id(trigger, trigger_id)
+    _check_fields(trigger)
+    _check_destination(kernel, trigger)
+    _check_filters(trigger)
+    email = _check_account(kernel, trigger, caller)
+    _check_bucket(kernel, trigger)
+    _check_agents(kernel, trigger)
+    _check_receiver(kernel, trigger, email)
+
+
+def check_changed(kernel: Kernel, old: Any, trigger: Any, caller: Caller) -> None:
+    """Refuse what an update may not change or set; account and workflow get their full names."""
+    if _pairs(old) != _pairs(trigger):
+        # UNSURE whether Google lets filters change (gcp-facts §10).
+        raise invalid_argument("The filters of a trigger cannot be changed.", _FILTERS)
+    if old.transport.pubsub.topic != trigger.transport.pubsub.topic:
+        raise invalid_argument("The transport cannot be changed.", "trigger.transport")
+    _check_fields(trigger)
+    _check_destination(kernel, trigger)
+    _check_receiver(kernel, trigger, _check_account(kernel, trigger, caller))
+
+
+def filters(trigger: Any) -> dict[str, str]:
+    """The attributes that a trigger matches exactly."""
+    return {one.attribute: one.value for one in trigger.event_filters}
+
+
+def _pairs(trigger: Any) -> list[tuple[str, str, str]]:
+    return sorted((one.attribute, one.value, one.operator) for one in trigger.event_filters)
+
+
+def _check_id(trigger: Any, trigger_id: str) -> None:
+    # UNSURE: the form is own knowledge.
     if not _ID.fullmatch(trigger_id):
         raise invalid_argument(
             f"Invalid trigger id {trigger_id!r}: lower-case letters, digits and '-', "
             "beginning with a letter, at most 63.",
             "trigger_id",
         )
+    if trigger.name and trigger.name.rpartition("/triggers/")[2] != trigger_id:
+        raise invalid_argument("The name does not end in the trigger's id.", "trigger.name")
 
 
-def filters(trigger: Any) -> dict[str, str]:
-    """The attributes that a trigger matches exactly; INVALID_ARGUMENT for other filters."""
-    found: dict[str, str] = {}
-    for one in trigger.event_filters:
-        if one.operator:
-            raise invalid_argument(
-                f"The operator {one.operator!r} is not allowed for {one.attribute!r}.",
-                "trigger.event_filters",
-            )
-        if one.attribute in found:
-            raise invalid_argument(
-                f"The attribute {one.attribute!r} is given twice.", "trigger.event_filters"
-            )
-        found[one.attribute] = one.value
-    return found
-
-
-def check(kernel: Kernel, trigger: Any, caller: Caller) -> None:
-    """Refuse what Eventarc refuses; the account and the workflow get their full names."""
-    _, project, _, location, _, _ = trigger.name.split("/")
-    _check_destination(kernel, trigger)
-    account = account_to_act_as(kernel.identity, kernel.authorizer, caller, trigger.service_account)
-    trigger.service_account = account.email
-    _check_bucket(kernel, _checked_filters(trigger), location)
-    _check_agents(kernel, project)
-    member, permission = f"serviceAccount:{account.email}", "eventarc.events.receiveEvent"
-    if not kernel.authorizer.allowed(member, permission, f"projects/{project}"):
-        raise ServiceError(
-            Code.PERMISSION_DENIED, f'Permission "{permission}" denied on "{account.email}"'
-        )
-
-
-def _checked_filters(trigger: Any) -> dict[str, str]:
-    wanted = filters(trigger)
-    if wanted.get("type") not in _TYPES:
-        raise unimplemented(f"triggers of the type {wanted.get('type')!r}")
-    if set(wanted) != {"type", "bucket"}:
+def _check_fields(trigger: Any) -> None:
+    if trigger.HasField("retry_policy"):
         raise invalid_argument(
-            "A trigger of Cloud Storage filters on type and bucket, and nothing else.",
-            "trigger.event_filters",
+            "retry_policy is only for Cloud Run destinations.", "trigger.retry_policy"
         )
-    return wanted
+    if trigger.event_data_content_type not in {"", JSON}:
+        raise unimplemented(f"events whose data is {trigger.event_data_content_type!r}")
+    check_labels(trigger.labels, "trigger.labels")
 
 
 def _check_destination(kernel: Kernel, trigger: Any) -> None:
+    path = "trigger.destination"
     if trigger.destination.WhichOneof("descriptor") != "workflow":
-        raise unimplemented("destinations other than workflows")
+        # Destination.cloud_function: to set it is an error
+        raise invalid_argument("A trigger needs a destination that can be set.", path)
     own = locations.below(kernel.projects, trigger.destination.workflow, "workflows")
     if own.split("/")[1] != trigger.name.split("/")[1]:
-        raise invalid_argument(
-            "The workflow must be in the trigger's project.", "trigger.destination.workflow"
-        )
+        raise invalid_argument("The workflow must be in the trigger's project.", f"{path}.workflow")
     kernel.workflow_runs.existing(own)
     trigger.destination.workflow = own
 
 
-def _check_bucket(kernel: Kernel, wanted: dict[str, str], location: str) -> None:
-    bucket = wanted["bucket"]
+def _check_filters(trigger: Any) -> None:
+    seen: set[str] = set()
+    for one in trigger.event_filters:
+        if one.operator:
+            raise invalid_argument(
+                f"The operator {one.operator!r} is not allowed for {one.attribute!r}.", _FILTERS
+            )
+        if one.attribute in seen:
+            raise invalid_argument(f"The attribute {one.attribute!r} is given twice.", _FILTERS)
+        seen.add(one.attribute)
+    kind = filters(trigger).get("type", "")
+    if kind not in TYPES:
+        if kind and not kind.startswith(_STORAGE):
+            raise unimplemented(f"triggers of the type {kind!r}")
+        raise invalid_argument(f"There are no events of the type {kind!r}.", _FILTERS)
+    if seen != {"type", "bucket"}:
+        raise invalid_argument(
+            "A trigger of Cloud Storage filters on type and bucket, and nothing else.", _FILTERS
+        )
+
+
+def _check_account(kernel: Kernel, trigger: Any, caller: Caller) -> str:
+    named = trigger.service_account
+    if not named:
+        # UNSURE: the API says "optional", and not what a workflow is started as then.
+        raise invalid_argument("The trigger needs a service account.", "trigger.service_account")
+    account = account_to_act_as(kernel.identity, kernel.authorizer, caller, named)
+    trigger.service_account = account.email
+    return account.email
+
+
+def _check_receiver(kernel: Kernel, trigger: Any, email: str) -> None:
+    project = "/".join(trigger.name.split("/")[:2])
+    if not kernel.authorizer.allowed(f"serviceAccount:{email}", _RECEIVE, project):
+        # gcp-facts §5 has the words up to "denied"
+        raise ServiceError(Code.PERMISSION_DENIED, f'Permission "{_RECEIVE}" denied on "{email}"')
+
+
+def _check_bucket(kernel: Kernel, trigger: Any) -> None:
+    location, bucket = trigger.name.split("/")[3], filters(trigger)["bucket"]
     record = kernel.resources.get(_BUCKET, f"projects/_/buckets/{bucket}")
     if record is None:
-        raise invalid_argument(f'Bucket "{bucket}" does not exist.', "trigger.event_filters")
-    place = str(json.loads(record.body)["location"]).lower()
-    if place != location:
+        raise invalid_argument(f'Bucket "{bucket}" does not exist.', _FILTERS)
+    body = json.loads(record.body)
+    if body["locationType"] == "dual-region":
+        # UNSURE whether Eventarc takes them (gcp-facts §5).
         raise invalid_argument(
+            f'Bucket "{bucket}" is in two regions: use one in a region, or in us or eu.', _FILTERS
+        )
+    place = str(body["location"]).lower()
+    if place != location:
+        raise invalid_argument(  # gcp-facts §5
             f'The request was invalid: Bucket "{bucket}" location "{place}" does not match '
             f'trigger location "{location}". Try again by creating the trigger in "{place}".',
             "trigger.name",
         )
 
 
-def _check_agents(kernel: Kernel, project: str) -> None:
+def _check_agents(kernel: Kernel, trigger: Any) -> None:
+    project = trigger.name.split("/")[1]
+    if not kernel.projects.is_enabled(project, _PUBSUB):
+        # UNSURE how it is said: a quickstart lists the API among those that are needed.
+        raise failed_precondition(f"{_PUBSUB} is not enabled: it carries the trigger's events.")
     agents, allowed = kernel.agents, kernel.authorizer.allowed
     eventarc = agents.agent_email("eventarc.googleapis.com", project)
     resource = f"projects/{project}"
@@ -127,5 +187,5 @@ def _check_agents(kernel: Kernel, project: str) -> None:
     if not (agents.exists(eventarc) and acts):
         raise failed_precondition(_AGENT_TEXT)
     storage = agents.agent_email("storage.googleapis.com", project)
-    if not allowed(f"serviceAccount:{storage}", "pubsub.topics.publish", resource):
+    if not allowed(f"serviceAccount:{storage}", PUBLISH, resource):
         raise failed_precondition(_PUBLISHER_TEXT)

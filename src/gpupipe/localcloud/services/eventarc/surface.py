@@ -2,12 +2,9 @@
 
 from collections.abc import Iterable
 
-from google.cloud import eventarc_v1 as pb
-from google.longrunning.operations_pb2 import Operation
-
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.eventarc.delivery import Delivery
-from gpupipe.localcloud.services.eventarc.service import Triggers
+from gpupipe.localcloud.services.eventarc.service import FIELDS, Triggers, triggers_of
 from gpupipe.localcloud.transport.pipeline import Pipeline
 from gpupipe.localcloud.transport.rows import Rows
 from gpupipe.localcloud.transport.rpc import BaseSurface, Rpc
@@ -21,22 +18,11 @@ class EventarcSurface(BaseSurface):
     def __init__(self, kernel: Kernel) -> None:
         self._delivery = Delivery(kernel)
         self._triggers = Triggers(kernel, self._delivery.forget)
+        self._collection = triggers_of(kernel)
 
     def rpcs(self) -> Iterable[Rpc]:
         """The five methods."""
-        do = self._triggers
-        for method, types, handler, verb, resource in (
-            ("GetTrigger", (pb.GetTriggerRequest, pb.Trigger), do.get, "get", "name"),
-            ("ListTriggers", (pb.ListTriggersRequest, pb.ListTriggersResponse), do.list, "list",
-             "parent"),
-            ("CreateTrigger", (pb.CreateTriggerRequest, Operation), do.create, "create", "parent"),
-            ("UpdateTrigger", (pb.UpdateTriggerRequest, Operation), do.update, "update",
-             "trigger.name"),
-            ("DeleteTrigger", (pb.DeleteTriggerRequest, Operation), do.delete, "delete", "name"),
-        ):  # fmt: skip
-            writes = verb not in {"get", "list"}
-            permission = f"eventarc.triggers.{verb}"
-            yield _TABLE.row(method, types, handler, permission, resource, writes=writes)
+        return self._collection.rows(_TABLE, self._triggers, "eventarc.triggers", FIELDS)
 
     def start(self) -> None:
         """Deliver."""

@@ -1,26 +1,29 @@
 """google.cloud.workflows.executions.v1.Executions: the handlers."""
 
 import json
-import re
 from typing import Any
 from uuid import uuid4
 
 from google.cloud.workflows import executions_v1 as pb
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
-from gpupipe.localcloud.errors import failed_precondition, invalid_argument, unimplemented
+from gpupipe.localcloud.errors import failed_precondition, invalid_argument
 from gpupipe.localcloud.kernel import locations
 from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.kernel.labels import check_labels
+from gpupipe.localcloud.services.executions import listing
 from gpupipe.localcloud.services.executions.outcome import ACTIVE, QUEUED, cancelled
 from gpupipe.localcloud.services.executions.runner import Runner
 from gpupipe.localcloud.services.executions.store import Execution, Store
 from gpupipe.localcloud.transport.rows import raw
 from gpupipe.localcloud.transport.rpc import Call
 
-_ARGUMENT_BYTES = 32 * 1024  # Execution.argument
-_STATE = re.compile(r'state\s*=\s*"?([A-Z]+)"?')
-_STATES = {state.name: int(state) for state in list(pb.Execution.State)}
-_FULL = int(pb.ExecutionView.FULL)
+# Execution.argument; UNSURE: pages on quotas say 512 KB, which is what events get.
+_ARGUMENT_BYTES = 32 * 1024
+_BASIC = FieldMask(
+    paths=["name", "start_time", "end_time", "duration", "state", "workflow_revision_id"]
+)
 
 
 class Executions:
@@ -43,8 +46,10 @@ class Executions:
                 raise invalid_argument(
                     "The argument is not valid JSON.", "execution.argument"
                 ) from error
+        labels = dict(request.execution.labels)
+        check_labels(labels, "execution.labels")
         workflow = locations.below(self._kernel.projects, request.parent, "workflows")
-        return self._new(workflow, argument, dict(request.execution.labels))
+        return self._new(workflow, argument, labels)
 
     def start(self, workflow: str, argument: str) -> None:
         """A run for an event."""
@@ -53,7 +58,7 @@ class Executions:
     def get(self, request: Any, _: Call) -> Message:
         """GetExecution, whole unless BASIC is asked for."""
         execution = self._store.get(self._own(request.name))
-        full = request.view in {0, _FULL}
+        full = request.view in {0, listing.FULL}
         shown: Message = self._full(execution) if full else _basic(execution)
         return shown
 
@@ -61,12 +66,9 @@ class Executions:
         """ListExecutions: newest first, basic unless FULL is asked for."""
         workflow = locations.below(self._kernel.projects, request.parent, "workflows")
         self._kernel.workflow_runs.existing(workflow)
-        if request.order_by:
-            raise unimplemented("orders in lists of executions")
-        found, more = self._store.page(
-            workflow, _state(request.filter), request.page_size, request.page_token
-        )
-        shown = [self._full(one) if request.view == _FULL else _basic(one) for one in found]
+        found, more = listing.page(self._store, workflow, request)
+        full = request.view == listing.FULL
+        shown = [self._full(one) if full else _basic(one) for one in found]
         answer: Message = raw(pb.ListExecutionsResponse)(executions=shown, next_page_token=more)
         return answer
 
@@ -95,7 +97,7 @@ class Executions:
                 state=QUEUED if self._runner.full else ACTIVE,
                 argument=argument,
                 workflow_revision_id=workflow.revision_id,
-                labels=labels,
+                labels={**workflow.labels, **labels},
             )
             now = self._kernel.clock.now()
             execution.start_time.FromDatetime(now)
@@ -116,18 +118,7 @@ class Executions:
         return execution
 
 
-def _state(text: str) -> int | None:
-    if not text:
-        return None
-    match = _STATE.fullmatch(text.strip())
-    if match is None or match[1] not in _STATES:
-        raise unimplemented('filters of executions other than state="STATE"')
-    return _STATES[match[1]]
-
-
 def _basic(execution: Any) -> Any:
     shown = Execution()
-    shown.CopyFrom(execution)
-    for field in ("argument", "result", "error"):
-        shown.ClearField(field)
+    _BASIC.MergeMessage(execution, shown)
     return shown

@@ -1,15 +1,14 @@
 """Executions in the database: each with the revision of its workflow that it runs."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from google.cloud.workflows import executions_v1 as pb
 
-from gpupipe.localcloud.errors import invalid_argument, not_found
+from gpupipe.localcloud.errors import not_found
 from gpupipe.localcloud.kernel.workflow_runs import Workflow
 from gpupipe.localcloud.store.database import Database
-from gpupipe.localcloud.store.paging import after_token, page_token
 from gpupipe.localcloud.transport.rows import raw
 
 Execution = raw(pb.Execution)
@@ -21,7 +20,7 @@ _SCHEMA = (
         revision BLOB NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS executions_by_workflow ON executions (workflow, sequence)",
 )
-_PAGE = 100
+_LAST = 2**62
 
 
 class Store:
@@ -81,23 +80,14 @@ class Store:
         )
         return [str(row["name"]) for row in rows]
 
-    def page(
-        self, workflow: str, state: int | None, size: int, token: str
-    ) -> tuple[list[Any], str]:
-        """Executions of a workflow, newest first, and the token of the next page."""
-        size = min(size, _PAGE) if size > 0 else _PAGE
-        before = _sequence(token)
-        rows = (
-            self._database.read()
-            .execute(
-                "SELECT sequence, body FROM executions WHERE workflow=? AND sequence<?"
-                " AND state=coalesce(?, state) ORDER BY sequence DESC LIMIT ?",
-                (workflow, before, state, size + 1),
-            )
-            .fetchall()
+    def newest_first(self, workflow: str, before: int = _LAST) -> Iterator[tuple[int, Any]]:
+        """The executions of a workflow with their sequence numbers, those below `before`."""
+        rows = self._database.read().execute(
+            "SELECT sequence, body FROM executions WHERE workflow=? AND sequence<?"
+            " ORDER BY sequence DESC",
+            (workflow, before),
         )
-        more = page_token(str(rows[size - 1]["sequence"])) if len(rows) > size else ""
-        return [Execution.FromString(row["body"]) for row in rows[:size]], more
+        return ((row["sequence"], Execution.FromString(row["body"])) for row in rows)
 
     def delete(self, workflow: str) -> None:
         """Remove every execution of a workflow."""
@@ -113,10 +103,3 @@ class Store:
         if row is None:
             raise not_found(f"Execution '{name}' does not exist.")  # own words
         return row
-
-
-def _sequence(token: str) -> int:
-    told = after_token(token) or str(2**62)
-    if not told.isdecimal():
-        raise invalid_argument("The page token is not valid.", "page_token")
-    return int(told)

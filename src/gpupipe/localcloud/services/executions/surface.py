@@ -33,18 +33,26 @@ class ExecutionsSurface(BaseSurface):
     def rpcs(self) -> Iterable[Rpc]:
         """The four methods; permissions are checked on the workflow."""
         do = self._executions
-        for method, types, handler, verb, resource in (
-            ("CreateExecution", (pb.CreateExecutionRequest, pb.Execution), do.create, "create",
-             "parent"),
-            ("GetExecution", (pb.GetExecutionRequest, pb.Execution), do.get, "get", _workflow),
+        for method, types, handler, resource, fields in (
+            ("CreateExecution", (pb.CreateExecutionRequest, pb.Execution), do.create, "parent",
+             ("parent", "execution.argument", "execution.labels")),
+            ("GetExecution", (pb.GetExecutionRequest, pb.Execution), do.get, _workflow,
+             ("name", "view")),
             ("ListExecutions", (pb.ListExecutionsRequest, pb.ListExecutionsResponse), do.list,
-             "list", "parent"),
-            ("CancelExecution", (pb.CancelExecutionRequest, pb.Execution), do.cancel, "cancel",
-             _workflow),
+             "parent", ("parent", "page_size", "page_token", "view", "filter", "order_by")),
+            ("CancelExecution", (pb.CancelExecutionRequest, pb.Execution), do.cancel, _workflow,
+             ("name",)),
         ):  # fmt: skip
-            writes = verb in {"create", "cancel"}
-            permission = f"workflows.executions.{verb}"
-            yield _TABLE.row(method, types, handler, permission, resource, writes=writes)
+            verb = handler.__name__
+            yield _TABLE.row(
+                method,
+                types,
+                handler,
+                f"workflows.executions.{verb}",
+                resource,
+                writes=verb in {"create", "cancel"},
+                fields=fields,
+            )
 
     def start(self) -> None:
         """Go on with what a stop cut off."""

@@ -8,15 +8,13 @@ import json
 import re
 
 from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.kernel.notifications import EVENTS, KIND, add, configs, name_of, why_full
 from gpupipe.localcloud.services.storage.buckets import Buckets, resource_of
 from gpupipe.localcloud.services.storage.message import Inbound, Json, Reply
 from gpupipe.localcloud.services.storage.refusals import StorageError, bad_request
 
-KIND = "storage.notification"
 _TOPIC = re.compile(r"//pubsub\.googleapis\.com/projects/[^/]+/topics/[^/]+")
-_EVENTS = {"OBJECT_FINALIZE", "OBJECT_METADATA_UPDATE", "OBJECT_DELETE", "OBJECT_ARCHIVE"}
 _FORMATS = {"JSON_API_V1", "NONE"}
-_MAX_CONFIGS = 100
 _FIELDS = ("topic", "event_types", "custom_attributes", "payload_format", "object_name_prefix")
 
 
@@ -32,27 +30,21 @@ class Notifications:
         self._buckets.get(request.bucket)
         body = request.json()
         _check(body)
-        parent = resource_of(request.bucket)
+        kept = {key: body[key] for key in _FIELDS if key in body}
         with self._kernel.database.transaction():
-            known = self._kernel.resources.all(KIND, parent)
-            if len(known) >= _MAX_CONFIGS:
-                raise bad_request("A bucket can have at most 100 notification configurations.")
-            number = 1 + max((int(r.name.rpartition("/")[2]) for r in known), default=0)
-            kept = {key: body[key] for key in _FIELDS if key in body}
-            kept.setdefault("payload_format", "JSON_API_V1")
-            found = {**kept, "id": str(number), "etag": str(number)}
-            self._kernel.resources.put(
-                KIND, self._name(request.bucket, str(number)), parent, json.dumps(found).encode()
-            )
+            resources, events = self._kernel.resources, body.get("event_types") or ()
+            if reason := why_full(resources, request.bucket, events):
+                raise bad_request(reason)
+            found = add(resources, request.bucket, kept)
         return Reply(body=self._present(request, found))
 
     def list(self, request: Inbound) -> Reply:
         """All configurations of a bucket."""
         self._buckets.get(request.bucket)
-        records = self._kernel.resources.all(KIND, resource_of(request.bucket))
+        found = configs(self._kernel.resources, request.bucket)
         body: Json = {"kind": "storage#notifications"}
-        if records:
-            body["items"] = [self._present(request, json.loads(r.body)) for r in records]
+        if found:
+            body["items"] = [self._present(request, one) for one in found]
         return Reply(body=body)
 
     def get(self, request: Inbound) -> Reply:
@@ -76,10 +68,7 @@ class Notifications:
             self._kernel.resources.delete(KIND, record.name)
 
     def _named(self, request: Inbound) -> str:
-        return self._name(request.bucket, request.path["notification"])
-
-    def _name(self, bucket: str, number: str) -> str:
-        return f"{resource_of(bucket)}/notificationConfigs/{number}"
+        return name_of(request.bucket, request.path["notification"])
 
     def _present(self, request: Inbound, found: Json) -> Json:
         path = f"/storage/v1/b/{request.bucket}/notificationConfigs/{found['id']}"
@@ -89,7 +78,7 @@ class Notifications:
 def _check(body: Json) -> None:
     if not _TOPIC.fullmatch(str(body.get("topic", ""))):
         raise bad_request(f"Invalid Cloud Pub/Sub topic: '{body.get('topic', '')}'.")
-    unknown = set(body.get("event_types") or ()) - _EVENTS
+    unknown = set(body.get("event_types") or ()) - EVENTS
     if unknown:
         raise bad_request(f"Unknown event types: {', '.join(sorted(unknown))}.")
     if body.get("payload_format", "JSON_API_V1") not in _FORMATS:

@@ -10,8 +10,10 @@ import pytest
 from tests.support.clock import FakeClock
 
 from gpupipe.localcloud.errors import failed_precondition
+from gpupipe.localcloud.kernel import notifications
 from gpupipe.localcloud.kernel.kernel import Kernel, build_kernel
 from gpupipe.localcloud.kernel.logs import LogEntry
+from gpupipe.localcloud.services.eventarc import carriers
 from gpupipe.localcloud.services.eventarc.delivery import Delivery
 from gpupipe.localcloud.services.eventarc.rules import Trigger
 from gpupipe.localcloud.services.eventarc.service import KIND
@@ -63,6 +65,9 @@ class Bench:
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
+        agent = kernel.agents.create("storage.googleapis.com", "demo-project")
+        self.storage_agent = f"serviceAccount:{agent}"
+        kernel.policies.grant(PROJECT, "roles/pubsub.publisher", self.storage_agent)
         self.target = Target()
         kernel.workflow_runs.register(self.target.start, lambda _: None)
         self.account = kernel.identity.create_account("demo-project", "trigger").email
@@ -75,19 +80,33 @@ class Bench:
     def grant(self, role: str) -> None:
         self.kernel.policies.grant(PROJECT, role, self.member)
 
-    def revoke_all(self) -> None:
-        """Take every role on the project away."""
+    def revoke(self, role: str) -> None:
+        """Take a role on the project from all who have it."""
         policy = self.kernel.policies.get(PROJECT)
+        kept = [binding for binding in policy.bindings if binding.role != role]
         del policy.bindings[:]
+        policy.bindings.extend(kept)
         self.kernel.policies.set(PROJECT, policy, known_member=lambda _: True)
+
+    def revoke_all(self) -> None:
+        """Take the account's roles away."""
+        for role in ("roles/workflows.invoker", "roles/eventarc.eventReceiver"):
+            self.revoke(role)
 
     def put_trigger(self, trigger_id: str, bucket: str = "input") -> str:
         trigger = Trigger(name=f"{PARENT}/triggers/{trigger_id}", service_account=self.account)
         trigger.event_filters.add(attribute="type", value=FINALIZED)
         trigger.event_filters.add(attribute="bucket", value=bucket)
         trigger.destination.workflow = WORKFLOW
+        carriers.make(self.kernel, trigger)
         self.kernel.resources.put(KIND, trigger.name, PARENT, trigger.SerializeToString())
         return str(trigger.name)
+
+    def stored(self) -> Any:
+        """The trigger as it is kept."""
+        record = self.kernel.resources.get(KIND, self.trigger)
+        assert record is not None
+        return Trigger.FromString(record.body)
 
     def publish(self, body: dict[str, Any]) -> None:
         self.kernel.events.publish(body["type"], body["bucket"], body)
@@ -149,6 +168,50 @@ def test_an_event_too_large_for_google_is_not_delivered(bench: Bench) -> None:
     body["data"]["metadata"] = {"note": "x" * 512 * 1024}
     bench.publish(body)
     assert bench.waiting() == 0
+    (entry,) = bench.entries()
+    assert "larger than 512 KB" in str(entry.payload)
+
+
+@pytest.mark.parametrize("lost", ["topic", "subscription", "notification", "grant"])
+def test_without_what_carries_events_a_trigger_is_dead(bench: Bench, lost: str) -> None:
+    carrier = bench.stored().transport.pubsub
+    if lost == "topic":
+        bench.kernel.topics.delete_topic(carrier.topic)
+    elif lost == "subscription":
+        bench.kernel.topics.delete_subscription(carrier.subscription)
+    elif lost == "notification":
+        name = notifications.name_of("input", "1")
+        assert bench.kernel.resources.delete(notifications.KIND, name)
+    else:
+        bench.revoke("roles/pubsub.publisher")
+    bench.publish(event())
+    assert bench.waiting() == 0
+    (entry,) = bench.entries()
+    assert "not delivered" in str(entry.payload)
+
+
+def test_what_waits_is_lost_with_the_subscription_and_not_with_the_topic(bench: Bench) -> None:
+    carrier = bench.stored().transport.pubsub
+    bench.publish(event("a.txt"))
+    bench.kernel.topics.delete_topic(carrier.topic)
+    bench.delivery.deliver_due()
+    assert bench.target.names == ["a.txt"]
+    bench.trigger = bench.put_trigger("second")
+    bench.publish(event("b.txt"))
+    bench.kernel.topics.delete_subscription(bench.stored().transport.pubsub.subscription)
+    bench.delivery.deliver_due()
+    assert (bench.target.names, bench.waiting()) == (["a.txt"], 0)
+
+
+def test_a_new_trigger_takes_effect_when_it_has_propagated(bench: Bench, clock: FakeClock) -> None:
+    bench.kernel.behaviour.propagation_s = 120
+    bench.kernel.delays.begin(KIND, bench.trigger)
+    clock.advance(119)
+    bench.publish(event("early.txt"))
+    clock.advance(1)
+    bench.publish(event("late.txt"))
+    bench.delivery.deliver_due()
+    assert bench.target.names == ["late.txt"]
 
 
 def test_an_event_goes_with_the_transaction_of_its_object(bench: Bench) -> None:
