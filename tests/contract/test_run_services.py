@@ -7,8 +7,11 @@ from google.api_core import exceptions
 from google.cloud import run_v2
 from google.protobuf.field_mask_pb2 import FieldMask
 from tests.support.localcloud import RunningCloud, start_cloud
-from tests.support.run_services import NEVER_LISTENS, RunTester
+from tests.support.run_services import NEVER_LISTENS, SERVER, RunTester
 
+from gpupipe.localcloud.kernel.registry_images import ImageConfig
+
+PENDING = run_v2.Condition.State.CONDITION_PENDING
 SUCCEEDED = run_v2.Condition.State.CONDITION_SUCCEEDED
 FAILED = run_v2.Condition.State.CONDITION_FAILED
 
@@ -22,10 +25,17 @@ def run(local_cloud: RunningCloud, tmp_path: Path) -> RunTester:
 def test_a_created_service_is_pending_first_and_ready_after(run: RunTester) -> None:
     operation = run.create("svc", run.service(run.image()))
     first, done = operation.metadata, operation.result(timeout=30)
-    assert first.reconciling or first.observed_generation == 1
+    assert first.reconciling
+    assert first.terminal_condition.state == PENDING
+    assert first.terminal_condition.type_ == ""
+    assert (first.uri, list(first.urls), first.observed_generation) == ("", [], 0)
     assert first.uid
     assert first.generation == 1
     assert first.etag.startswith('"')
+    assert first.etag.endswith('"')
+    last = operation.metadata
+    assert (last.etag, last.uid) == (first.etag, first.uid)
+    assert last.latest_created_revision == done.latest_created_revision
     assert done.terminal_condition.type_ == "Ready"
     assert done.terminal_condition.state == SUCCEEDED
     assert {c.type_ for c in done.conditions} == {"RoutesReady", "ConfigurationsReady"}
@@ -72,14 +82,17 @@ def test_validate_only_checks_without_image_and_writes_nothing(run: RunTester) -
     run.create("svc", run.service(image), validate_only=True).result(timeout=5)
     with pytest.raises(exceptions.NotFound):
         run.services.get_service(name=f"{run.parent}/services/svc", timeout=5)
-    with pytest.raises(exceptions.PermissionDenied, match=r"actAs' denied on service account"):
-        run.create("svc", run.service(image, service_account="nobody@x.iam.gserviceaccount.com"))
 
 
-def test_a_service_exists_once(run: RunTester) -> None:
-    run.deploy()
-    with pytest.raises(exceptions.AlreadyExists):
-        run.create("svc", run.service(run.image()))
+def test_validate_only_of_update_and_delete_writes_nothing(run: RunTester) -> None:
+    created = run.deploy()
+    changed = run_v2.Service(created, description="changed")
+    request = run_v2.UpdateServiceRequest(service=changed, validate_only=True)
+    answer = run.services.update_service(request=request, timeout=5).result(timeout=5)
+    assert answer.description == "changed"
+    request = run_v2.DeleteServiceRequest(name=created.name, validate_only=True)
+    assert run.services.delete_service(request=request, timeout=5).result(timeout=5).delete_time
+    assert run.services.get_service(name=created.name, timeout=5) == created
 
 
 def test_an_update_with_a_mask_changes_only_that(run: RunTester) -> None:
@@ -94,16 +107,30 @@ def test_an_update_with_a_mask_changes_only_that(run: RunTester) -> None:
     assert updated.generation == 2
 
 
-def test_an_update_under_an_old_etag_is_aborted(run: RunTester) -> None:
+def test_an_update_and_a_delete_under_the_etag_that_was_read(run: RunTester) -> None:
     created = run.deploy()
-    created.etag = '"old"'
-    with pytest.raises(exceptions.Aborted):
-        run.services.update_service(service=created, timeout=5)
-    with pytest.raises(exceptions.InvalidArgument):
-        run.services.update_service(
-            request={"service": {"name": created.name}, "update_mask": {"paths": ["nonsense"]}},
-            timeout=5,
-        )
+    created.description = "changed"
+    updated = run.services.update_service(service=created, timeout=5).result(timeout=30)
+    assert updated.etag != created.etag
+    request = run_v2.DeleteServiceRequest(name=created.name, etag=updated.etag)
+    assert run.services.delete_service(request=request, timeout=5).result(timeout=30)
+
+
+def test_an_update_that_may_create_does(run: RunTester) -> None:
+    service = run.service(run.image())
+    service.name = f"{run.parent}/services/svc"
+    request = run_v2.UpdateServiceRequest(service=service, allow_missing=True)
+    created = run.services.update_service(request=request, timeout=5).result(timeout=30)
+    assert created.generation == 1
+
+
+def test_what_the_server_sets_is_ignored_in_a_request(run: RunTester) -> None:
+    service = run.service(run.image())
+    service.uid, service.creator, service.generation = "mine", "me", 7
+    created = run.create("svc", service).result(timeout=30)
+    assert created.uid != "mine"
+    assert created.creator != "me"
+    assert created.generation == 1
 
 
 def test_a_new_template_makes_a_new_revision_that_serves(run: RunTester) -> None:
@@ -117,8 +144,16 @@ def test_a_new_template_makes_a_new_revision_that_serves(run: RunTester) -> None
     assert len(names) == 2
     old = next(name for name in names if name != updated.latest_ready_revision)
     run.revisions.delete_revision(name=old, timeout=5).result(timeout=5)
-    with pytest.raises(exceptions.FailedPrecondition):
-        run.revisions.delete_revision(name=updated.latest_ready_revision, timeout=5)
+    with pytest.raises(exceptions.NotFound):
+        run.revisions.get_revision(name=old, timeout=5)
+
+
+def test_a_revision_has_the_name_that_the_client_gives(run: RunTester) -> None:
+    created = run.deploy(revision="svc-blue")
+    assert created.latest_ready_revision == f"{created.name}/revisions/svc-blue"
+    created.template.revision = "svc-green"
+    updated = run.services.update_service(service=created, timeout=5).result(timeout=30)
+    assert updated.latest_ready_revision == f"{created.name}/revisions/svc-green"
 
 
 def test_a_revision_that_never_listens_fails_and_the_old_one_serves(run: RunTester) -> None:
@@ -137,12 +172,82 @@ def test_a_revision_that_never_listens_fails_and_the_old_one_serves(run: RunTest
     assert run.get(service).status_code == 200
 
 
-def test_a_missing_image_fails_the_operation(run: RunTester) -> None:
+def test_a_missing_image_is_told_by_the_conditions(run: RunTester) -> None:
     image = f"us-central1-docker.pkg.dev/{run.cloud.project}/images/none:v1"
-    with pytest.raises(exceptions.NotFound, match="not found"):
+    with pytest.raises(exceptions.NotFound, match="not found") as caught:
         run.create("svc", run.service(image)).result(timeout=30)
     service = run.services.get_service(name=f"{run.parent}/services/svc", timeout=5)
-    assert service.uri == ""
+    assert (service.uri, service.latest_ready_revision) == ("", "")
+    ready = service.terminal_condition
+    assert (ready.type_, ready.state, ready.message) == ("Ready", FAILED, caught.value.message)
+    assert ready.reason == run_v2.Condition.CommonReason.REVISION_FAILED
+    revision = run.revisions.get_revision(name=service.latest_created_revision, timeout=5)
+    assert {(c.type_, c.reason.name) for c in revision.conditions} == {
+        ("Ready", "CONTAINER_MISSING"),
+        ("ContainerReady", "CONTAINER_MISSING"),
+    }
+    service.template.containers[0].image = run.image()
+    repaired = run.services.update_service(service=service, timeout=5).result(timeout=30)
+    assert repaired.terminal_condition.state == SUCCEEDED
+
+
+def test_the_image_of_another_project_is_run_once_the_agent_may_read_it(run: RunTester) -> None:
+    kernel = run.cloud.kernel
+    owner = kernel.projects.ensure("image-owner")
+    folder = run.scratch / "foreign"
+    folder.mkdir()
+    (folder / "server.py").write_text(SERVER)
+    repository = f"{owner.name}/locations/us-central1/repositories/images"
+    config = ImageConfig(cmd=("python", "/server.py"))
+    digest = kernel.images.import_folder(repository, "server", folder, config)
+    image = f"us-central1-docker.pkg.dev/{owner.id}/images/server@{digest}"
+    with pytest.raises(exceptions.PermissionDenied, match="must have permission to read"):
+        run.create("svc", run.service(image)).result(timeout=30)
+    agent = kernel.agents.create("run.googleapis.com", run.cloud.project)
+    kernel.policies.grant(owner.name, "roles/artifactregistry.reader", f"serviceAccount:{agent}")
+    service = run.services.get_service(name=f"{run.parent}/services/svc", timeout=5)
+    service.description = "once more"
+    updated = run.services.update_service(service=service, timeout=5).result(timeout=30)
+    assert updated.terminal_condition.state == SUCCEEDED
+
+
+def test_a_container_that_never_listens_is_told_by_the_conditions(run: RunTester) -> None:
+    silent = "import time; print('loading', flush=True); time.sleep(600)"
+    service = run.service(run.image(silent))
+    service.template.containers[0].startup_probe = run_v2.Probe(
+        tcp_socket=run_v2.TCPSocketAction(), period_seconds=1, failure_threshold=1
+    )
+    with pytest.raises(exceptions.FailedPrecondition, match="PORT=8080") as caught:
+        run.create("svc", service).result(timeout=30)
+    assert "loading" in caught.value.message
+    found = run.services.get_service(name=f"{run.parent}/services/svc", timeout=5)
+    states = {c.type_: c.state for c in found.conditions}
+    assert states == {"RoutesReady": FAILED, "ConfigurationsReady": FAILED}
+    assert found.terminal_condition.message == caught.value.message
+    assert not found.reconciling
+    assert found.observed_generation == 1
+
+
+def test_a_delete_ends_the_deployment_that_waits(run: RunTester) -> None:
+    service = run.service(run.image("import time; print('up', flush=True); time.sleep(600)"))
+    operation = run.create("svc", service)
+    run.wait_for_line("svc", "up")
+    name = f"{run.parent}/services/svc"
+    run.services.delete_service(name=name, timeout=5).result(timeout=30)
+    with pytest.raises(exceptions.Aborted):
+        operation.result(timeout=30)
+    with pytest.raises(exceptions.NotFound):
+        run.services.get_service(name=name, timeout=5)
+
+
+def test_a_service_that_is_being_deleted_cannot_be_made_again_yet(run: RunTester) -> None:
+    created = run.deploy()
+    with run.deployment_held(created.name):
+        deleting = run.services.delete_service(name=created.name, timeout=5)
+        with pytest.raises(exceptions.Aborted, match="being deleted"):
+            run.create("svc", run.service(run.image()))
+    deleting.result(timeout=30)
+    assert run.deploy().uid != created.uid
 
 
 def test_traffic_can_stay_with_an_old_revision(run: RunTester) -> None:
@@ -154,9 +259,23 @@ def test_traffic_can_stay_with_an_old_revision(run: RunTester) -> None:
     updated = run.services.update_service(service=created, timeout=5).result(timeout=30)
     assert updated.traffic_statuses[0].revision == old
     assert run.get(updated).json()["environ"]["K_REVISION"] == old
-    updated.traffic = [run_v2.TrafficTarget(type_=2, revision="svc-00009-xyz", percent=100)]
-    with pytest.raises(exceptions.InvalidArgument):
-        run.services.update_service(service=updated, timeout=5)
+
+
+def test_traffic_to_a_missing_revision_fails_the_routes_and_the_old_ones_stay(
+    run: RunTester,
+) -> None:
+    created = run.deploy()
+    run.grant(created, f"serviceAccount:{run.account}")
+    created.traffic = [run_v2.TrafficTarget(type_=2, revision="svc-00009-xyz", percent=100)]
+    operation = run.services.update_service(service=created, timeout=5)
+    with pytest.raises(exceptions.FailedPrecondition, match="does not exist or is deleted"):
+        operation.result(timeout=30)
+    service = run.services.get_service(name=created.name, timeout=5)
+    states = {c.type_: c.state for c in service.conditions}
+    assert states == {"RoutesReady": FAILED, "ConfigurationsReady": SUCCEEDED}
+    assert service.terminal_condition.state == FAILED
+    assert service.traffic_statuses == created.traffic_statuses
+    assert run.get(service).status_code == 200
 
 
 def test_delete_tells_until_when_and_the_name_is_free_again(run: RunTester) -> None:

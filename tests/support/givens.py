@@ -10,10 +10,12 @@ from typing import Any
 import httpx
 
 from gpupipe.localcloud.kernel.caller import OPERATOR
+from gpupipe.localcloud.kernel.registry_images import ImageConfig
 from gpupipe.localcloud.services.run import messages
 from gpupipe.localcloud.services.run.store import Store
 from tests.support.localcloud import RunningCloud
 from tests.support.refusals import client_class
+from tests.support.run_services import SERVER
 
 REGION = "us-central1"
 
@@ -244,16 +246,102 @@ def _grant_operator(world: World, role: str) -> None:
     world.cloud.kernel.policies.grant(project.name, role, OPERATOR.member)
 
 
+def run_image(world: World) -> None:
+    """The image {region}-docker.pkg.dev/{project}/images/server:v1: a small server, any path is 200."""
+    _image(world, world.project)
+
+
+def run_service(world: World) -> None:
+    """The service svc serves, at most 10 instances of 1 CPU, with the revision svc-first."""
+    run_image(world)
+    _deploy(world, "svc", revision="svc-first", scaling={"max_instance_count": 10})
+
+
+def no_gpu_quota(world: World) -> None:
+    """The project has no L4."""
+    _set_gpu_quota(world, 0)
+
+
+def gpus_held(world: World) -> None:
+    """The project has one L4, and an instance of the service holder has it."""
+    _set_gpu_quota(world, 1)
+    run_image(world)
+    _deploy(
+        world,
+        "holder",
+        scaling={"max_instance_count": 1},
+        node_selector={"accelerator": "nvidia-l4"},
+        gpu_zonal_redundancy_disabled=True,
+        containers=[_container(world, {"cpu": "4", "memory": "16Gi", "nvidia.com/gpu": "1"})],
+    )
+
+
+def account_of_another_project(world: World) -> None:
+    """The account runtime@ of the project {project}-other exists."""
+    other = World(world.cloud, f"{world.project}-other")
+    world.cloud.kernel.projects.ensure(other.project)
+    runtime_account(other)
+
+
+def image_of_another_project(world: World) -> None:
+    """The image images/server:v1 is in the project {project}-other."""
+    other = f"{world.project}-other"
+    world.cloud.kernel.projects.ensure(other)
+    _image(world, other)
+
+
+def _image(world: World, project: str) -> None:
+    folder = world.cloud.home / "given" / project
+    (folder / "app").mkdir(parents=True)
+    (folder / "app" / "server.py").write_text(SERVER)
+    images = world.cloud.kernel.images
+    repository = f"projects/{project}/locations/{REGION}/repositories/images"
+    config = ImageConfig(cmd=("python", "/app/server.py"), workdir="/app")
+    images.tag(
+        repository, "server", "v1", images.import_folder(repository, "server", folder, config)
+    )
+
+
+def _container(world: World, limits: dict[str, str]) -> dict[str, Any]:
+    return {
+        "image": f"{REGION}-docker.pkg.dev/{world.project}/images/server:v1",
+        "resources": {"limits": limits},
+    }
+
+
+def _deploy(world: World, service_id: str, **template: Any) -> None:
+    settings = {
+        "service_account": f"runtime@{world.project}.iam.gserviceaccount.com",
+        "containers": [_container(world, {"cpu": "1", "memory": "512Mi"})],
+        **template,
+    }
+    request = {
+        "parent": f"projects/{world.project}/locations/{REGION}",
+        "service_id": service_id,
+        "service": {"template": settings},
+    }
+    world.client("run").create_service(request=request, timeout=20).result(timeout=30)
+
+
+def _set_gpu_quota(world: World, value: int) -> None:
+    quota = "NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion"
+    world.cloud.kernel.quotas.set(world.project, "run.googleapis.com", quota, REGION, value)
+
+
 GIVENS: dict[str, Callable[[World], None]] = {
+    "account_of_another_project": account_of_another_project,
     "bucket": bucket,
     "bucket_dual": bucket_dual,
     "bucket_eu": bucket_eu,
     "disabled_account": disabled_account,
     "enabled": enabled,
+    "gpus_held": gpus_held,
     "hundred_accounts": hundred_accounts,
+    "image_of_another_project": image_of_another_project,
     "just_enabled": just_enabled,
     "no_billing": no_billing,
     "no_eventarc_agent_role": no_eventarc_agent_role,
+    "no_gpu_quota": no_gpu_quota,
     "no_publisher": no_publisher,
     "no_pubsub": no_pubsub,
     "no_receiver": no_receiver,
@@ -261,6 +349,8 @@ GIVENS: dict[str, Callable[[World], None]] = {
     "other_workflow": other_workflow,
     "propagation": propagation,
     "repository": repository,
+    "run_image": run_image,
+    "run_service": run_service,
     "runtime_account": runtime_account,
     "service": service,
     "ten_notifications": ten_notifications,

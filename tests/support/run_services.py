@@ -1,11 +1,12 @@
 """Services for tests of Cloud Run: tiny images with a standard-library server, and their clients.
 
 The server answers `/` with what it sees of its environment, `/hang` never (until released through
-a second connection to `/release`), `/token` with what the metadata server gives it.
+a second connection to `/release`), `/refused` with 503, `/token` with what the metadata server gives it.
 """
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,9 @@ SERVER = textwrap.dedent(
                 released.wait()
             if path == "/release":
                 released.set()
+            if path == "/refused":
+                self.send_error(503)
+                return
             if path == "/crash":
                 os._exit(3)
             if path == "/log":
@@ -152,10 +156,20 @@ class RunTester:
     def id_token(self, audience: str, account: str = "") -> str:
         return self.cloud.kernel.identity.id_token(account or self.account, audience)
 
+    @contextmanager
+    def deployment_held(self, service: str) -> Iterator[None]:
+        """Behind the wire: the background work of a service does not begin meanwhile."""
+        with self._surface._deployments._locks[service]:
+            yield
+
+    @property
+    def _surface(self) -> Run:
+        return next(s for s in self.cloud.cloud._surfaces if isinstance(s, Run))
+
     @property
     def supervisor(self) -> Supervisor:
         """Behind the wire: the instances."""
-        return next(s for s in self.cloud.cloud._surfaces if isinstance(s, Run)).supervisor
+        return self._surface.supervisor
 
     def pool(self, service: run_v2.Service) -> Pool:
         """Behind the wire: the instances of the latest revision."""

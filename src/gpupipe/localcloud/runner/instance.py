@@ -21,12 +21,13 @@ _TAIL_LINES = 20
 
 
 class StartError(Exception):
-    """An instance did not start; `tail` holds its last lines."""
+    """An instance did not start; `tail` holds its last lines, `exited`: its program ended."""
 
-    def __init__(self, reason: str, tail: tuple[str, ...] = ()) -> None:
+    def __init__(self, reason: str, tail: tuple[str, ...] = (), *, exited: bool = True) -> None:
         super().__init__(reason)
         self.reason = reason
         self.tail = tail
+        self.exited = exited
 
 
 class Events(Protocol):
@@ -190,11 +191,12 @@ class ProcessInstance:
             return StartError(f"Failed to start the container: {error}.")
         if wait_until_started(self._revision.probe, self.place.port, self._ended):
             return None
-        if self._ended.is_set():
+        exited = self._ended.is_set()
+        if exited:
             reason = f"The container exited with code {self._exit_code} before it was ready."
         else:
             reason = "The startup probe did not succeed in time."
-        return StartError(reason, tuple(self._tail))
+        return StartError(reason, tuple(self._tail), exited=exited)
 
     def _spawn(self) -> Process:
         program = self._revision.program

@@ -55,6 +55,10 @@ class Supervisor:
         """The pool of a revision that has been used since the daemon's start."""
         return self._pools.get(key)
 
+    def pools(self) -> tuple[Pool, ...]:
+        """Every pool that there is now."""
+        return tuple(self._pools.values())
+
     def retire(self, key: str) -> None:
         """The revision gets no more traffic: its instances end with their requests."""
         with self._lock:
@@ -75,7 +79,7 @@ class Supervisor:
 
     def tick(self) -> None:
         """Scale every pool by the clock's present time."""
-        for pool in tuple(self._pools.values()):
+        for pool in self.pools():
             pool.tick()
 
     def stop(self) -> bool:

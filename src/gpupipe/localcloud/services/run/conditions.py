@@ -6,7 +6,8 @@ from typing import Any
 from gpupipe.localcloud.services.run import messages
 
 CONFIGURATIONS, ROUTES, READY = "ConfigurationsReady", "RoutesReady", "Ready"
-_OF_REVISION = ("ContainerHealthy", "ResourcesAvailable", "ContainerReady", "Active")
+HEALTHY, RESOURCES, CONTAINER = "ContainerHealthy", "ResourcesAvailable", "ContainerReady"
+_OF_REVISION = (HEALTHY, RESOURCES, CONTAINER, "Active")
 
 
 def succeeded(kind: str, now: datetime) -> Any:
@@ -56,9 +57,15 @@ def revision_ready(revision: Any, now: datetime) -> None:
     _finish(revision, [succeeded(kind, now) for kind in kinds])
 
 
-def revision_failed(revision: Any, message: str, now: datetime, **reason: int) -> None:
-    """The revision cannot serve; `reason` is a field of Condition."""
-    kinds = (READY, "ContainerHealthy")
+def routes_failed(service: Any, message: str, now: datetime) -> None:
+    """The newest revision is ready, but the traffic asks for one that is not there."""
+    routes, ready = (failed(kind, message, now) for kind in (ROUTES, READY))
+    _end(service, ready, [routes, succeeded(CONFIGURATIONS, now)])
+
+
+def revision_failed(revision: Any, kind: str, message: str, now: datetime, **reason: int) -> None:
+    """The revision cannot serve: what is wrong (`kind`); `reason` is a field of Condition."""
+    kinds = (READY, kind)
     _finish(revision, [failed(kind, message, now, **reason) for kind in kinds])
 
 

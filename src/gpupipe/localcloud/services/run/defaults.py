@@ -3,9 +3,11 @@
 from typing import Any
 
 from gpupipe.localcloud.services.run import messages
+from gpupipe.localcloud.services.run.quantities import milli_cpu
 
 _CPU, _MEMORY = "1000m", "512Mi"
 _CONCURRENCY = 80
+_ONE_CPU = 1000
 _TIMEOUT_S = 300
 _PORT = 8080
 _TCP_TIMEOUT_S = 240
@@ -29,7 +31,13 @@ def fill_in(service: Any, project_number: int) -> None:
     for container in template.containers:
         _fill_in_container(container)
     if not template.max_instance_request_concurrency:
-        template.max_instance_request_concurrency = _CONCURRENCY
+        template.max_instance_request_concurrency = _concurrency(template)
+
+
+def _concurrency(template: Any) -> int:
+    """80, or 1 below one CPU (run_v2 RevisionTemplate)."""
+    cpus = [milli_cpu(container.resources.limits["cpu"]) for container in template.containers]
+    return 1 if any(cpu is not None and cpu < _ONE_CPU for cpu in cpus) else _CONCURRENCY
 
 
 def _fill_in_container(container: Any) -> None:

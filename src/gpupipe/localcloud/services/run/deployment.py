@@ -6,28 +6,48 @@ a restart it goes on from what the rows say.
 
 import threading
 from collections import defaultdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from google.longrunning import operations_pb2
 
-from gpupipe.localcloud.errors import Code, ServiceError
+from gpupipe.localcloud.errors import Code, ServiceError, failed_precondition
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.kernel.operations import Progress, Work
 from gpupipe.localcloud.runner.instance import StartError
-from gpupipe.localcloud.runner.pool import NoInstanceError
+from gpupipe.localcloud.runner.pool import NoInstanceError, Pool
 from gpupipe.localcloud.services.run import conditions, messages, traffic
-from gpupipe.localcloud.services.run.fleet import Fleet, ImageMissingError
+from gpupipe.localcloud.services.run.fleet import Fleet, ImageDeniedError, ImageMissingError
+from gpupipe.localcloud.services.run.names import API, service_name
+from gpupipe.localcloud.services.run.quotas import gpu_quota
 from gpupipe.localcloud.services.run.revisions import is_of_template, of_template
 from gpupipe.localcloud.services.run.store import Store
 from gpupipe.localcloud.services.run.uri import present
 
 _KEPT = timedelta(days=30)
-# Own knowledge, widely quoted; the wording is UNSURE (gcp-facts §2).
+# The texts are recorded ones. Their codes: FAILED_PRECONDITION is recorded for a container that does
+# not listen; for images and GPUs they are UNSURE.
 _NOT_LISTENING = (
     "The user-provided container failed to start and listen on the port defined provided by the "
-    "PORT=8080 environment variable within the allocated timeout."
+    "PORT={port} environment variable within the allocated timeout."
 )
+_PROBE_FAILED = "The user-provided container failed the configured startup probe checks."
+_NO_GPU = "Quota exceeded for total allowable count of GPUs per project per region."
+_NO_TARGET = (
+    "Revision '{name}' does not exist or is deleted. "
+    "Update all traffic to route to currently available revisions."
+)
+
+
+class _RevisionError(Exception):
+    """A revision that cannot serve: which of its conditions fails, why, and the operation's code."""
+
+    def __init__(self, kind: str, text: str, code: Code, **reason: int) -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.text = text
+        self.code = code
+        self.reason = reason
 
 
 class Deployments:
@@ -49,9 +69,10 @@ class Deployments:
         return work
 
     def remove(self, name: str) -> Work:
-        """The work of a delete."""
+        """The work of a delete; a deployment that still waits for its instance gives up."""
 
         def work(_: Progress) -> Any:
+            self._drop_all(name)
             with self._locks[name]:
                 return self._remove(name)
 
@@ -74,15 +95,8 @@ class Deployments:
         progress.update(present(self._kernel, self._current(name)))
         try:
             self._start(service, revision)
-        except ImageMissingError as error:
-            reason = {"reason": messages.CONTAINER_MISSING}
-            # Own knowledge: code and words are UNSURE.
-            text = f"Image '{error}' not found."
-            raise self._failed(revision, text, Code.NOT_FOUND, reason) from error
-        except StartError as error:
-            reason = {"revision_reason": messages.HEALTH_CHECK_ERROR}
-            text = _start_text(error)
-            raise self._failed(revision, text, Code.FAILED_PRECONDITION, reason) from error
+        except _RevisionError as error:
+            raise self._failed(revision, error) from error
         return self._succeeded(revision)
 
     def _revision(self, service: Any) -> Any:
@@ -103,40 +117,74 @@ class Deployments:
         """Wait until one instance of a revision that is not known to be ready has started."""
         if conditions.is_ready(revision):
             return
-        pool = self._fleet.pool(service, revision)
+        self._check_gpus(service, revision)
+        pool = self._pool(service, revision)
+        if is_deleting(self._current(service.name)):
+            self._fleet.drop(revision.name)
         try:
             pool.release(pool.acquire().result())
         except NoInstanceError as error:
             raise ServiceError(Code.ABORTED, "The deployment was interrupted.") from error
+        except StartError as error:
+            raise _not_started(revision, error) from error
 
-    def _failed(self, revision: Any, text: str, code: Code, reason: dict[str, int]) -> ServiceError:
+    def _pool(self, service: Any, revision: Any) -> Pool:
+        try:
+            return self._fleet.pool(service, revision)
+        except ImageMissingError as error:
+            text = f"Image '{error}' not found."
+            reason = messages.CONTAINER_MISSING
+            raise _RevisionError(
+                conditions.CONTAINER, text, Code.NOT_FOUND, reason=reason
+            ) from error
+        except ImageDeniedError as error:
+            reason = messages.CONTAINER_DENIED
+            raise _RevisionError(
+                conditions.CONTAINER, str(error), Code.PERMISSION_DENIED, reason=reason
+            ) from error
+
+    def _check_gpus(self, service: Any, revision: Any) -> None:
+        """What other services' instances hold leaves room for the first ones of this revision."""
+        if not revision.node_selector.accelerator:
+            return
+        quota, name = gpu_quota(revision), service_name(service.name)
+        allowed = self._kernel.quotas.limit(name.project, API, quota, name.region)
+        wanted = max(1, revision.scaling.min_instance_count)
+        if self._fleet.gpus_of_others(service, quota) + wanted > allowed:
+            raise _RevisionError(conditions.RESOURCES, _NO_GPU, Code.FAILED_PRECONDITION)
+
+    def _failed(self, revision: Any, error: _RevisionError) -> ServiceError:
         now = self._kernel.clock.now()
         short = revision.name.rpartition("/")[2]
-        message = f"Revision '{short}' is not ready and cannot serve traffic. {text}"
+        message = f"Revision '{short}' is not ready and cannot serve traffic. {error.text}"
         with self._kernel.database.transaction():
             service = self._current(revision.name.rpartition("/revisions/")[0])
-            conditions.revision_failed(revision, message, now, **reason)
+            conditions.revision_failed(revision, error.kind, message, now, **error.reason)
             if is_of_template(revision, service):
                 conditions.service_failed(service, message, now)
             self._store.put_revision(revision)
             self._store.put_service(service)
         self._fleet.drop(revision.name)
-        return ServiceError(code, message)
+        return ServiceError(error.code, message)
 
     def _succeeded(self, revision: Any) -> Any:
         now = self._kernel.clock.now()
         with self._kernel.database.transaction():
             service = self._current(revision.name.rpartition("/revisions/")[0])
             service.latest_ready_revision = revision.name
-            traffic.route(service)
             conditions.revision_ready(revision, now)
+            self._store.put_revision(revision)
+            missing = traffic.missing_target(self._store, service)
+            if missing is None:
+                traffic.route(service)
             # An update that came meanwhile has work of its own, which says how it ends.
             if is_of_template(revision, service):
-                conditions.service_ready(service, now)
+                _end(service, missing, now)
             service.update_time.FromDatetime(now)
-            self._store.put_revision(revision)
             self._store.put_service(service)
         self._fleet.settle(service)
+        if missing is not None:
+            raise failed_precondition(_NO_TARGET.format(name=missing))
         return present(self._kernel, service)
 
     def _remove(self, name: str) -> Any:
@@ -152,6 +200,10 @@ class Deployments:
         for revision in revisions:
             self._fleet.drop(revision.name)
         return service
+
+    def _drop_all(self, name: str) -> None:
+        for revision in self._store.revisions(name):
+            self._fleet.drop(revision.name)
 
     def _current(self, name: str) -> Any:
         service = self._store.service(name)
@@ -173,8 +225,26 @@ def begin_delete(service: Any, kernel: Kernel) -> None:
     conditions.begin(service)
 
 
-def _start_text(error: StartError) -> str:
-    tail = "\n".join(error.tail)
-    return f"{_NOT_LISTENING} {error.reason}" + (
-        f"\nLast lines of the log:\n{tail}" if tail else ""
+def _end(service: Any, missing: str | None, now: datetime) -> None:
+    if missing is None:
+        conditions.service_ready(service, now)
+    else:
+        conditions.routes_failed(service, _NO_TARGET.format(name=missing), now)
+
+
+def _not_started(revision: Any, error: StartError) -> _RevisionError:
+    """Google's words, then what this machine saw: why, and the last lines of the log."""
+    container = revision.containers[0]
+    if container.startup_probe.HasField("http_get") and not error.exited:
+        text = _PROBE_FAILED
+    else:
+        text = _NOT_LISTENING.format(port=container.ports[0].container_port)
+    text = f"{text} {error.reason}"
+    if error.tail:
+        text += "\nLast lines of the log:\n" + "\n".join(error.tail)
+    return _RevisionError(
+        conditions.HEALTHY,
+        text,
+        Code.FAILED_PRECONDITION,
+        revision_reason=messages.HEALTH_CHECK_ERROR,
     )

@@ -7,13 +7,20 @@ from gpupipe.localcloud.kernel.registry_images import ImageConfig
 from gpupipe.localcloud.runner.pool import Pool
 from gpupipe.localcloud.runner.supervisor import Supervisor
 from gpupipe.localcloud.services.run import traffic
-from gpupipe.localcloud.services.run.names import service_name
+from gpupipe.localcloud.services.run.names import API, service_name
+from gpupipe.localcloud.services.run.quotas import gpu_quota
 from gpupipe.localcloud.services.run.revisions import runnable
 from gpupipe.localcloud.services.run.store import Store
+
+_READ = "artifactregistry.repositories.downloadArtifacts"
 
 
 class ImageMissingError(Exception):
     """The revision's image is not in the registry."""
+
+
+class ImageDeniedError(Exception):
+    """Cloud Run's agent may not read the revision's image; the message is Google's."""
 
 
 class Fleet:
@@ -44,6 +51,7 @@ class Fleet:
     def _take(self, revision: Any) -> tuple[str, ImageConfig]:
         """Look the image up, once for the life of the revision, and keep its folder."""
         uri = revision.containers[0].image
+        self._check_readable(uri, service_name(revision.name.rpartition("/revisions/")[0]).project)
         image = self._kernel.images.resolve(uri)
         if image is None:
             raise ImageMissingError(uri)
@@ -51,6 +59,40 @@ class Fleet:
             self._kernel.images.hold(revision.name, image.digest)
             self._store.put_image(revision.name, image.digest, image.config)
         return image.digest, image.config
+
+    def _check_readable(self, uri: str, project: str) -> None:
+        """The agent reads images of its own project without further ado, others by their policy."""
+        host, _, rest = uri.partition("/")
+        owner, _, rest = rest.partition("/")
+        location = host.removesuffix("-docker.pkg.dev")
+        if location == host or owner == project:
+            return
+        agent = self._kernel.agents.agent_email(API, project)
+        repository = f"projects/{owner}/locations/{location}/repositories/{rest.partition('/')[0]}"
+        if not self._kernel.authorizer.allowed(f"serviceAccount:{agent}", _READ, repository):
+            raise ImageDeniedError(
+                f"Google Cloud Run Service Agent {agent} must have permission to read the image, "
+                f"{uri}. Ensure that the provided container image URL is correct and that the above "
+                "account has permission to access the image. Note that the image is from project "
+                f"[{owner}], which is not the same as this project [{project}]."
+            )
+
+    def gpus_of_others(self, service: Any, quota: str) -> int:
+        """GPUs that instances of other services of the same project and region hold now."""
+        parent = service.name.rpartition("/services/")[0]
+        held = 0
+        for pool in self._supervisor.pools():
+            revision = self._store.revision(pool.revision.key)
+            if revision is None or not revision.node_selector.accelerator:
+                continue
+            elsewhere = not pool.revision.key.startswith(f"{service.name}/")
+            if (
+                elsewhere
+                and pool.revision.key.startswith(f"{parent}/")
+                and gpu_quota(revision) == quota
+            ):
+                held += pool.count
+        return held
 
     def settle(self, service: Any) -> None:
         """Keep the pools of revisions with traffic, retire the others."""

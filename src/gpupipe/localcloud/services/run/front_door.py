@@ -23,7 +23,7 @@ from gpupipe.localcloud.services.run import access_log, invoker, traffic
 from gpupipe.localcloud.services.run.access_log import Access
 from gpupipe.localcloud.services.run.deployment import is_deleting
 from gpupipe.localcloud.services.run.exchange import Trace, to_client, to_container
-from gpupipe.localcloud.services.run.fleet import Fleet, ImageMissingError
+from gpupipe.localcloud.services.run.fleet import Fleet, ImageDeniedError, ImageMissingError
 from gpupipe.localcloud.services.run.invoker import RefusalError
 from gpupipe.localcloud.services.run.names import ServiceName
 from gpupipe.localcloud.services.run.store import Store
@@ -122,8 +122,8 @@ class FrontDoor:
         access.revision = name.rpartition("/")[2]
         try:
             return self._fleet.pool(service, revision)
-        except ImageMissingError as error:
-            raise RefusalError(503, f"The image {error} of the revision is gone.") from error
+        except (ImageMissingError, ImageDeniedError) as error:
+            raise RefusalError(503, f"The image of the revision is gone: {error}") from error
 
     async def _serve(self, pool: Pool, request: httpx.Request, answer: "_Answer") -> None:
         try:

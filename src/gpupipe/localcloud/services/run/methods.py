@@ -12,6 +12,51 @@ from gpupipe.localcloud.services.run.services import Services
 from gpupipe.localcloud.transport.rpc import Rpc
 
 Operation = operations_pb2.Operation
+_TEMPLATE = (
+    "revision",
+    "labels",
+    "annotations",
+    "scaling",
+    "timeout",
+    "service_account",
+    "containers.name",
+    "containers.image",
+    "containers.command",
+    "containers.args",
+    "containers.working_dir",
+    "containers.env.name",
+    "containers.env.value",
+    "containers.resources",
+    "containers.ports",
+    "containers.startup_probe.initial_delay_seconds",
+    "containers.startup_probe.timeout_seconds",
+    "containers.startup_probe.period_seconds",
+    "containers.startup_probe.failure_threshold",
+    "containers.startup_probe.http_get",
+    "containers.startup_probe.tcp_socket",
+    "execution_environment",
+    "max_instance_request_concurrency",
+    "node_selector",
+    "gpu_zonal_redundancy_disabled",
+)
+_SERVICE = (
+    "service.name",
+    "service.etag",
+    "service.description",
+    "service.labels",
+    "service.annotations",
+    "service.client",
+    "service.client_version",
+    "service.ingress",
+    "service.launch_stage",
+    "service.scaling.scaling_mode",
+    "service.scaling.max_instance_count",
+    "service.traffic.type_",
+    "service.traffic.revision",
+    "service.traffic.percent",
+    *(f"service.template.{field}" for field in _TEMPLATE),
+)
+_LIST = ("parent", "page_size", "page_token")
 _SERVICES = "/google.cloud.run.v2.Services/"
 _REVISIONS = "/google.cloud.run.v2.Revisions/"
 
@@ -22,6 +67,7 @@ def _row(
     handler: Callable[[Any, Any], Any],
     permission: str,
     resource: str,
+    fields: tuple[str, ...],
     *,
     writes: bool = False,
 ) -> Rpc:
@@ -30,16 +76,38 @@ def _row(
             request = getattr(request, part)
         return str(request)
 
-    return Rpc(path, *types, handler, API, permission and f"run.{permission}", of, writes)
+    asked = permission and f"run.{permission}"
+    return Rpc(path, *types, handler, API, asked, of, writes, fields)
 
 
 def service_rows(services: Services) -> Iterator[Rpc]:
     """google.cloud.run.v2.Services."""
-    for verb, request, answer, handler, resource in (
-        ("Get", messages.GetServiceRequest, messages.Service, services.get, "name"),
-        ("Create", messages.CreateServiceRequest, Operation, services.create, "parent"),
-        ("Update", messages.UpdateServiceRequest, Operation, services.update, "service.name"),
-        ("Delete", messages.DeleteServiceRequest, Operation, services.delete, "name"),
+    for verb, request, answer, handler, resource, fields in (
+        ("Get", messages.GetServiceRequest, messages.Service, services.get, "name", ("name",)),
+        (
+            "Create",
+            messages.CreateServiceRequest,
+            Operation,
+            services.create,
+            "parent",
+            ("parent", "service_id", "validate_only", *_SERVICE),
+        ),
+        (
+            "Update",
+            messages.UpdateServiceRequest,
+            Operation,
+            services.update,
+            "service.name",
+            ("update_mask", "validate_only", "allow_missing", *_SERVICE),
+        ),
+        (
+            "Delete",
+            messages.DeleteServiceRequest,
+            Operation,
+            services.delete,
+            "name",
+            ("name", "validate_only", "etag"),
+        ),
     ):
         yield _row(
             f"{_SERVICES}{verb}Service",
@@ -47,6 +115,7 @@ def service_rows(services: Services) -> Iterator[Rpc]:
             handler,
             f"services.{verb.lower()}",
             resource,
+            fields,
             writes=verb != "Get",
         )
     yield _row(
@@ -55,6 +124,7 @@ def service_rows(services: Services) -> Iterator[Rpc]:
         services.list,
         "services.list",
         "parent",
+        (*_LIST, "show_deleted"),
     )
 
 
@@ -66,6 +136,7 @@ def revision_rows(revisions: Revisions) -> Iterator[Rpc]:
         revisions.get,
         "revisions.get",
         "name",
+        ("name",),
     )
     yield _row(
         f"{_REVISIONS}ListRevisions",
@@ -73,6 +144,7 @@ def revision_rows(revisions: Revisions) -> Iterator[Rpc]:
         revisions.list,
         "revisions.list",
         "parent",
+        _LIST,
     )
     yield _row(
         f"{_REVISIONS}DeleteRevision",
@@ -80,5 +152,6 @@ def revision_rows(revisions: Revisions) -> Iterator[Rpc]:
         revisions.delete,
         "revisions.delete",
         "name",
+        ("name", "validate_only", "etag"),
         writes=True,
     )

@@ -1,29 +1,18 @@
-"""A refusal as data: what is looked at, what is refused, in which words, and how sure we are.
+"""A refusal of the emulator: what it looks at, what it refuses, in which words.
 
-Each row carries an example, a change that makes a good service one that the row refuses: the tests
-send every row's example through the official client.
+The requests that are refused, where we know it from and how sure we are stand in
+tests/refusals/run.yaml; the local cloud does not read them.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from functools import cached_property
 from typing import Any
 
 from gpupipe.localcloud.errors import Code, Details, FieldViolation, ServiceError
-from gpupipe.localcloud.services.run.examples import Change
 from gpupipe.localcloud.services.run.quantities import memory_bytes, milli_cpu
 
 GPU = "nvidia.com/gpu"
-
-
-class Certainty(Enum):
-    """How well Google's refusal is known."""
-
-    TEXT = "the text was read in a source"
-    RULE = "the rule was read in a source; the words are ours"
-    UNSURE = "the rule is unsure or our own knowledge; the words are ours"
-    LOCAL = "a limit of the local cloud; Google would accept it"
 
 
 @dataclass(frozen=True)
@@ -40,7 +29,7 @@ class Shape:
 
     @property
     def container(self) -> Any:
-        """The first container (an earlier row refuses none and several)."""
+        """The first container (an earlier rule refuses none and several)."""
         return self.template.containers[0]
 
     @property
@@ -67,14 +56,11 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One refusal. `refuses` gives the text, or None when the service is acceptable."""
+    """One refusal. `path` is the field's in the request; `refuses` gives the text, or None."""
 
     name: str
     path: str
     refuses: Callable[[Shape], str | None]
-    source: str
-    certainty: Certainty
-    example: Change
     code: Code = Code.INVALID_ARGUMENT
 
     def check(self, shape: Shape) -> None:

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from gpupipe.localcloud.services.run import rules_resources, rules_shape, rules_unsupported
+from gpupipe.localcloud.services.run import rules_probe, rules_resources, rules_shape, rules_values
 from gpupipe.localcloud.services.run.rule import Rule, Shape
 
-# What reads the container comes after the row that asks for one.
+# What reads the container comes after the rule that asks for one.
 RULES: tuple[Rule, ...] = (
     rules_shape.NEEDED,
-    *rules_unsupported.FIELDS,
-    *rules_unsupported.VALUES,
+    *rules_values.RULES,
     *rules_shape.RULES,
+    *rules_probe.RULES,
     *rules_resources.RULES,
 )
 

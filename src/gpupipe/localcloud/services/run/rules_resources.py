@@ -1,10 +1,7 @@
-"""Refusals of CPU, memory and GPU (sources: gcp-facts §1 and §2)."""
-
-from typing import Any
+"""Refusals of CPU, memory and GPU."""
 
 from gpupipe.localcloud.services.run import messages
-from gpupipe.localcloud.services.run.examples import attribute, limits
-from gpupipe.localcloud.services.run.rule import GPU, Certainty, Rule, Shape
+from gpupipe.localcloud.services.run.rule import GPU, Rule, Shape
 
 _GI = 2**30
 _MI = 2**20
@@ -46,10 +43,14 @@ def _cpu(shape: Shape) -> str | None:
 def _memory(shape: Shape) -> str | None:
     if not shape.memory:
         return f"Invalid value specified for memory: {shape.limits['memory']!r}."
-    least, most = _MEMORY.get(shape.cpu, (128 * _MI, 4 * _GI))
     gen2 = shape.template.execution_environment == messages.GEN2
-    if gen2 or not shape.container.resources.cpu_idle:
-        least = max(least, _GEN2_FLOOR)
+    if not shape.container.resources.cpu_idle and shape.memory < _GEN2_FLOOR:
+        return (
+            "Invalid value specified for memory. Total memory < 512 Mi is not supported with gen2 "
+            "execution environment with cpu always allocated (unthrottled)."
+        )
+    least, most = _MEMORY.get(shape.cpu, (128 * _MI, 4 * _GI))
+    least = max(least, _GEN2_FLOOR) if gen2 else least
     if least <= shape.memory <= most or shape.template.node_selector.accelerator == _RTX:
         return None
     words = " with gen2 execution environment" if gen2 else ""
@@ -113,96 +114,23 @@ def _gpu_environment(shape: Shape) -> str | None:
     return None
 
 
-def _idle_gpu(service: Any) -> None:
-    limits(cpu="4", memory="16Gi", gpu="1")(service)
-    service.template.containers[0].resources.cpu_idle = True
-
-
-def _gen1_gpu(service: Any) -> None:
-    limits(cpu="4", memory="16Gi", gpu="1")(service)
-    service.template.execution_environment = messages.GEN1
-
-
-def _two_gpus(service: Any) -> None:
-    limits(cpu="4", memory="16Gi", gpu="2")(service)
-
-
-def _unknown_gpu(service: Any) -> None:
-    limits(cpu="4", memory="16Gi", gpu="1")(service)
-    service.template.node_selector.accelerator = "nvidia-h100-80gb"
-
-
-_LIMITS = "template.containers.resources.limits"
-_GPU_DOC = "run/docs/configuring/services/gpu"
+_LIMITS = "service.template.containers.resources.limits"
+_ACCELERATOR = "service.template.node_selector.accelerator"
 
 RULES = (
-    Rule(
-        "limits",
-        _LIMITS,
-        _keys,
-        "run_v2 ResourceRequirements.limits",
-        Certainty.RULE,
-        limits(disk="1Gi"),
-    ),
-    Rule(
-        "accelerator",
-        "template.node_selector.accelerator",
-        _accelerator,
-        _GPU_DOC,
-        Certainty.RULE,
-        _unknown_gpu,
-    ),
-    Rule(
-        "gpu-fields",
-        "template.node_selector.accelerator",
-        _both_gpu_fields,
-        "own knowledge",
-        Certainty.UNSURE,
-        attribute("template.node_selector.accelerator", "nvidia-l4"),
-    ),
-    Rule("one-gpu", _LIMITS, _one_gpu, _GPU_DOC, Certainty.RULE, _two_gpus),
-    # 16 GiB by the documentation, 8 by gcloud's help: the stricter one (gcp-facts §1, UNSURE).
-    Rule(
-        "gpu-size",
-        _LIMITS,
-        _gpu_size,
-        _GPU_DOC,
-        Certainty.RULE,
-        limits(cpu="2", memory="8Gi", gpu="1"),
-    ),
-    Rule(
-        "gpu-billing",
-        "template.containers.resources.cpu_idle",
-        _gpu_billing,
-        _GPU_DOC,
-        Certainty.RULE,
-        _idle_gpu,
-    ),
-    Rule(
-        "gpu-generation",
-        "template.execution_environment",
-        _gpu_environment,
-        "own knowledge",
-        Certainty.UNSURE,
-        _gen1_gpu,
-    ),
-    Rule(
-        "cpu", _LIMITS, _cpu, "run_v2 ResourceRequirements.limits", Certainty.RULE, limits(cpu="3")
-    ),
-    Rule(
-        "memory",
-        _LIMITS,
-        _memory,
-        "issue text quoted in gcp-facts §2; most pairs are own knowledge",
-        Certainty.TEXT,
-        limits(cpu="1", memory="8Gi"),
-    ),
+    Rule("limits", _LIMITS, _keys),
+    Rule("accelerator", _ACCELERATOR, _accelerator),
+    Rule("gpu-fields", _ACCELERATOR, _both_gpu_fields),
+    Rule("one-gpu", _LIMITS, _one_gpu),
+    # 16 GiB by the documentation, 8 by gcloud's help: the stricter one, which is UNSURE.
+    Rule("gpu-size", _LIMITS, _gpu_size),
+    Rule("gpu-billing", "service.template.containers.resources.cpu_idle", _gpu_billing),
+    Rule("gpu-generation", "service.template.execution_environment", _gpu_environment),
+    Rule("cpu", _LIMITS, _cpu),
+    Rule("memory", _LIMITS, _memory),
     Rule(
         "small-cpu-concurrency",
-        "template.max_instance_request_concurrency",
+        "service.template.max_instance_request_concurrency",
         _small_cpu_concurrency,
-        "issue text quoted in gcp-facts §1",
-        Certainty.TEXT,
-        limits(cpu="500m"),
     ),
 )

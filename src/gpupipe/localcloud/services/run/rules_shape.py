@@ -1,12 +1,11 @@
-"""Refusals of names, labels, probes, limits of time and number (sources: gcp-facts §1 and §2)."""
+"""Refusals of names, labels, variables, traffic, and limits of time and number."""
 
 import re
 from collections.abc import Iterable
-from typing import Any
 
+from gpupipe.localcloud.errors import Code
 from gpupipe.localcloud.services.run import messages
-from gpupipe.localcloud.services.run.examples import attribute, container, label, variable
-from gpupipe.localcloud.services.run.rule import Certainty, Rule, Shape
+from gpupipe.localcloud.services.run.rule import Rule, Shape
 
 _ID = re.compile(r"[a-z]([a-z0-9-]{0,47}[a-z0-9])?")
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -18,13 +17,14 @@ _RESERVED = (
     "autoscaling.knative.dev",
 )
 _MOST_LABELS = 64
+_PORT_NAMES = frozenset({"http1", "h2c"})
+_LAST_PORT = 65535
 _LONGEST_TIMEOUT_S = 3600
 _MOST_CONCURRENCY = 1000
 _LONGEST_DESCRIPTION = 512
-_LONGEST_DELAY_S = 240
-_LONGEST_PROBE_S = 240
-_LONGEST_GPU_PROBE_S = 1800
+_LONGEST_VARIABLE = 32768
 _PLATFORM_VARIABLES = frozenset({"PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION"})
+_VARIABLES = "service.template.containers.env"
 _LOCAL_VARIABLES = frozenset(
     {"GCE_METADATA_HOST", "GCE_METADATA_IP", "GCE_METADATA_TIMEOUT", "API_ENDPOINT_OVERRIDE"}
 )
@@ -85,27 +85,24 @@ def _instances(shape: Shape) -> str | None:
     return None
 
 
-def _probe(shape: Shape) -> str | None:
-    probe = shape.container.startup_probe
-    longest = _LONGEST_GPU_PROBE_S if shape.has_gpu else _LONGEST_PROBE_S
-    if not 0 <= probe.initial_delay_seconds <= _LONGEST_DELAY_S:
-        return f"initial_delay_seconds must be between 0 and {_LONGEST_DELAY_S}."
-    if not 1 <= probe.period_seconds <= _LONGEST_PROBE_S:
-        return f"period_seconds must be between 1 and {_LONGEST_PROBE_S}."
-    if not 1 <= probe.timeout_seconds <= probe.period_seconds:
-        return "timeout_seconds must be between 1 and period_seconds."
-    if probe.failure_threshold < 1 or probe.failure_threshold * probe.period_seconds > longest:
-        return f"failure_threshold times period_seconds must be at most {longest} seconds."
-    return None
-
-
 def _variables(shape: Shape) -> str | None:
     names = [variable.name for variable in shape.container.env]
+    if reserved := [name for name in names if name in _PLATFORM_VARIABLES]:
+        return (
+            f"The following reserved env names were provided: {', '.join(reserved)}. "
+            "These values are automatically set by the system."
+        )
     for name in names:
         if not name or "=" in name or names.count(name) > 1:
             return f"The variable {name!r} has no valid name or is there twice."
-        if name in _PLATFORM_VARIABLES:
-            return f"The following reserved env names were provided: {name}."
+    return None
+
+
+def _variable_length(shape: Shape) -> str | None:
+    for variable in shape.container.env:
+        size = max(len(variable.name), len(variable.value.encode()))
+        if size > _LONGEST_VARIABLE:
+            return f"Name and value of a variable have at most {_LONGEST_VARIABLE} characters."
     return None
 
 
@@ -114,6 +111,27 @@ def _local_variables(shape: Shape) -> str | None:
     if not taken:
         return None
     return f"The local cloud sets the variable {min(taken)} itself."
+
+
+def _one_port(shape: Shape) -> str | None:
+    if len(shape.container.ports) > 1:
+        return "ports should contain 0 or 1 port."
+    port = shape.container.ports[0]
+    if port.name in _PORT_NAMES and 0 < port.container_port <= _LAST_PORT:
+        return None
+    return "A port has the name http1 or h2c, and a number from 1 to 65535."
+
+
+def _ingress(shape: Shape) -> str | None:
+    if shape.service.ingress in messages.INGRESSES:
+        return None
+    return f"Unknown value of ingress: {shape.service.ingress}."
+
+
+def _launch_stage(shape: Shape) -> str | None:
+    if shape.service.launch_stage in messages.LAUNCH_STAGES:
+        return None
+    return "The launch stage must be ALPHA, BETA or GA."
 
 
 def _traffic(shape: Shape) -> str | None:
@@ -148,113 +166,23 @@ def _description(shape: Shape) -> str | None:
     return f"The description must have at most {_LONGEST_DESCRIPTION} characters."
 
 
-def _too_long_probe(service: Any) -> None:
-    probe = service.template.containers[0].startup_probe
-    probe.tcp_socket.SetInParent()
-    probe.period_seconds, probe.failure_threshold = 120, 3
-
-
-_LIB = "run_v2 docstrings"
-_LABELS = "gcp-facts §6: labels"
-
-NEEDED = Rule(
-    "image",
-    "template.containers.image",
-    _image,
-    f"{_LIB}: Container.image",
-    Certainty.RULE,
-    container(lambda c: c.ClearField("image")),
-)
+NEEDED = Rule("container", "service.template.containers", _image)
 """Every other rule reads the container, so this one comes first."""
 
 RULES = (
-    Rule(
-        "service-id",
-        "service_id",
-        _service_id,
-        f"{_LIB}: CreateServiceRequest.service_id",
-        Certainty.RULE,
-        attribute("name", "Bad_Name"),
-    ),
-    Rule(
-        "reserved-namespace",
-        "labels",
-        _reserved_keys,
-        f"{_LIB}: Service.labels",
-        Certainty.RULE,
-        lambda s: s.annotations.update({"run.googleapis.com/ingress": "all"}),
-    ),
-    Rule("labels", "labels", _labels, _LABELS, Certainty.RULE, label("Upper", "x")),
-    Rule(
-        "description",
-        "description",
-        _description,
-        f"{_LIB}: Service.description",
-        Certainty.RULE,
-        attribute("description", "d" * 513),
-    ),
-    Rule(
-        "timeout",
-        "template.timeout",
-        _timeout,
-        "run/docs/configuring/request-timeout",
-        Certainty.RULE,
-        attribute("template.timeout.seconds", 3601),
-    ),
-    Rule(
-        "concurrency",
-        "template.max_instance_request_concurrency",
-        _concurrency,
-        "own knowledge",
-        Certainty.UNSURE,
-        attribute("template.max_instance_request_concurrency", 1001),
-    ),
-    Rule(
-        "instances",
-        "template.scaling",
-        _instances,
-        "own knowledge",
-        Certainty.UNSURE,
-        attribute("template.scaling.min_instance_count", -1),
-    ),
-    Rule(
-        "startup-probe",
-        "template.containers.startup_probe",
-        _probe,
-        f"{_LIB}: Probe; run/docs/configuring/healthchecks",
-        Certainty.RULE,
-        _too_long_probe,
-    ),
-    Rule(
-        "reserved-variable",
-        "template.containers.env",
-        _variables,
-        "own knowledge",
-        Certainty.UNSURE,
-        variable("PORT"),
-    ),
-    Rule(
-        "local-variable",
-        "template.containers.env",
-        _local_variables,
-        "the runner points the libraries at this machine by these",
-        Certainty.LOCAL,
-        variable("GCE_METADATA_HOST"),
-    ),
-    Rule(
-        "traffic",
-        "traffic",
-        _traffic,
-        f"{_LIB}: TrafficTarget",
-        Certainty.RULE,
-        lambda s: s.traffic.add(type_=messages.LATEST, percent=90),
-    ),
-    Rule(
-        "revision-name",
-        "template.revision",
-        _revision_name,
-        "own knowledge",
-        Certainty.UNSURE,
-        attribute("template.revision", "other-00001"),
-    ),
+    Rule("service-id", "service_id", _service_id),
+    Rule("reserved-namespace", "service.labels", _reserved_keys),
+    Rule("labels", "service.labels", _labels),
+    Rule("description", "service.description", _description),
+    Rule("ingress", "service.ingress", _ingress),
+    Rule("launch-stage", "service.launch_stage", _launch_stage),
+    Rule("timeout", "service.template.timeout", _timeout),
+    Rule("concurrency", "service.template.max_instance_request_concurrency", _concurrency),
+    Rule("instances", "service.template.scaling", _instances),
+    Rule("ports", "service.template.containers.ports", _one_port),
+    Rule("reserved-variable", _VARIABLES, _variables),
+    Rule("variable-length", _VARIABLES, _variable_length),
+    Rule("local-variable", _VARIABLES, _local_variables, Code.UNIMPLEMENTED),
+    Rule("traffic", "service.traffic", _traffic),
+    Rule("revision-name", "service.template.revision", _revision_name),
 )

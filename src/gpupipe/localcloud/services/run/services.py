@@ -4,20 +4,21 @@ from typing import Any
 from uuid import uuid4
 
 from google.longrunning import operations_pb2
-from google.protobuf.field_mask_pb2 import FieldMask
 
 from gpupipe.localcloud.errors import Code, ServiceError, already_exists, not_found
 from gpupipe.localcloud.kernel.caller import Caller
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.kernel.operations import Work
-from gpupipe.localcloud.services.run import conditions, masks, messages
+from gpupipe.localcloud.services.run import conditions, messages
 from gpupipe.localcloud.services.run.deployment import Deployments, begin_delete, is_deleting
 from gpupipe.localcloud.services.run.names import ServiceName, location, service_name
 from gpupipe.localcloud.services.run.revisions import new_etag
 from gpupipe.localcloud.services.run.store import Store
 from gpupipe.localcloud.services.run.uri import present
 from gpupipe.localcloud.services.run.validation import complete_and_check
+from gpupipe.localcloud.transport.fields import check_required, drop_output_only
 from gpupipe.localcloud.transport.rpc import Call
+from gpupipe.localcloud.transport.updates import WithoutMask, merged
 
 
 class Services:
@@ -59,9 +60,15 @@ class Services:
         old = self.existing(str(name))
         _check_etag(old, request.service.etag)
         _check_not_deleting(old)
-        new = masks.merged(old, request.service, request.update_mask)
+        new = merged(
+            old,
+            request.service,
+            request.update_mask,
+            path="service",
+            without_mask=WithoutMask.WHOLE,
+        )
         complete_and_check(self._kernel, self._store, call.caller, name, new)
-        new.generation = old.generation + masks.differs(old, new)
+        new.generation = old.generation + (_asked(old) != _asked(new))
         new.last_modifier = call.caller.email
         new.update_time.FromDatetime(self._kernel.clock.now())
         return self._write(new, validate_only=request.validate_only)
@@ -103,7 +110,8 @@ class Services:
         if old is not None:
             _check_not_deleting(old)
             raise already_exists(f"Resource '{name.service}' already exists.")  # own words
-        service = masks.merged(messages.Service(), wanted, FieldMask())
+        check_required(wanted, "service")
+        service = _asked(wanted)
         complete_and_check(self._kernel, self._store, caller, name, service)
         now = self._kernel.clock.now()
         service.name = str(name)
@@ -139,6 +147,16 @@ class Services:
 
 def _operation_name(service: Any) -> str:
     return f"{service.name.rpartition('/services/')[0]}/operations/{uuid4()}"
+
+
+def _asked(service: Any) -> Any:
+    """What a client says of a service."""
+    asked = messages.Service()
+    asked.CopyFrom(service)
+    drop_output_only(asked)
+    for name in ("name", "etag"):
+        asked.ClearField(name)
+    return asked
 
 
 def _check_etag(service: Any, etag: str) -> None:

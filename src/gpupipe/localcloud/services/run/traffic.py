@@ -3,22 +3,19 @@
 import random
 from typing import Any
 
-from gpupipe.localcloud.errors import invalid_argument
 from gpupipe.localcloud.services.run import conditions, messages
 from gpupipe.localcloud.services.run.store import Store
 
 
-def check_targets(store: Store, service: Any) -> None:
-    """INVALID_ARGUMENT for a target that names a revision which is not there or cannot serve."""
+def missing_target(store: Store, service: Any) -> str | None:
+    """The first revision that the traffic names and that is not there, or cannot serve."""
     for target in service.traffic:
         if target.type_ != messages.REVISION:
             continue
         revision = store.revision(f"{service.name}/revisions/{target.revision}")
         if revision is None or not conditions.is_ready(revision):
-            raise invalid_argument(
-                f"Revision '{target.revision}' of the traffic does not exist or is not ready.",
-                "traffic",
-            )
+            return str(target.revision)
+    return None
 
 
 def route(service: Any) -> None:
