@@ -11,6 +11,11 @@ from tests.support.localcloud import CloudFactory, RunningCloud
 from tests.support.run_services import RunTester
 from tests.support.workflows import WorkflowTester
 
+from gpupipe.cloud.call import Caller
+from gpupipe.cloud.clients import LocalClients
+from gpupipe.cloud.executions import ExecutionsApi
+from gpupipe.cloud.target import Endpoint
+from gpupipe.core.clock import SystemClock
 from gpupipe.localcloud.services.executions import runner
 
 State = executions_v1.Execution.State
@@ -302,3 +307,14 @@ def test_sys_log_writes_on_the_workflow(tester: WorkflowTester) -> None:
     assert entry.resource_labels == {"workflow_id": "flow", "location": tester.region}
     execution_id = ended.name.rpartition("/")[2]
     assert entry.labels == {"workflows.googleapis.com/execution_id": execution_id}
+
+
+def test_our_own_client_reads_back_to_a_moment_over_many_pages(tester: WorkflowTester) -> None:
+    workflow = tester.deploy("flow", ECHO).name
+    names = [tester.start(workflow, number).name for number in range(205)]
+    ends = [tester.ended(name) for name in names]
+    address = Endpoint(tester.cloud.grpc, tester.cloud.http, tester.cloud.kernel.settings.token)
+    api = ExecutionsApi(LocalClients(address, tester.cloud.project), Caller(SystemClock()))
+    assert [one.name for one in api.since(workflow, ends[3].start_time)] == names[:2:-1]
+    assert [one.name for one in api.newest(workflow, 3)] == names[:-4:-1]
+    assert api.since(f"{workflow}-none", ends[0].start_time) == []

@@ -1,14 +1,17 @@
 """Workflow Executions: list, read and start runs of the workflow."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice, takewhile
 from typing import Any
 
 from gpupipe.cloud.api import Api
 from gpupipe.cloud.call import TIMEOUT_S, none_if_missing
 from gpupipe.cloud.clients import module
+
+_PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,12 @@ class Execution:
         """True while it has not ended."""
         return self.state in {"ACTIVE", "QUEUED", "STATE_UNSPECIFIED"}
 
+    @property
+    def file(self) -> str:
+        """The name of the file that it works on, "" where its argument names none."""
+        found = self.input()
+        return found[1] if found else ""
+
     def input(self) -> tuple[str, str, str] | None:
         """Bucket, name and generation of the file it works on, or None."""
         argument = self.argument if isinstance(self.argument, Mapping) else {}
@@ -54,14 +63,31 @@ class ExecutionsApi(Api):
 
     def newest(self, workflow: str, count: int, *, state: str = "") -> list[Execution]:
         """The newest executions of a workflow, newest first; none where there is no workflow."""
+        return self._list(workflow, lambda pager: islice(pager, count), count, state)
+
+    def since(self, workflow: str, moment: datetime) -> list[Execution]:
+        """The executions that started at `moment` or later, newest first, however many there are."""
+        return self._list(
+            workflow,
+            lambda pager: takewhile(lambda one: not one.start_time < moment, pager),
+            _PAGE,
+        )
+
+    def _list(
+        self,
+        workflow: str,
+        cut: Callable[[Iterable[Any]], Iterable[Any]],
+        size: int,
+        state: str = "",
+    ) -> list[Execution]:
         view = module("google.cloud.workflows.executions_v1").ExecutionView.FULL
-        request: dict[str, Any] = {"parent": workflow, "page_size": min(count, 100), "view": view}
+        request: dict[str, Any] = {"parent": workflow, "page_size": min(size, _PAGE), "view": view}
         if state:
             request["filter"] = f'state="{state}"'
 
         def attempt() -> list[Any]:
             pager = self._client.list_executions(request=request, retry=None, timeout=TIMEOUT_S)
-            return [found for found, _ in zip(pager, range(count), strict=False)]
+            return list(cut(pager))
 
         found = none_if_missing(lambda: self._caller.call("Listing executions", workflow, attempt))
         return [_execution(one) for one in found or ()]

@@ -3,7 +3,6 @@
 Quantities are compared in one spelling: CPU as milli-CPU, memory in bytes ("1000m" equals "1").
 """
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -159,20 +158,6 @@ class RunApi(Api):
     @property
     def _client(self) -> Any:
         return self._clients.client("run")
-
-
-def milli_cpu(text: str) -> int:
-    """CPU in thousandths: "4" and "4000m" are the same."""
-    return int(text[:-1]) if text.endswith("m") else round(float(text or 0) * 1000)
-
-
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
-
-
-def memory_bytes(text: str) -> int:
-    """Memory in bytes: "1Gi" and "1024Mi" are the same."""
-    match = re.fullmatch(r"([0-9]+)([KMG]i?)?", text or "0")
-    return int(match[1]) * _UNITS[match[2] or ""] if match else 0
 
 
 def _message(wanted: Service) -> Any:

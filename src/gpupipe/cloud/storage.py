@@ -27,6 +27,12 @@ class AgeRule:
     noncurrent: bool = False
     prefix: str = ""
 
+    def __str__(self) -> str:
+        """As people read it in a plan."""
+        what = "noncurrent versions" if self.noncurrent else "objects"
+        below = f" below {self.prefix}" if self.prefix else ""
+        return f"{what}{below} deleted after {self.days} days"
+
 
 @dataclass(frozen=True, slots=True)
 class Bucket:

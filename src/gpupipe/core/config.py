@@ -9,15 +9,23 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gpupipe.core.errors import UsageError
+from gpupipe.core.quantities import memory_bytes
 
 FILE = "gpupipe.toml"
+DEFAULT = "default"
+"""The source of a value that nobody set."""
 Memory = Annotated[str, Field(pattern=r"^[0-9]+(Mi|Gi)$")]
 Cpu = Literal["1", "2", "4", "6", "8"]
+
+
+# CPU -> the least memory; gcp-facts 1 (run_v2's ResourceRequirements, and the page on GPUs).
+_LEAST_MEMORY = {"4": "2Gi", "6": "4Gi", "8": "4Gi"}
+_L4_CPU, _L4_MEMORY = 4, "16Gi"
 
 
 class _Strict(BaseModel):
@@ -38,6 +46,18 @@ class ServiceConfig(_Strict):
     min_instances: Annotated[int, Field(ge=0, le=100)] = 0
     max_instances: Annotated[int, Field(ge=1, le=1000)] | None = None
 
+    @model_validator(mode="after")
+    def _check_size(self) -> Self:
+        least = self._least_memory()
+        if memory_bytes(self.memory) < memory_bytes(least):
+            raise ValueError(f"{self.cpu} CPU need at least {least} of memory, not {self.memory}")
+        if self.max_instances is not None and self.min_instances > self.max_instances:
+            raise ValueError("min_instances is larger than max_instances")
+        return self
+
+    def _least_memory(self) -> str:
+        return _LEAST_MEMORY.get(self.cpu, "128Mi")
+
 
 class GpuServiceConfig(ServiceConfig):
     """The inference service: a GPU, instance-based billing."""
@@ -47,6 +67,15 @@ class GpuServiceConfig(ServiceConfig):
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 64
     gpu: Literal["nvidia-l4"] = "nvidia-l4"
     zonal_redundancy: bool = False
+
+    @model_validator(mode="after")
+    def _check_cpu(self) -> Self:
+        if int(self.cpu) < _L4_CPU:
+            raise ValueError(f"an {self.gpu} needs at least {_L4_CPU} CPU, not {self.cpu}")
+        return self
+
+    def _least_memory(self) -> str:
+        return _L4_MEMORY
 
 
 class FileConfig(_Strict):
@@ -114,14 +143,14 @@ def load(flags: Flags, environment: Mapping[str, str], folder: Path) -> Config:
     sources: dict[str, str] = {}
     for name in ("target", "project", "region", "prefix"):
         values[name], sources[name] = _choose(name, flags, environment, model, content, path)
+    for name in ("queue_wait", "retention_days"):
+        values[name], sources[name] = getattr(model, name), _source(name, content, path)
     if values["target"] not in {None, "local", "google"}:
         raise UsageError(
             f"GPUPIPE_TARGET is {values['target']!r}.", resolution="Set it to local or google."
         )
     return Config(
         **values,
-        queue_wait=model.queue_wait,
-        retention_days=model.retention_days,
         preprocess=model.preprocess,
         gpu_inference=model.gpu_inference,
         postprocess=model.postprocess,
@@ -143,7 +172,11 @@ def _choose(
     for variable in _ENVIRONMENT[name]:
         if environment.get(variable):
             return environment[variable], variable
-    return getattr(model, name), (path.name if name in content else "default")
+    return getattr(model, name), _source(name, content, path)
+
+
+def _source(name: str, content: Mapping[str, Any], path: Path) -> str:
+    return path.name if name in content else DEFAULT
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -172,7 +205,7 @@ def _validated(content: Mapping[str, Any], path: Path) -> FileConfig:
 def _fault(fault: Any) -> str:
     place = ".".join(str(part) for part in fault["loc"])
     if fault["type"] != "extra_forbidden":
-        return f"{place}: {fault['msg']}"
+        return f"{place}: {fault['msg'].removeprefix('Value error, ')}"
     close = difflib.get_close_matches(str(fault["loc"][-1]), _keys_beside(fault["loc"]), n=1)
     return f"{place}: no such key" + (f"; did you mean {close[0]}?" if close else "")
 

@@ -1,6 +1,6 @@
 """What a plan consists of: one frozen action a step, with its reason and the fields that differ."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -8,6 +8,7 @@ from gpupipe.deploy.phase import Phase
 
 KNOWN_AFTER_BUILD = "known after build"
 KNOWN_AFTER_DEPLOY = "known after deploy"
+NOT_SET = "default, not set in gpupipe.toml"
 
 
 class Verb(StrEnum):
@@ -22,11 +23,16 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One owned field whose value differs, both sides as text."""
+    """One owned field whose value differs, both sides as text; `note` says whence the new one is."""
 
     field: str
     old: str
     new: str
+    note: str = ""
+
+    def __str__(self) -> str:
+        """As a plan shows it: `max instances: 5 -> 10 (default, not set in gpupipe.toml)`."""
+        return f"{self.field}: {self.old} -> {self.new}" + (f" ({self.note})" if self.note else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +57,21 @@ class Action:
         return self.verb is not Verb.KEEP
 
 
-def differences(wanted: Mapping[str, object], observed: Mapping[str, object]) -> tuple[Change, ...]:
-    """The fields of `wanted` whose observed value is another; fields we do not own are not asked."""
+def differences(
+    wanted: Mapping[str, object],
+    observed: Mapping[str, object],
+    *,
+    defaults: Collection[str] = (),
+) -> tuple[Change, ...]:
+    """The fields of `wanted` whose observed value is another; fields we do not own are not asked.
+
+    defaults: the fields whose wanted value nobody set. An earlier deploy may have had another, so
+    going back to the default is said.
+    """
     return tuple(
-        Change(field, _text(observed.get(field)), _text(value))
+        Change(
+            field, _text(observed.get(field)), _text(value), NOT_SET if field in defaults else ""
+        )
         for field, value in wanted.items()
         if observed.get(field) != value
     )

@@ -1,15 +1,32 @@
-"""How many instances the quotas allow: GPU, CPU and memory, each for instances x size of one service."""
+"""What a region can give a service: GPUs at all, and how many instances the quotas allow.
+
+Quotas count GPU, CPU and memory, each for instances x size of one service.
+"""
 
 from dataclasses import dataclass
 
 from gpupipe.cloud.quotas import CPU, L4, L4_ZONAL, MEMORY
-from gpupipe.cloud.run import memory_bytes, milli_cpu
 from gpupipe.core.config import GpuServiceConfig
 from gpupipe.core.errors import Exit, GpupipeError
+from gpupipe.core.quantities import memory_bytes, memory_text, milli_cpu
 from gpupipe.deploy.step import World
 
 DEFAULT_MAX = 10
-REQUEST_LINK = "https://g.co/cloudrun/gpu-quota"
+_GPU_LINK = "https://g.co/cloudrun/gpu-quota"
+_LINK = "https://console.cloud.google.com/iam-admin/quotas?project={project}"
+
+# Google's page on GPUs for services (run/docs/configuring/services/gpu), as read on that day. The
+# list ages, so a region that it lacks is tried all the same.
+_READ_ON = "2026-11-23"
+_L4_REGIONS = (
+    "asia-south1",
+    "asia-southeast1",
+    "europe-west1",
+    "europe-west4",
+    "us-central1",
+    "us-east4",
+)
+_BY_INVITATION = frozenset({"asia-south1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +36,29 @@ class Limit:
     quota: str
     allowed: int
     fits: int
+
+    @property
+    def amount(self) -> str:
+        """How much it allows, in people's units."""
+        if self.quota == CPU:
+            return f"{self.allowed / 1000:g} CPU"
+        return memory_text(self.allowed) if self.quota == MEMORY else f"{self.allowed} GPUs"
+
+    def link(self, project: str) -> str:
+        """Where more of it is asked for."""
+        return _LINK.format(project=project) if self.quota in {CPU, MEMORY} else _GPU_LINK
+
+
+def region_note(region: str) -> str | None:
+    """What to tell about GPUs in a region, or None where the documentation lists it."""
+    if region in _BY_INVITATION:
+        return f"gpu-inference: Google gives L4 GPUs in {region} by invitation (as of {_READ_ON})."
+    if region in _L4_REGIONS:
+        return None
+    return (
+        f"gpu-inference: {region} is not among the regions where Google documented L4 GPUs on "
+        f"{_READ_ON}: {', '.join(_L4_REGIONS)}. The deploy tries it all the same."
+    )
 
 
 def max_instances(world: World, service: str) -> tuple[int, str | None]:
@@ -32,19 +72,32 @@ def max_instances(world: World, service: str) -> tuple[int, str | None]:
     if limit is None or limit.fits >= (wanted or DEFAULT_MAX):
         return wanted or DEFAULT_MAX, None
     if wanted is not None or limit.fits < 1:
-        raise GpupipeError(
-            f"max_instances = {wanted or DEFAULT_MAX} does not fit the quota {limit.quota}.",
-            resource=world.spec.service_name(service),
-            details=f"The quota allows {limit.allowed} in {world.spec.names.region}: "
-            f"at most {limit.fits} instances of this size.",
-            resolution=f"Set max_instances to {max(limit.fits, 1)} or less, use a smaller size, or "
-            f"request quota: {REQUEST_LINK}",
-            doc="reference/errors.md#quota",
-            exit=Exit.FAILED,
-        )
+        raise _does_not_fit(world, service, wanted, limit)
     return limit.fits, (
         f"{service}: max_instances {DEFAULT_MAX} -> {limit.fits}, which is what the quota "
-        f"{limit.quota} allows; more: {REQUEST_LINK}"
+        f"{limit.quota} allows; more: {limit.link(world.spec.names.project)}"
+    )
+
+
+def _does_not_fit(world: World, service: str, wanted: int | None, limit: Limit) -> GpupipeError:
+    size, names = world.spec.service_config(service), world.spec.names
+    request = f"request quota: {limit.link(names.project)}"
+    if limit.fits < 1:
+        brief = (
+            f"Not one instance of {size.cpu} CPU and {size.memory} fits the quota {limit.quota}."
+        )
+        resolution = f"Use a smaller size, or {request}"
+    else:
+        brief = f"max_instances = {wanted} does not fit the quota {limit.quota}."
+        resolution = f"Set max_instances to {limit.fits} or less, use a smaller size, or {request}"
+    return GpupipeError(
+        brief,
+        resource=world.spec.service_name(service),
+        details=f"The quota allows {limit.amount} in {names.region}"
+        + (f": at most {limit.fits} instances of this size." if limit.fits else "."),
+        resolution=resolution,
+        doc="reference/errors.md#quota",
+        exit=Exit.FAILED,
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
+from gpupipe.cloud.executions import Execution
 from gpupipe.core.clock import Clock
 from gpupipe.deploy.action import Action, Verb
 from gpupipe.deploy.engine import Progress, run_actions
@@ -18,6 +19,7 @@ from gpupipe.deploy.ownership import is_ours
 from gpupipe.deploy.planner import observe
 from gpupipe.deploy.step import Step, World, action
 from gpupipe.deploy.steps import SHARED, STEPS
+from gpupipe.deploy.steps.workflow import PipelineWorkflow
 
 # Events stop first, then what works on them, then who worked, then what it worked on.
 ORDER: tuple[tuple[str, ...], ...] = (
@@ -31,15 +33,20 @@ ORDER: tuple[tuple[str, ...], ...] = (
 )
 _LAST = "bucket:staging"
 AS_ASKED = "as asked"
+_MOST_RUNNING = 100
 DATA = frozenset({"bucket:input", "bucket:models", "bucket:output"})
 
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What a destroy would do: removals in order, and what it keeps, with the reason."""
+    """What a destroy would do: removals in order, and what it keeps, with the reason.
+
+    running: executions that end with the workflow, without an outcome for their files.
+    """
 
     actions: tuple[Action, ...]
     kept: tuple[tuple[str, str], ...]
+    running: tuple[Execution, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,14 @@ def plan_removal(world: World, *, keep: frozenset[str], parallelism: int) -> Rem
     kept = [(f"{step.kind} {step.name(world)}", AS_ASKED) for step in present if step.key in keep]
     kept += [(f"{step.kind} {step.name(world)}", "shared, kept") for step in STEPS
              if step.key in SHARED]  # fmt: skip
-    return Removal(actions, tuple(kept))
+    return Removal(actions, tuple(kept), _running(world, actions))
+
+
+def _running(world: World, actions: Sequence[Action]) -> tuple[Execution, ...]:
+    if not any(one.kind == PipelineWorkflow.kind for one in actions):
+        return ()
+    newest = world.cloud.executions.newest
+    return tuple(newest(world.spec.workflow_name, _MOST_RUNNING, state="ACTIVE"))
 
 
 def _rank(step: Step) -> tuple[int, bool]:

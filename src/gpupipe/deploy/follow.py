@@ -1,8 +1,9 @@
 """Follows files through the pipeline: which execution works on each, and what became of it."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gpupipe.cloud.cloud import Cloud
@@ -10,8 +11,10 @@ from gpupipe.cloud.executions import Execution
 from gpupipe.cloud.storage import Object
 from gpupipe.core.clock import Clock
 
-_LISTED = 1000
 _POLL_S = 1.0
+# An execution starts after its file came; the two APIs' clocks may differ by a little.
+_CLOCKS = timedelta(minutes=1)
+_EVER = datetime.fromtimestamp(0, UTC) + _CLOCKS
 STAGES = ("upload", "queue", "preprocess", "inference", "postprocess")
 
 
@@ -59,7 +62,7 @@ def follow(
     active: dict[tuple[str, str, str], str] = {}
     began = clock.monotonic()
     while waiting:
-        for execution in cloud.executions.newest(workflow, min(_LISTED, 50 + 4 * len(sent))):
+        for execution in cloud.executions.since(workflow, _oldest(waiting.values())):
             key = execution.input()
             if key not in waiting:
                 continue
@@ -72,6 +75,11 @@ def follow(
         clock.sleep(max(0.1, _POLL_S * cloud.caller.hurry))
     for key, one in waiting.items():
         yield _unfinished(one, active.get(key, ""), timeout_s)
+
+
+def _oldest(waiting: Iterable[Sent]) -> datetime:
+    """When the first execution that may work on one of these files can have started."""
+    return min(one.object.created or _EVER for one in waiting) - _CLOCKS
 
 
 def _unfinished(sent: Sent, execution: str, timeout_s: float) -> Outcome:

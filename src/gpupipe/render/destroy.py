@@ -27,6 +27,7 @@ def removal_json(removal: Removal, pipelines: Sequence[Pipeline]) -> dict[str, A
         "schema": SCHEMA,
         "dry_run": True,
         "remove": [action_json(one) for one in removal.actions],
+        "running": [{"id": one.execution_id, "file": one.file} for one in removal.running],
         "kept": _kept_json(removal),
         "pipelines": pipelines_json(pipelines),
     }
@@ -64,6 +65,10 @@ def print_removal(console: Console, removal: Removal) -> None:
     if not removal.actions:
         say(console, "There is nothing of this pipeline to remove.")
         return
+    if removal.running:
+        say(console, "Still running; these files will have no result:", "yellow")
+    for run in removal.running:
+        say(console, f"  {run.file or '(no file)'} (execution {run.execution_id})")
     say(console, "This will be removed, in this order:")
     for one in removal.actions:
         say(console, f"  {one.kind} {one.name}")

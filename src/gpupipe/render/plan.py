@@ -41,7 +41,7 @@ def action_json(action: Action) -> dict[str, object]:
         "verb": action.verb.value,
         "reason": action.reason,
         "changes": [
-            {"field": change.field, "old": change.old, "new": change.new}
+            {"field": change.field, "old": change.old, "new": change.new, "note": change.note}
             for change in action.changes
         ],
     }
@@ -79,7 +79,7 @@ def _print_writes(console: Console, writes: Sequence[Action]) -> None:
             say(console, columns(("", ""), [_row(action)[:2]])[1])
             _print_below(console, action.reason)
         for change in action.changes:
-            _print_below(console, f"{change.field}: {change.old} -> {change.new}")
+            _print_below(console, str(change))
 
 
 def _print_below(console: Console, words: str) -> None:

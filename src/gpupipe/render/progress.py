@@ -20,6 +20,7 @@ from gpupipe.deploy.phase import Phase
 from gpupipe.render.console import say
 
 LOOKING = "Reading what is there"
+_TOLD_EVERY_S = 10.0
 _MARGIN = 1  # the window's last line, where the cursor stands
 _DOING = {
     Verb.CREATE: "creating",
@@ -181,11 +182,33 @@ def _step_lines(row: _Row, now: float, mark: Text) -> Iterator[Text]:
         yield Text(f"{'':24}{row.note}", style="dim", no_wrap=True, overflow="ellipsis")
 
 
+class _Lines:
+    """A line an event. Of a wait for one thing a line every `_TOLD_EVERY_S`, not one a poll."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._guard = threading.Lock()
+        self._told: dict[str, Waiting] = {}
+
+    def tell(self, event: Event) -> None:
+        with self._guard:
+            if isinstance(event, Waiting) and not self._is_news(event):
+                return
+            say(self._console, line(event))
+
+    def _is_news(self, event: Waiting) -> bool:
+        last = self._told.get(event.action.step)
+        if last and last.what == event.what and event.elapsed_s < last.elapsed_s + _TOLD_EVERY_S:
+            return False
+        self._told[event.action.step] = event
+        return True
+
+
 @contextmanager
 def progress(console: Console, actions: Sequence[Action], clock: Clock) -> Iterator[Report]:
     """A `Report` that shows events while the block runs."""
     if not console.is_terminal:
-        yield lambda event: say(console, line(event))
+        yield _Lines(console).tell
         return
     board = Board(actions, clock)
     with Live(board, console=console, refresh_per_second=8):

@@ -73,7 +73,7 @@ def _execution_json(one: Execution) -> dict[str, Any]:
     return {
         "id": one.execution_id,
         "state": one.state,
-        "file": _file(one),
+        "file": one.file,
         "started": one.started,
         "ended": one.ended,
         "error": one.error,
@@ -107,7 +107,7 @@ def _resource(one: State) -> list[Cell]:
 
 
 def _print_executions(console: Console, executions: Sequence[Execution]) -> None:
-    shown = [one for one in executions if not _file(one).startswith(PREFIX)]
+    shown = [one for one in executions if not one.file.startswith(PREFIX)]
     if not shown:
         return
     say(console, "")
@@ -122,10 +122,5 @@ def _run(one: Execution) -> list[Cell]:
         Text(one.state.lower(), style=_STYLES.get(one.state, "")),
         "" if seconds is None else f"{seconds:.1f}",
         one.execution_id[:8],
-        _file(one),
+        one.file,
     ]
-
-
-def _file(one: Execution) -> str:
-    found = one.input()
-    return found[1] if found else ""

@@ -1,15 +1,10 @@
 """The clients of both targets: which address each talks to, and what it signs with."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,12 +19,12 @@ from google.cloud.iam_credentials_v1 import (
     GenerateAccessTokenRequest,
     GenerateAccessTokenResponse,
 )
+from tests.unit.cloud.conftest import TOKEN
 
 from gpupipe.cloud.clients import CLIENTS, GoogleClients, LocalClients
 from gpupipe.cloud.target import Endpoint
 from gpupipe.core.errors import CredentialsError, Exit, UsageError
 
-TOKEN = "local-token-0123456789"
 EMAIL = "robot@demo-project.iam.gserviceaccount.com"
 TOKENS = "/google.iam.credentials.v1.IAMCredentials/GenerateAccessToken"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -118,13 +113,6 @@ class Recorder(grpc.GenericRpcHandler):
         if EMAIL not in request.name:
             context.abort(grpc.StatusCode.PERMISSION_DENIED, "you may not")
         return GenerateAccessTokenResponse(access_token="accounts-token")
-
-
-@pytest.fixture
-def token_file(tmp_path: Path) -> Path:
-    path = tmp_path / "token"
-    path.write_text(TOKEN + "\n", encoding="ascii")
-    return path
 
 
 @pytest.fixture
@@ -493,84 +481,3 @@ def test_google_clients_are_not_made_while_an_emulator_is_set(
         GoogleClients("demo-project", "europe-west4", credentials=signed)
     assert f"unset {variable}" in caught.value.resolution
     assert signed.refreshes == []
-
-
-class Metadata(BaseHTTPRequestHandler):
-    """A metadata server as a machine of Google's has it."""
-
-    def do_GET(self) -> None:
-        self.server.asked.append(self.path)  # type: ignore[attr-defined]
-        path = self.path.partition("?")[0]
-        if path.endswith("/token"):
-            body, kind = b'{"access_token": "machines-token", "expires_in": 3600}', "json"
-        elif path.endswith("/service-accounts/default/"):
-            body, kind = b'{"email": "machine@x", "scopes": []}', "json"
-        else:
-            body, kind = b"googleapis.com" if "universe" in path else b"demo-project", "text"
-        self.send_response(200)
-        self.send_header("Metadata-Flavor", "Google")
-        self.send_header("Content-Type", f"application/{kind}")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Quiet."""
-
-
-@pytest.fixture
-def metadata(tmp_path: Path) -> Iterator[tuple[list[str], dict[str, str]]]:
-    """What the metadata server was asked, and the environment of a process that has it."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Metadata)
-    server.asked = []  # type: ignore[attr-defined]
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    place = f"127.0.0.1:{server.server_port}"
-    yield (
-        server.asked,
-        {  # type: ignore[attr-defined]
-            "PATH": os.environ["PATH"],
-            "HOME": str(tmp_path),
-            "GCE_METADATA_HOST": place,
-            "GCE_METADATA_IP": place,
-        },
-    )
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def script(code: str, environment: dict[str, str]) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-def test_on_a_machine_of_googles_its_own_credentials_are_used(
-    metadata: tuple[list[str], dict[str, str]],
-) -> None:
-    code = (
-        "from gpupipe.cloud.clients import GoogleClients\n"
-        "clients = GoogleClients('demo-project', 'europe-west4')\n"
-        "print(clients.session()[0].credentials.token)"
-    )
-    assert script(code, metadata[1]) == "machines-token"
-
-
-def test_on_the_local_target_no_metadata_server_is_looked_for(
-    metadata: tuple[list[str], dict[str, str]], token_file: Path
-) -> None:
-    asked, environment = metadata
-    code = (
-        "from pathlib import Path\n"
-        "from gpupipe.cloud.clients import CLIENTS, LocalClients\n"
-        "from gpupipe.cloud.target import Endpoint\n"
-        f"address = Endpoint('127.0.0.1:9', 'http://127.0.0.1:8', Path({str(token_file)!r}))\n"
-        "clients = LocalClients(address, 'p')\n"
-        "print(len([clients.client(api) for api in CLIENTS]), bool(clients.storage()),\n"
-        "      bool(clients.session()))"
-    )
-    assert script(code, environment) == f"{len(CLIENTS)} True True"
-    assert asked == []

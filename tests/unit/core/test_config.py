@@ -144,3 +144,31 @@ def test_the_sizes_of_the_file_are_kept(tmp_path: Path) -> None:
     size = found.gpu_inference
     assert (size.cpu, size.memory, size.max_instances, size.timeout) == ("8", "32Gi", 3, 600)
     assert size.concurrency == 64
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ('[gpu_inference]\ncpu = "2"', "nvidia-l4 needs at least 4 CPU, not 2"),
+        ('[gpu_inference]\nmemory = "8Gi"', "4 CPU need at least 16Gi of memory, not 8Gi"),
+        ('[gpu_inference]\ncpu = "8"\nmemory = "3Gi"', "at least 16Gi"),
+        ('[preprocess]\ncpu = "4"\nmemory = "1Gi"', "4 CPU need at least 2Gi of memory, not 1Gi"),
+        ('[postprocess]\ncpu = "8"\nmemory = "2048Mi"', "8 CPU need at least 4Gi"),
+        ("[preprocess]\nmin_instances = 3\nmax_instances = 2", "larger than max_instances"),
+    ],
+)
+@pytest.mark.promise("D17")
+def test_a_size_that_google_refuses_is_refused_before_anything_is_made(
+    tmp_path: Path, file: str, words: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        config(tmp_path, file)
+    assert words in (caught.value.details or "")
+    assert "Value error" not in (caught.value.details or "")
+
+
+@pytest.mark.parametrize(
+    "file", ['[preprocess]\ncpu = "4"\nmemory = "2Gi"', '[gpu_inference]\nmemory = "16384Mi"']
+)
+def test_the_smallest_size_that_google_takes_is_taken(tmp_path: Path, file: str) -> None:
+    assert config(tmp_path, file)

@@ -10,7 +10,7 @@ from gpupipe.cloud.quotas import CPU, L4, L4_ZONAL, MEMORY
 from gpupipe.core.config import Flags, load
 from gpupipe.core.errors import GpupipeError
 from gpupipe.core.names import Names
-from gpupipe.deploy.capacity import DEFAULT_MAX, max_instances
+from gpupipe.deploy.capacity import DEFAULT_MAX, max_instances, region_note
 from gpupipe.deploy.facts import Facts
 from gpupipe.deploy.spec import PipelineSpec
 from gpupipe.deploy.step import World
@@ -95,6 +95,38 @@ def test_what_the_user_set_and_fits_is_kept(world_of: WorldOf) -> None:
 
 
 def test_no_quota_at_all_is_refused_before_anything_is_made(world_of: WorldOf) -> None:
-    with pytest.raises(GpupipeError, match="does not fit the quota") as caught:
+    with pytest.raises(GpupipeError, match="Not one instance of 4 CPU and 16Gi fits") as caught:
         max_instances(world_of({L4: 0}), GPU)
     assert "request quota" in caught.value.resolution
+    assert "max_instances" not in caught.value.resolution
+
+
+@pytest.mark.parametrize(
+    ("limits", "amount", "link"),
+    [
+        ({L4: 1}, "allows 1 GPUs", "g.co/cloudrun/gpu-quota"),
+        ({CPU: 6_500}, "allows 6.5 CPU", "iam-admin/quotas?project=demo-project"),
+        ({MEMORY: 40 * GIB}, "allows 40Gi", "iam-admin/quotas?project=demo-project"),
+    ],
+)
+def test_a_limit_is_told_in_its_unit_with_the_place_to_ask_for_more(
+    world_of: WorldOf, limits: dict[str, int], amount: str, link: str
+) -> None:
+    with pytest.raises(GpupipeError) as caught:
+        max_instances(world_of(limits, "[gpu_inference]\nmax_instances = 9"), GPU)
+    assert amount in (caught.value.details or "")
+    assert link in caught.value.resolution
+
+
+@pytest.mark.parametrize(
+    ("region", "words"),
+    [
+        ("us-central1", None),
+        ("asia-south1", "by invitation"),
+        ("europe-moon9", "europe-moon9 is not among the regions"),
+    ],
+)
+@pytest.mark.promise("S9")
+def test_a_region_without_documented_gpus_is_told_and_tried(region: str, words: str | None) -> None:
+    note = region_note(region)
+    assert (note is None) if words is None else (words in (note or ""))

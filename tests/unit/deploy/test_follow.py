@@ -1,5 +1,6 @@
 """Files are followed to an outcome each, or to the deadline."""
 
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -23,7 +24,7 @@ def execution(name: str, state: str) -> Execution:
 def cloud(*executions: Execution) -> Cloud:
     """A cloud whose workflow has these executions and whose buckets are empty."""
     fake: Any = SimpleNamespace(
-        executions=SimpleNamespace(newest=lambda *_: list(executions)),
+        executions=SimpleNamespace(since=lambda *_: list(executions)),
         storage=SimpleNamespace(read=lambda *_: None),
         caller=SimpleNamespace(hurry=1.0),
     )
@@ -45,6 +46,18 @@ def test_at_the_deadline_it_is_said_what_still_runs_and_what_has_not_begun() -> 
     assert found["a"].reason == "no result after 5 s: execution id-of-a still runs"
     assert found["c"].reason == "no result after 5 s: no execution has started"
     assert found["c"].seconds == {"upload": 0.5}
+
+
+def test_executions_are_asked_for_from_the_oldest_file_on_that_waits() -> None:
+    early, late = (datetime(2026, 1, 2, hour, tzinfo=UTC) for hour in (8, 9))
+    asked: list[datetime] = []
+    where: Any = cloud(execution("a", "FAILED"))
+    where.executions.since = lambda _, moment: asked.append(moment) or [execution("a", "FAILED")]
+    files = [Sent(name, Object("in", name, 7, 1, made), 0.5)
+             for name, made in (("a", early), ("b", late))]  # fmt: skip
+    outcomes(where, *files)
+    assert early - timedelta(minutes=5) < asked[0] < early
+    assert late - timedelta(minutes=5) < asked[1] < late
 
 
 def test_without_a_record_a_failure_is_the_systems() -> None:

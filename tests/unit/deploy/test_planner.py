@@ -113,6 +113,15 @@ def test_only_wanted_fields_are_compared_and_shown_as_text() -> None:
 OURS, THEIRS = "serviceAccount:ours@p.iam.gserviceaccount.com", "user:them@example.com"
 
 
+def test_going_back_to_a_default_is_said() -> None:
+    wanted, seen = {"max": 10, "cpu": "4"}, {"max": 5, "cpu": "2"}
+    changes = differences(wanted, seen, defaults={"max"})
+    assert [str(change) for change in changes] == [
+        "max: 5 -> 10 (default, not set in gpupipe.toml)",
+        "cpu: 2 -> 4",
+    ]
+
+
 def test_bindings_of_others_are_not_judged() -> None:
     wanted = {("roles/a", OURS)}
     assert role_changes(wanted, {("roles/a", OURS), ("roles/b", THEIRS)}, {OURS}) == ()

@@ -57,7 +57,7 @@ def test_the_shape_for_programs() -> None:
         "name": "s",
         "verb": "update",
         "reason": "it differs: memory",
-        "changes": [{"field": "memory", "old": "1Gi", "new": "[bold]2Gi"}],
+        "changes": [{"field": "memory", "old": "1Gi", "new": "[bold]2Gi", "note": ""}],
     }
     assert [one["verb"] for one in actions] == ["update", "keep"]
     assert plan_json([KEEP])["writes"] is False

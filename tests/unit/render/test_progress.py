@@ -52,6 +52,21 @@ def test_without_a_terminal_lines_are_written_word_for_word_as_they_come() -> No
     assert out.getvalue().splitlines() == [text for _, text in EVENTS]
 
 
+def test_of_a_long_wait_a_line_is_written_now_and_then() -> None:
+    out = io.StringIO()
+    with progress(Console(file=out, width=200), [action()], FakeClock()) as report:
+        for tenths in range(0, 301, 5):
+            report(Waiting(action(), "the API to answer", tenths / 10, 300.0))
+        report(Waiting(action(), "the role", 0.0, 60.0))
+    assert [text.partition(" of ")[0] for text in out.getvalue().splitlines()] == [
+        "waiting for the API to answer, 0 s",
+        "waiting for the API to answer, 10 s",
+        "waiting for the API to answer, 20 s",
+        "waiting for the API to answer, 30 s",
+        "waiting for the role, 0 s",
+    ]
+
+
 def board(*actions: Action) -> tuple[Board, FakeClock]:
     clock = FakeClock()
     return Board(actions, clock), clock

@@ -6,8 +6,9 @@ from typing import ClassVar
 from gpupipe.cloud.api import Binding
 from gpupipe.cloud.errors import is_code
 from gpupipe.cloud.storage import Bucket
+from gpupipe.core.config import DEFAULT
 from gpupipe.core.errors import GpupipeError
-from gpupipe.deploy.action import Action, Change, Verb, differences
+from gpupipe.deploy.action import Action, Verb, differences
 from gpupipe.deploy.ownership import check_labels, not_ours
 from gpupipe.deploy.phase import Phase
 from gpupipe.deploy.spec import ACCOUNTS_OF_BUCKET
@@ -71,7 +72,11 @@ class DataBucket:
                 doc="reference/errors.md#region",
             )
         roles = role_changes(world.spec.bucket_roles(self.role), bindings, world.spec.members)
-        return decide(self, world, observed, _changes(wanted, found) + roles)
+        given = world.spec.config.sources.get("retention_days") != DEFAULT
+        changes = differences(
+            _owned(wanted), _owned(found), defaults=() if given else ("lifecycle",)
+        )
+        return decide(self, world, observed, changes + roles)
 
     def apply(self, world: World, action: Action) -> None:
         """Create or update it, then its bindings."""
@@ -99,10 +104,6 @@ class DataBucket:
         for found in storage.objects(name, versions=True):
             storage.remove(name, found.name, found.generation)
         storage.delete(name)
-
-
-def _changes(wanted: Bucket, found: Bucket) -> tuple[Change, ...]:
-    return differences(_owned(wanted), _owned(found))
 
 
 def _owned(bucket: Bucket) -> dict[str, object]:

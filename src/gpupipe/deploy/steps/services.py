@@ -6,9 +6,11 @@ from typing import ClassVar
 from gpupipe.cloud import run
 from gpupipe.cloud.api import Binding
 from gpupipe.cloud.errors import is_code
+from gpupipe.core.config import GpuServiceConfig
 from gpupipe.core.errors import GpupipeError
+from gpupipe.core.quantities import memory_bytes, milli_cpu
 from gpupipe.deploy.action import KNOWN_AFTER_BUILD, Action, Change, Verb, differences
-from gpupipe.deploy.capacity import max_instances
+from gpupipe.deploy.capacity import max_instances, region_note
 from gpupipe.deploy.ownership import check_labels
 from gpupipe.deploy.phase import Phase
 from gpupipe.deploy.spec import ROLES
@@ -16,6 +18,17 @@ from gpupipe.deploy.step import World, decide, role_changes
 
 Seen = tuple[run.Observed, frozenset[Binding]]
 _INVOKER = "roles/run.invoker"
+# Owned field -> its key in gpupipe.toml.
+_KEYS = {
+    "cpu": "cpu",
+    "memory": "memory",
+    "accelerator": "gpu",
+    "zonal redundancy": "zonal_redundancy",
+    "concurrency": "concurrency",
+    "timeout (s)": "timeout",
+    "min instances": "min_instances",
+    "max instances": "max_instances",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +62,10 @@ class RunService:
         """The service and its bindings; its URL becomes a fact."""
         limit, note = max_instances(world, self.service)
         world.facts.max_instances[self.service] = limit
-        if note:
-            world.facts.notes[self.key] = note
+        region = region_note(world.spec.names.region) if self._has_gpu(world) else None
+        notes = [one for one in (region, note) if one]
+        if notes:
+            world.facts.notes[self.key] = "\n".join(notes)
         found = world.cloud.run.get(world.spec.service_name(self.service))
         if found is None:
             return None
@@ -65,7 +80,9 @@ class RunService:
             return decide(self, world, None)
         found, bindings = observed
         wanted = self._wanted(world)
-        changes = differences(_owned(wanted), _owned(found.service))
+        size = world.spec.service_config(self.service)
+        unset = {field for field, key in _KEYS.items() if key not in size.model_fields_set}
+        changes = differences(_owned(wanted), _owned(found.service), defaults=unset)
         if not found.ready and not found.reconciling:
             changes += (Change("ready", "no", "yes"),)
         return decide(self, world, observed, changes + self._roles(world, bindings))
@@ -90,6 +107,9 @@ class RunService:
     def remove(self, world: World) -> None:
         """Delete it with all its revisions."""
         world.cloud.run.delete(world.spec.service_name(self.service))
+
+    def _has_gpu(self, world: World) -> bool:
+        return isinstance(world.spec.service_config(self.service), GpuServiceConfig)
 
     def _wanted(self, world: World) -> run.Service:
         image = world.facts.images.get(self.service, KNOWN_AFTER_BUILD)
@@ -116,8 +136,8 @@ def _owned(service: run.Service) -> dict[str, object]:
         "image": service.image,
         "account": service.account,
         "environment": dict(service.environment),
-        "cpu": run.milli_cpu(service.cpu),
-        "memory": run.memory_bytes(service.memory),
+        "cpu": milli_cpu(service.cpu),
+        "memory": memory_bytes(service.memory),
         "accelerator": service.accelerator,
         "zonal redundancy": service.zonal_redundancy,
         "cpu idle": service.cpu_idle,
