@@ -126,7 +126,6 @@ def test_a_limit_is_told_in_its_unit_with_the_place_to_ask_for_more(
         ("europe-moon9", "europe-moon9 is not among the regions"),
     ],
 )
-@pytest.mark.promise("S9")
 def test_a_region_without_documented_gpus_is_told_and_tried(region: str, words: str | None) -> None:
     note = region_note(region)
     assert (note is None) if words is None else (words in (note or ""))
