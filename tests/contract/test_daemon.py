@@ -329,6 +329,9 @@ def test_asking_costs_no_heavy_import() -> None:
     assert done.stdout.strip() == "[]"
 
 
+GET = "run.services.get"
+
+
 class TestControl:
     """The control surface over the wire."""
 
@@ -347,11 +350,18 @@ class TestControl:
         [
             None,
             {},
-            {"method": "m"},
-            {"method": "m", "code": "NOT_A_CODE"},
-            {"method": "m", "code": "UNAVAILABLE", "times": 0},
-            {"method": "m", "code": "UNAVAILABLE", "when": "during"},
-            {"method": "m", "code": "UNAVAILABLE", "unknown": 1},
+            {"method": GET},
+            {"method": GET, "code": "NOT_A_CODE"},
+            {"method": GET, "code": "UNAVAILABLE", "times": 0},
+            {"method": GET, "code": "UNAVAILABLE", "kind": "during"},
+            {"method": GET, "code": "UNAVAILABLE", "unknown": 1},
+            {"method": GET, "kind": "stall"},
+            {"method": GET, "kind": "reset", "code": "UNAVAILABLE"},
+            {"method": GET, "kind": "slow", "seconds": 1},
+            {"method": "run.services.got", "code": "UNAVAILABLE"},
+            [{"method": GET, "code": "UNAVAILABLE"}, {"method": "m", "code": "UNAVAILABLE"}],
+            {"kind": "propagation", "seconds": -1},
+            {"kind": "agent", "api": "nothing.googleapis.com", "project": "gpupipe-local"},
         ],
     )
     def test_bad_faults_are_refused(self, home_info: DaemonInfo, body: object) -> None:
@@ -362,11 +372,11 @@ class TestControl:
 
     def test_faults_are_put_in_and_cleared(self, home_info: DaemonInfo) -> None:
         given = [
-            {"method": "a", "code": "ABORTED"},
-            {"method": "b", "code": "INTERNAL", "times": 3},
+            {"method": "run.services.get", "code": "ABORTED"},
+            {"method": "storage.objects.insert", "code": "INTERNAL", "times": 3},
         ]
         found = daemon.call(home_info, "POST", "/control/faults", given)["faults"]
-        assert [(f["method"], f["left"]) for f in found] == [("a", 1), ("b", 3)]
+        assert [f["left"] for f in found] == [1, 3]
         assert daemon.call(home_info, "DELETE", "/control/faults") == {"faults": []}
 
     def test_requests_are_paged_by_sequence(self, home_info: DaemonInfo) -> None:

@@ -224,19 +224,19 @@ def test_a_disabled_api_says_so(cloud: RunningCloud) -> None:
     assert error.reason == "SERVICE_DISABLED"
 
 
-@pytest.mark.parametrize(("when", "made"), [("before", 0), ("after", 1)])
+@pytest.mark.parametrize(("kind", "made"), [("error", 0), ("lost", 1)])
 def test_injected_faults_are_consumed_and_accounted_for(
-    cloud: RunningCloud, bench: list[Bench], when: str, made: int
+    cloud: RunningCloud, bench: list[Bench], kind: str, made: int
 ) -> None:
     bench[0].go_on.set()
-    cloud.inject("run.services.create", "UNAVAILABLE", when=when)
+    cloud.inject("run.services.create", "UNAVAILABLE", kind=kind)
     with pytest.raises(exceptions.ServiceUnavailable):
         create(cloud)
     listed = operations(cloud).ListOperations(operations_pb2.ListOperationsRequest(name=PARENT))
     assert len(listed.operations) == made
     with cloud.http_client() as http:
         (fault,) = http.get("/control/faults").json()["faults"]
-    assert (fault["consumed"], fault["left"], fault["when"]) == (1, 0, when)
+    assert (fault["consumed"], fault["left"], fault["kind"]) == (1, 0, kind)
     create(cloud, "two")
 
 

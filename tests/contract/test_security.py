@@ -128,6 +128,10 @@ def test_a_service_account_may_not_use_the_control_surface(module_cloud: Running
             ("POST", "reset"),
             ("POST", "faults"),
             ("POST", "quota"),
+            ("GET", "quotas"),
+            ("POST", "permissions"),
+            ("POST", "latency"),
+            ("POST", "clock"),
         ):
             answer = client.request(verb, f"/control/{path}")
             assert answer.status_code == 403, path

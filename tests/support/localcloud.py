@@ -129,14 +129,22 @@ class RunningCloud:
         rows: list[dict[str, Any]] = answer.raise_for_status().json()["requests"]
         return rows
 
-    def inject(self, method: str, code: str, times: int = 1, when: str = "before") -> None:
-        """Make the next calls of a method fail, over the control surface."""
+    def inject(self, method: str, code: str, times: int = 1, kind: str = "error") -> None:
+        """Make the next calls of a method fail ("error": before the work, "lost": after it)."""
+        self.control(
+            "POST", "faults", {"kind": kind, "method": method, "code": code, "times": times}
+        )
+
+    def control(self, verb: str, name: str, body: Any = None) -> Any:
+        """One call of the control surface; an error status raises."""
         with httpx.Client(trust_env=False) as client:
-            client.post(
-                f"{self.http}/control/faults",
-                json={"method": method, "code": code, "times": times, "when": when},
+            answer = client.request(
+                verb,
+                f"{self.http}/control/{name}",
+                json=body,
                 headers={"authorization": f"Bearer {self.token}"},
-            ).raise_for_status()
+            )
+        return answer.raise_for_status().json()
 
     def stop(self) -> None:
         """Close the clients and stop the cloud."""

@@ -1,7 +1,7 @@
-"""What `gpupipe local` does: the daemon's life, its addresses, its logs."""
+"""What `gpupipe local` does: the daemon's life and its addresses."""
 
 import sys
-from typing import Any
+from collections.abc import Mapping
 
 from gpupipe.commands._question import ask
 from gpupipe.context import local_home
@@ -11,13 +11,10 @@ from gpupipe.localcloud.daemon_state import DaemonInfo
 from gpupipe.render.json_output import print_json
 from gpupipe.render.output import Output
 
-_PAGE = 1000
-_LOG_LINES = 200
-
 
 def run_start(output: Output) -> int:
     """Start it, unless it runs."""
-    return _say(output, _running(), "The local cloud runs")
+    return _say(output, running(), "The local cloud runs")
 
 
 def run_status(output: Output) -> int:
@@ -29,7 +26,8 @@ def run_status(output: Output) -> int:
         else:
             print("The local cloud does not run. Start it with: gpupipe local start")
         return Exit.DONE
-    return _say(output, info, "The local cloud runs")
+    unusual = daemon.call(info, "GET", "/control/status")["unusual"]
+    return _say(output, info, "The local cloud runs", unusual)
 
 
 def run_stop(output: Output) -> int:
@@ -47,7 +45,7 @@ def run_reset(output: Output, *, yes: bool) -> int:
     if not yes and not ask("Forget every project, bucket and object of the local cloud?"):
         print("Nothing was forgotten.", file=sys.stderr)
         return Exit.DONE
-    info = _running()
+    info = running()
     daemon.call(info, "POST", "/control/reset")
     if output is Output.JSON:
         print_json({"schema": "gpupipe.local/1", "reset": True})
@@ -58,7 +56,7 @@ def run_reset(output: Output, *, yes: bool) -> int:
 
 def run_env(output: Output) -> int:
     """What any Google client needs to use this cloud; never the value of a token."""
-    info = _running()
+    info = running()
     if output is Output.JSON:
         print_json(
             {
@@ -84,56 +82,17 @@ def run_env(output: Output) -> int:
     return Exit.DONE
 
 
-def run_logs(output: Output, *, requests: bool, since: int) -> int:
-    """The daemon's own lines, or the API calls that it got."""
-    if requests:
-        return _requests(output, since)
-    log = local_home() / "daemon.log"
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
-    if output is Output.JSON:
-        print_json({"schema": "gpupipe.local-logs/1", "lines": lines[-_LOG_LINES:]})
-    else:
-        print("\n".join(lines[-_LOG_LINES:]))
-    return Exit.DONE
-
-
-def _requests(output: Output, since: int) -> int:
-    rows = _all_requests(_running(), since)
-    if output is Output.JSON:
-        print_json({"schema": "gpupipe.local-requests/1", "requests": rows})
-        return Exit.DONE
-    for row in rows:
-        mark = "w" if row["writes"] else " "
-        print(
-            f"{row['sequence']:>6} {mark} {row['code']:18} {row['ms']:8.1f} ms  {row['caller']:40} "
-            f"{row['method']} {row['resource']}"
-        )
-    return Exit.DONE
-
-
-def _all_requests(info: DaemonInfo, since: int) -> list[dict[str, Any]]:
-    """Every call after a sequence number but those of the control surface itself."""
-    rows: list[dict[str, Any]] = []
-    while True:
-        page = daemon.call(info, "GET", f"/control/requests?since={since}")["requests"]
-        rows += [
-            {"sequence": row.pop("seq"), **row}
-            for row in map(dict, page)
-            if not row["method"].startswith("control.")
-        ]
-        if len(page) < _PAGE:
-            return rows
-        since = page[-1]["seq"]
-
-
-def _running() -> DaemonInfo:
+def running() -> DaemonInfo:
+    """The local cloud, started when it does not run; what had to be done is told on stderr."""
     info = daemon.ensure_running(local_home())
     if info.notice:
         print(info.notice, file=sys.stderr)
     return info
 
 
-def _say(output: Output, info: DaemonInfo, words: str) -> int:
+def _say(
+    output: Output, info: DaemonInfo, words: str, unusual: Mapping[str, float] | None = None
+) -> int:
     if output is Output.JSON:
         print_json(
             {
@@ -146,11 +105,15 @@ def _say(output: Output, info: DaemonInfo, words: str) -> int:
                 "project": info.project,
                 "region": info.region,
                 "home": str(local_home()),
+                **({} if unusual is None else {"unusual": unusual}),
             }
         )
     else:
         print(f"{words}: process {info.pid}, {info.http} and gRPC {info.grpc}.")
         print(f"  Its state is in {local_home()}; logs: gpupipe local logs")
+        if unusual:
+            settings = ", ".join(f"{name} {value:g}" for name, value in unusual.items())
+            print(f"  It does not behave as usual: {settings}")
     return Exit.DONE
 
 

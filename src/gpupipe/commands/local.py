@@ -1,9 +1,10 @@
-"""`gpupipe local`: start, stop, look into and reset the local cloud."""
+"""`gpupipe local`: start, stop, look into and reset the local cloud; `local_control` has the rest."""
 
 from typing import Annotated
 
 import typer
 
+from gpupipe.commands import local_control
 from gpupipe.commands._options import OutputAs
 from gpupipe.render.output import Output
 
@@ -91,19 +92,26 @@ def logs(
     requests: Annotated[
         bool, typer.Option("--requests", help="The API calls instead of the daemon's own lines.")
     ] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
+    ] = False,
     since: Annotated[
-        int, typer.Option("--since", metavar="SEQUENCE", help="Only calls after this one.")
-    ] = 0,
+        str,
+        typer.Option(
+            "--since", metavar="NUMBER|TIME", help="Only calls after this one, or of the last 5m."
+        ),
+    ] = "0",
     output: OutputAs = Output.TEXT,
 ) -> int:
-    """Show what the daemon says, or which API calls it got.
+    """What the daemon says, or which API calls it got. Example: gpupipe local logs --requests -f
 
-    Examples:
-
-    \b
-      gpupipe local logs
-      gpupipe local logs --requests --since 100
+    With --follow, --output json writes one document a line.
     """
-    from gpupipe.commands._local import run_logs
+    from gpupipe.commands._local_logs import show_lines, show_requests
 
-    return run_logs(output, requests=requests, since=since)
+    if requests:
+        return show_requests(output, since, follow=follow)
+    return show_lines(output, follow=follow)
+
+
+local_control.mount(app)

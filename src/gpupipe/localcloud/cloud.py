@@ -16,7 +16,6 @@ from gpupipe.localcloud.kernel.kernel import Kernel, build_kernel
 from gpupipe.localcloud.kernel.projects import Project
 from gpupipe.localcloud.registry import SERVICES, Factory
 from gpupipe.localcloud.settings import Settings
-from gpupipe.localcloud.transport.faults import Faults
 from gpupipe.localcloud.transport.grpc import GrpcListener
 from gpupipe.localcloud.transport.http import HttpListener
 from gpupipe.localcloud.transport.oauth import OAuth
@@ -120,16 +119,19 @@ class LocalCloud:
         kernel = self._kernel = build_kernel(self._settings, self._clock)
         stack.callback(kernel.log_database.close)
         stack.callback(kernel.database.close)
+        stack.callback(kernel.timers.stop)
         http = HttpListener(self._ports.http)
         stack.callback(http.stop)
         self._http_address = kernel.http = kernel.identity.issuer = http.address
         kernel.loop = http.loop
-        pipeline = self._pipeline = Pipeline(kernel, RequestLog(kernel.log_database), Faults())
+        pipeline = self._pipeline = Pipeline(kernel, RequestLog(kernel.log_database))
         kernel.projects.ensure(self._settings.project)
         self._surfaces = self._build(kernel, pipeline)
+        kernel.faults.know(point for one in self._surfaces for point in one.fault_points())
         http.start(
             (route for one in self._surfaces for route in one.routes()),
             kernel.identity.authenticate,
+            pipeline.no_route,
         )
         stack.callback(kernel.logs.stop)
         for surface in self._surfaces:
@@ -142,12 +144,14 @@ class LocalCloud:
         stack.callback(grpc.stop)
         self._grpc_address = f"127.0.0.1:{grpc.port}"
         grpc.start()
+        # Last in, first out: calls that are held up would keep the listeners from ending.
+        stack.callback(pipeline.faults.release)
 
     def _build(self, kernel: Kernel, pipeline: Pipeline) -> tuple[Surface, ...]:
         oauth = OAuth(kernel)
         oauth.write_credentials()
-        control = Control(kernel, pipeline, on_stop=self._on_stop, on_reset=self.reset)
         services = tuple(factory(kernel, pipeline) for factory in self._factories)
+        control = Control(kernel, pipeline, on_stop=self._on_stop, on_reset=self.reset)
         return (control, oauth, OperationsSurface(kernel), *services)
 
 

@@ -1,53 +1,39 @@
-"""The control surface: status, requests, faults, quotas, reset and stop. Operator token only.
+"""The control surface: how a person looks into the local cloud and disturbs it. Operator token only.
 
-It is no Google API. Every call is logged like the others, as "control.NAME".
+It is no Google API. Calls are logged like the others, as "control.NAME", but for reading the log.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from gpupipe import __version__
-from gpupipe.localcloud.errors import Code, ServiceError, invalid_argument
+from gpupipe.localcloud.control_input import (
+    FAULTS,
+    AdvanceIn,
+    AgentIn,
+    CallFaultIn,
+    DenialIn,
+    LatencyIn,
+    PropagationIn,
+    QuotaIn,
+    parsed,
+)
+from gpupipe.localcloud.errors import Code, ServiceError, invalid_argument, not_found
+from gpupipe.localcloud.kernel import latency
+from gpupipe.localcloud.kernel.denials import Denial, check_name
 from gpupipe.localcloud.kernel.kernel import Kernel
-from gpupipe.localcloud.transport.faults import Fault, When
 from gpupipe.localcloud.transport.pipeline import Pipeline
 from gpupipe.localcloud.transport.rpc import BaseSurface
 
 Json = dict[str, Any]
-T = TypeVar("T")
 _MAX_BODY = 1 << 20
-
-
-class FaultIn(BaseModel):
-    """A fault as the caller sends it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    method: str = Field(min_length=1)
-    code: str
-    times: int = Field(default=1, ge=1, le=1_000_000)
-    when: When = When.BEFORE
-    message: str = ""
-    retry_after_s: float | None = Field(default=None, ge=0)
-
-
-class QuotaIn(BaseModel):
-    """A quota's new limit as the caller sends it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    project: str
-    service: str
-    quota_id: str
-    region: str
-    value: int = Field(ge=0)
 
 
 class Control(BaseSurface):
@@ -65,17 +51,27 @@ class Control(BaseSurface):
         self._pipeline = pipeline
         self._on_stop = on_stop
         self._on_reset = on_reset
+        self._agents: list[tuple[str, str]] = []
 
     def routes(self) -> Iterable[BaseRoute]:
         """Everything under /control."""
         yield self._route("GET", "status", self._status)
-        yield self._route("GET", "requests", self._requests)
+        # Who follows the log must not fill it.
+        yield self._route("GET", "requests", self._requests, logged=False)
         yield self._route("POST", "stop", self._stop, writes=True)
         yield self._route("POST", "reset", self._reset, writes=True)
         yield self._route("GET", "faults", self._faults)
         yield self._route("POST", "faults", self._inject, writes=True)
         yield self._route("DELETE", "faults", self._clear_faults, writes=True)
+        yield self._route("GET", "quotas", self._quotas)
         yield self._route("POST", "quota", self._quota, writes=True)
+        yield self._route("GET", "permissions", self._permissions)
+        yield self._route("POST", "permissions", self._revoke, writes=True)
+        yield self._route("DELETE", "permissions", self._restore, writes=True)
+        yield self._route("GET", "latency", self._latency)
+        yield self._route("POST", "latency", self._set_latency, writes=True)
+        yield self._route("GET", "clock", self._clock)
+        yield self._route("POST", "clock", self._advance, writes=True)
 
     def _route(
         self,
@@ -84,10 +80,13 @@ class Control(BaseSurface):
         answer: Callable[[Request, bytes], Json],
         *,
         writes: bool = False,
+        logged: bool = True,
     ) -> Route:
         def guarded(request: Request, body: bytes) -> Json:
             method = f"control.{name}"
-            with self._pipeline.guard(request.headers, method=method, writes=writes) as call:
+            with self._pipeline.guard(
+                request.headers, method=method, writes=writes, logged=logged
+            ) as call:
                 if not call.caller.is_operator:
                     raise ServiceError(
                         Code.PERMISSION_DENIED, "Only the operator may use the control surface."
@@ -109,7 +108,20 @@ class Control(BaseSurface):
             "region": settings.region,
             "projects": [project.id for project in self._kernel.projects.all()],
             "requests": self._pipeline.log.latest(),
+            "unusual": self._unusual(),
         }
+
+    def _unusual(self) -> Json:
+        """What makes this cloud behave otherwise than a fresh one does; empty when nothing does."""
+        kernel = self._kernel
+        found = {
+            "faults": sum(fault.left > 0 for fault in kernel.faults.account()),
+            "propagation_s": kernel.behaviour.propagation_s,
+            "latency_factor": kernel.behaviour.latency_factor,
+            "revoked_permissions": len(kernel.denials.all()),
+            "clock_ahead_s": kernel.clock.ahead_s,
+        }
+        return {name: value for name, value in found.items() if value}
 
     def _requests(self, request: Request, _: bytes) -> Json:
         since = request.query_params.get("since", "0")
@@ -127,31 +139,115 @@ class Control(BaseSurface):
         return {"reset": True}
 
     def _faults(self, _: Request, __: bytes) -> Json:
-        faults = self._pipeline.faults.account()
-        return {
-            "faults": [
-                {**asdict(fault), "code": fault.code.name, "consumed": fault.consumed}
-                for fault in faults
-            ]
-        }
+        kernel = self._kernel
+        faults: list[Json] = [
+            {
+                **asdict(fault),
+                "code": None if fault.code is None else fault.code.name,
+                "consumed": fault.consumed,
+            }
+            for fault in kernel.faults.account()
+        ]
+        if kernel.behaviour.propagation_s:
+            faults.append({"kind": "propagation", "seconds": kernel.behaviour.propagation_s})
+        for api, project in self._agents:
+            left = int(self._is_missing(api, project))
+            given = {"kind": "agent", "api": api, "project": project}
+            faults.append({**given, "times": 1, "consumed": 1 - left, "left": left})
+        return {"faults": faults}
 
     def _inject(self, request: Request, body: bytes) -> Json:
-        given = _parsed(TypeAdapter(FaultIn | list[FaultIn]), body)
-        faults = [_fault(one) for one in (given if isinstance(given, list) else [given])]
-        for fault in faults:
-            self._pipeline.faults.inject(fault)
+        given = parsed(FAULTS, body)
+        wanted = given if isinstance(given, list) else [given]
+        for one in wanted:
+            self._check_fault(one)
+        for one in wanted:
+            self._put_in(one)
         return self._faults(request, body)
+
+    def _check_fault(self, given: CallFaultIn | PropagationIn | AgentIn) -> None:
+        if isinstance(given, CallFaultIn):
+            self._kernel.faults.check(given.fault())
+        elif isinstance(given, AgentIn):
+            self._kernel.agents.agent_email(given.api, given.project)
+
+    def _put_in(self, given: CallFaultIn | PropagationIn | AgentIn) -> None:
+        if isinstance(given, CallFaultIn):
+            self._kernel.faults.inject(given.fault())
+        elif isinstance(given, PropagationIn):
+            self._kernel.behaviour.propagation_s = given.seconds
+        else:
+            self._kernel.agents.remove(given.api, given.project)
+            self._agents.append((given.api, given.project))
+
+    def _is_missing(self, api: str, project: str) -> bool:
+        # An agent of a project that was forgotten since is nobody's.
+        known = self._kernel.projects.get(project) is not None
+        agents = self._kernel.agents
+        return known and not agents.exists(agents.agent_email(api, project))
 
     def _clear_faults(self, request: Request, body: bytes) -> Json:
-        self._pipeline.faults.clear()
+        self._kernel.faults.clear()
+        self._pipeline.faults.release()
+        self._kernel.behaviour.propagation_s = 0
+        for api, project in self._agents:
+            if self._is_missing(api, project):
+                self._kernel.agents.create(api, project)
+        self._agents.clear()
         return self._faults(request, body)
 
+    def _quotas(self, request: Request, _: bytes) -> Json:
+        project = request.query_params.get("project") or self._kernel.settings.project
+        return {
+            "project": project,
+            "quotas": [asdict(one) for one in self._kernel.quotas.all(project)],
+        }
+
     def _quota(self, _: Request, body: bytes) -> Json:
-        quota = _parsed(TypeAdapter(QuotaIn), body)
+        quota = parsed(TypeAdapter(QuotaIn), body)
         self._kernel.quotas.set(
             quota.project, quota.service, quota.quota_id, quota.region, quota.value
         )
         return quota.model_dump()
+
+    def _permissions(self, _: Request, __: bytes) -> Json:
+        return {"revoked": [asdict(denial) for denial in self._kernel.denials.all()]}
+
+    def _revoke(self, request: Request, body: bytes) -> Json:
+        given = parsed(TypeAdapter(DenialIn), body)
+        check_name(given.name)
+        self._kernel.denials.revoke(Denial(given.project, given.name))
+        return self._permissions(request, body)
+
+    def _restore(self, request: Request, body: bytes) -> Json:
+        given = parsed(TypeAdapter(DenialIn), body)
+        if not self._kernel.denials.restore(Denial(given.project, given.name)):
+            where = f"in {given.project}" if given.project else "for all projects"
+            raise not_found(f"{given.name} is not revoked {where}.")
+        return self._permissions(request, body)
+
+    def _latency(self, _: Request, __: bytes) -> Json:
+        return {
+            "factor": self._kernel.behaviour.latency_factor,
+            "typical_s": {
+                "reads": latency.READ_S,
+                "writes": latency.WRITE_S,
+                "operations": dict(latency.OPERATIONS_S),
+                "other_operations": latency.OTHER_OPERATION_S,
+            },
+        }
+
+    def _set_latency(self, request: Request, body: bytes) -> Json:
+        self._kernel.behaviour.latency_factor = parsed(TypeAdapter(LatencyIn), body).factor
+        return self._latency(request, body)
+
+    def _clock(self, _: Request, __: bytes) -> Json:
+        clock = self._kernel.clock
+        return {"now": clock.now().isoformat(), "ahead_s": clock.ahead_s}
+
+    def _advance(self, request: Request, body: bytes) -> Json:
+        self._kernel.clock.advance(parsed(TypeAdapter(AdvanceIn), body).seconds)
+        return self._clock(request, body)
 
 
 async def _body(request: Request) -> bytes:
@@ -161,27 +257,3 @@ async def _body(request: Request) -> bytes:
         if len(body) > _MAX_BODY:
             raise invalid_argument("The body is larger than 1 MiB.")
     return bytes(body)
-
-
-def _parsed(adapter: TypeAdapter[T], body: bytes) -> T:
-    try:
-        return adapter.validate_json(body)
-    except ValidationError as error:
-        reasons = "; ".join(
-            f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
-            for item in error.errors(include_url=False)
-        )
-        raise invalid_argument(f"The body is not valid: {reasons}.") from error
-
-
-def _fault(given: FaultIn) -> Fault:
-    if given.code not in Code.__members__:
-        raise invalid_argument(f"{given.code!r} is not a canonical code.", "code")
-    return Fault(
-        given.method,
-        Code[given.code],
-        given.times,
-        given.when,
-        given.message,
-        given.retry_after_s,
-    )

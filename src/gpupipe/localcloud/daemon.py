@@ -15,12 +15,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import replace
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from gpupipe import __version__
 from gpupipe.core.clock import Clock, SystemClock
-from gpupipe.core.errors import GpupipeError
+from gpupipe.core.errors import Exit, GpupipeError
 from gpupipe.core.process import process_start
 from gpupipe.localcloud.daemon_state import (
     DaemonInfo,
@@ -108,9 +109,9 @@ def call(info: DaemonInfo, method: str, path: str, body: Any = None) -> Any:
     try:
         with opener.open(request, timeout=_ANSWER_S) as answer:
             return json.load(answer)
+    except urllib.error.HTTPError as error:
+        raise _refused(info, error) from error
     except (OSError, ValueError) as error:
-        if isinstance(error, urllib.error.HTTPError):
-            error.close()
         raise GpupipeError(
             f"The local cloud did not answer {method} {path}.",
             resource=info.http,
@@ -118,6 +119,24 @@ def call(info: DaemonInfo, method: str, path: str, body: Any = None) -> Any:
             resolution="Run `gpupipe local stop`, then the command again.",
             doc=_DOC,
         ) from error
+
+
+def _refused(info: DaemonInfo, error: urllib.error.HTTPError) -> GpupipeError:
+    """The refusal in the daemon's own words."""
+    with error:
+        try:
+            refusal = json.load(error)["error"]
+            words = str(refusal["message"])
+        except (OSError, ValueError, LookupError, TypeError):
+            words = "The local cloud refused the call."
+    return GpupipeError(
+        words,
+        resource=info.http,
+        details=f"HTTP {error.code}",
+        resolution="See `gpupipe local --help` for what can be asked of it.",
+        doc=_DOC,
+        exit=Exit.USAGE if error.code == HTTPStatus.BAD_REQUEST else Exit.FAILED,
+    )
 
 
 def _current(home: Path) -> DaemonInfo | None:

@@ -74,6 +74,19 @@ class ServiceAgents:
                 self._policies.grant(name, role, f"serviceAccount:{email}")
         return email
 
+    def remove(self, api: str, project: str) -> None:
+        """Take the agent away, with its roles on the project, until it is created again."""
+        email = self.agent_email(api, project)
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM agents WHERE email=?", (email,))
+            self._leave(self._project(project).name, f"serviceAccount:{email}")
+
+    def _leave(self, resource: str, member: str) -> None:
+        policy = self._policies.get(resource)
+        for binding in policy.bindings:
+            binding.members[:] = [one for one in binding.members if one != member]
+        self._policies.set(resource, policy, known_member=lambda _: True)
+
     def _project(self, project: str) -> Project:
         found = self._projects.get(project)
         if found is None:

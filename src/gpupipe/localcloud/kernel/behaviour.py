@@ -10,6 +10,7 @@ from gpupipe.localcloud.store.database import Database
 TABLE = "behaviour"
 _SCHEMA = "CREATE TABLE IF NOT EXISTS behaviour (name TEXT PRIMARY KEY, value REAL NOT NULL)"
 _LONGEST_S = 365 * 24 * 3600.0
+_FARTHEST_S = 100 * _LONGEST_S
 _LARGEST_FACTOR = 1_000.0
 
 
@@ -19,6 +20,9 @@ class Behaviour:
     def __init__(self, database: Database) -> None:
         self._database = database
         database.define(_SCHEMA)
+        rows = database.read().execute("SELECT name, value FROM behaviour")
+        # Asked on every call, so not of the database each time; nobody else writes the table.
+        self._values = {str(row["name"]): float(row["value"]) for row in rows}
 
     @property
     def propagation_s(self) -> float:
@@ -31,17 +35,24 @@ class Behaviour:
 
     @property
     def latency_factor(self) -> float:
-        """Multiplies the typical durations of `kernel.latency`; 0: nothing takes longer than it does."""
+        """Multiplies the typical durations of `kernel.latency`; 0 adds nothing."""
         return self._value("latency_factor")
 
     @latency_factor.setter
     def latency_factor(self, factor: float) -> None:
         self._set("latency_factor", factor, _LARGEST_FACTOR)
 
+    @property
+    def clock_ahead_s(self) -> float:
+        """How far the clock was moved ahead by hand (`kernel.clock` does that)."""
+        return self._value("clock_ahead_s")
+
+    @clock_ahead_s.setter
+    def clock_ahead_s(self, seconds: float) -> None:
+        self._set("clock_ahead_s", seconds, _FARTHEST_S)
+
     def _value(self, name: str) -> float:
-        row = self._database.read().execute("SELECT value FROM behaviour WHERE name=?", (name,))
-        found = row.fetchone()
-        return 0.0 if found is None else float(found["value"])
+        return self._values.get(name, 0.0)
 
     def _set(self, name: str, value: float, largest: float) -> None:
         # also refuses "not a number", which compares with nothing
@@ -49,3 +60,4 @@ class Behaviour:
             raise invalid_argument(f"{name} must be from 0 to {largest:g}.", name)
         with self._database.transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO behaviour VALUES (?, ?)", (name, value))
+        self._values[name] = value

@@ -4,9 +4,11 @@ For trying out what a person with fewer rights would see. An entry is a permissi
 ("run.services.create") or a role, which stands for each permission that it grants.
 """
 
+import difflib
 from dataclasses import dataclass
 
-from gpupipe.localcloud.kernel.roles import grants
+from gpupipe.localcloud.errors import invalid_argument
+from gpupipe.localcloud.kernel.roles import ROLES, grants
 from gpupipe.localcloud.store.database import Database
 
 _SCHEMA = """CREATE TABLE IF NOT EXISTS denials (
@@ -20,6 +22,15 @@ class Denial:
 
     project: str
     name: str
+
+
+def check_name(name: str) -> None:
+    """INVALID_ARGUMENT for what is neither a role nor a permission of one, with what is close."""
+    known = {one for permissions in ROLES.values() for one in permissions} | set(ROLES)
+    if name not in known - {"*"}:
+        near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
+        hint = f" Close to it: {', '.join(near)}." if near else ""
+        raise invalid_argument(f"{name} is no role or permission that is emulated.{hint}", "name")
 
 
 class Denials:

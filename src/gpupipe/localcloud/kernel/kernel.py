@@ -10,16 +10,20 @@ from gpupipe.localcloud.kernel.authorization import Authorizer
 from gpupipe.localcloud.kernel.behaviour import Behaviour
 from gpupipe.localcloud.kernel.billing import Billing
 from gpupipe.localcloud.kernel.caller import OPERATOR
+from gpupipe.localcloud.kernel.clock import MovableClock
 from gpupipe.localcloud.kernel.delays import Delays
 from gpupipe.localcloud.kernel.denials import Denials
 from gpupipe.localcloud.kernel.events import Events
+from gpupipe.localcloud.kernel.faults import Faults
 from gpupipe.localcloud.kernel.identity import Identity
 from gpupipe.localcloud.kernel.logs import Logs
 from gpupipe.localcloud.kernel.operations import Operations
+from gpupipe.localcloud.kernel.pace import Pace
 from gpupipe.localcloud.kernel.policies import Policies
 from gpupipe.localcloud.kernel.projects import Project, Projects
 from gpupipe.localcloud.kernel.quotas import Quotas
 from gpupipe.localcloud.kernel.registry_images import Images
+from gpupipe.localcloud.kernel.timers import Timers
 from gpupipe.localcloud.kernel.topics import Topics
 from gpupipe.localcloud.kernel.workflow_runs import WorkflowRuns
 from gpupipe.localcloud.settings import Settings
@@ -48,7 +52,10 @@ class Kernel:
     """
 
     settings: Settings
-    clock: Clock
+    clock: MovableClock
+    timers: Timers
+    faults: Faults
+    pace: Pace
     database: Database
     log_database: Database
     behaviour: Behaviour
@@ -72,7 +79,7 @@ class Kernel:
     loop: Callable[[], asyncio.AbstractEventLoop] = _no_loop
 
 
-def build_kernel(settings: Settings, clock: Clock) -> Kernel:
+def build_kernel(settings: Settings, base_clock: Clock) -> Kernel:
     """The kernel over the files in `settings.home`, which are made when they are missing."""
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.home.chmod(0o700)
@@ -80,8 +87,9 @@ def build_kernel(settings: Settings, clock: Clock) -> Kernel:
         folder.mkdir(mode=0o700, exist_ok=True)
     database = Database(settings.database)
     log_database = Database(settings.logs, durable=False)
-    behaviour = Behaviour(database)
-    delays = Delays(database, clock, behaviour)
+    behaviour, faults = Behaviour(database), Faults()
+    clock, pace = MovableClock(base_clock, behaviour), Pace(behaviour, faults)
+    timers, delays = Timers(clock), Delays(database, clock, behaviour)
     projects, policies = Projects(database, clock, delays), Policies(database, delays)
     agents = ServiceAgents(database, projects, policies)
 
@@ -96,6 +104,9 @@ def build_kernel(settings: Settings, clock: Clock) -> Kernel:
     return Kernel(
         settings=settings,
         clock=clock,
+        timers=timers,
+        faults=faults,
+        pace=pace,
         database=database,
         log_database=log_database,
         behaviour=behaviour,
@@ -108,7 +119,7 @@ def build_kernel(settings: Settings, clock: Clock) -> Kernel:
         authorizer=Authorizer(policies, projects, denials),
         agents=agents,
         identity=Identity(settings, database, clock, policies, agents, delays),
-        operations=Operations(database, clock),
+        operations=Operations(database, clock, timers, pace),
         events=Events(database),
         logs=Logs(log_database, clock),
         images=Images(database, clock, settings.images),

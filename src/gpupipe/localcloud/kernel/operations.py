@@ -1,5 +1,8 @@
 """google.longrunning operations of all APIs: kept in the database, worked on in threads.
 
+How long one takes at least, and whether it fails by injected fault, is asked of `Pace`; one whose
+time has not come waits in the timers and holds no thread.
+
 Names are the APIs' own ("projects/P/locations/L/operations/ID", "operations/..."), so they must be
 unique over all APIs. An operation that was running when the process ended is continued by the
 resumer that its service registered, else it ends as ABORTED.
@@ -14,10 +17,12 @@ from google.longrunning.operations_pb2 import Operation
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
-from gpupipe.core.clock import Clock
 from gpupipe.localcloud.errors import Code, ServiceError, failed_precondition, not_found
+from gpupipe.localcloud.kernel.clock import MovableClock
 from gpupipe.localcloud.kernel.failures import internal, log_failure
+from gpupipe.localcloud.kernel.pace import Pace
 from gpupipe.localcloud.kernel.status import status_of
+from gpupipe.localcloud.kernel.timers import Timer, Timers
 from gpupipe.localcloud.store.database import Database
 from gpupipe.localcloud.store.paging import after_token, page_token
 
@@ -44,6 +49,8 @@ class Progress:
 
     def __init__(self, name: str, publish: Callable[[str, Message], None]) -> None:
         self.name = name
+        self.begins: Timer | None = None
+        """What it waits for before its work begins."""
         self._publish = publish
         self._cancelled = threading.Event()
 
@@ -60,27 +67,45 @@ class Progress:
         return self._cancelled.wait(seconds)
 
     def cancel(self) -> None:
-        """Ask for an end."""
+        """Ask for an end; work that has not begun begins, to end in its own way."""
         self._cancelled.set()
+        if self.begins is not None:
+            self.begins.fire()
+
+    def drop(self) -> None:
+        """Work that has not begun never does."""
+        if self.begins is not None:
+            self.begins.cancel()
 
 
 class Operations:
     """The operations of one local cloud; `recover` is called once the services are registered."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: MovableClock, timers: Timers, pace: Pace) -> None:
         self._database = database
         self._clock = clock
+        self._timers = timers
+        self._pace = pace
         self._resumers: dict[str, Resumer] = {}
         self._running: dict[str, Progress] = {}
         self._changed = threading.Condition()
         self._stopping = False
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="operation")
         database.define(_SCHEMA)
+        clock.on_move(self._tell)
 
     def done(
         self, name: str, *, metadata: Message, response: Message, resource: str = ""
     ) -> Operation:
-        """An operation whose work is done already: `result()` of the client then never polls."""
+        """An operation whose work is done already: `result()` of the client then never polls.
+
+        Unless it is to take longer, or to fail: it runs then, and ends without more work. (One that
+        is cut off in that time ends as interrupted, though its work was done.)
+        """
+        delay_s, error = self._pace.operation_s(), self._pace.operation_error()
+        if delay_s or error:
+            work = _ending(lambda _: response, error)
+            return self._launch(name, metadata, work, resource, delay_s)
         operation = Operation(name=name, done=True)
         operation.metadata.Pack(metadata)
         operation.response.Pack(response)
@@ -93,11 +118,8 @@ class Operations:
         What `work` returns is the response; a ServiceError is the operation's error. `resource` is
         the IAM resource that it works on, whose project decides who may look at the operation.
         """
-        operation = Operation(name=name)
-        operation.metadata.Pack(metadata)
-        self._insert(operation, resource)
-        self._database.after_commit(lambda: self._start(name, work))
-        return operation
+        delay_s, error = self._pace.operation_s(), self._pace.operation_error()
+        return self._launch(name, metadata, _ending(work, error), resource, delay_s)
 
     def register_resumer(self, prefix: str, resumer: Resumer) -> None:
         """Continue interrupted operations whose name, or metadata type, begins with `prefix`.
@@ -190,6 +212,7 @@ class Operations:
         """
         self._stopping = True
         for progress in tuple(self._running.values()):
+            progress.drop()
             progress.cancel()
         self._workers.shutdown(wait=False, cancel_futures=True)
 
@@ -207,10 +230,24 @@ class Operations:
                 (operation.name, resource, operation.done, operation.SerializeToString()),
             )
 
-    def _start(self, name: str, work: Work) -> None:
+    def _launch(
+        self, name: str, metadata: Message, work: Work, resource: str, delay_s: float
+    ) -> Operation:
+        operation = Operation(name=name)
+        operation.metadata.Pack(metadata)
+        self._insert(operation, resource)
+        self._database.after_commit(lambda: self._start(name, work, delay_s))
+        return operation
+
+    def _start(self, name: str, work: Work, delay_s: float = 0) -> None:
         progress = Progress(name, self._publish)
         self._running[name] = progress
-        self._workers.submit(self._work, progress, work)
+        if not delay_s:
+            self._workers.submit(self._work, progress, work)
+            return
+        progress.begins = self._timers.call_later(
+            delay_s, lambda: self._workers.submit(self._work, progress, work)
+        )
 
     def _work(self, progress: Progress, work: Work) -> None:
         try:
@@ -247,8 +284,23 @@ class Operations:
                 "UPDATE operations SET done=?, body=? WHERE name=?",
                 (operation.done, operation.SerializeToString(), name),
             )
+        self._tell()
+
+    def _tell(self) -> None:
         with self._changed:
             self._changed.notify_all()
+
+
+def _ending(work: Work, error: ServiceError | None) -> Work:
+    """The work, followed by an injected error: a failure that is found out late."""
+    if error is None:
+        return work
+
+    def fails(progress: Progress) -> Message:
+        work(progress)
+        raise error
+
+    return fails
 
 
 def _succeed(operation: Operation, response: Message) -> None:

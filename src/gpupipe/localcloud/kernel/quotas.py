@@ -4,6 +4,7 @@ Cloud Quotas shows them, and Cloud Run refuses what does not fit.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from gpupipe.localcloud.errors import not_found
 from gpupipe.localcloud.store.database import Database
@@ -23,6 +24,22 @@ DEFAULTS: Mapping[tuple[str, str], int] = {
     (_RUN, "NvidiaRtxPro6000GpuAllocNoZonalRedundancyPerProjectRegion"): 0,
     (_RUN, "NvidiaRtxPro6000GpuAllocPerProjectRegion"): 0,
 }
+
+
+UNITS: Mapping[tuple[str, str], str] = {
+    key: {"Cpu": "millicpu", "Mem": "bytes"}.get(key[1][:3], "gpus") for key in DEFAULTS
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """One quota of a project: its default, and the regions where the limit is another one."""
+
+    service: str
+    quota_id: str
+    unit: str
+    default: int
+    regions: Mapping[str, int]
 
 
 class Quotas:
@@ -55,6 +72,22 @@ class Quotas:
                 "INSERT OR REPLACE INTO quotas VALUES (?, ?, ?, ?, ?)",
                 (project, service, quota_id, region, value),
             )
+
+    def all(self, project: str) -> tuple[Limits, ...]:
+        """Every quota of a project."""
+        return tuple(
+            Limits(
+                service,
+                quota_id,
+                UNITS[service, quota_id],
+                default,
+                {
+                    region: self.limit(project, service, quota_id, region)
+                    for region in self.regions(project, service, quota_id)
+                },
+            )
+            for (service, quota_id), default in DEFAULTS.items()
+        )
 
     def regions(self, project: str, service: str, quota_id: str) -> tuple[str, ...]:
         """The regions where the limit is not the default one, by name."""

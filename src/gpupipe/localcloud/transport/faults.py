@@ -1,73 +1,70 @@
-"""Faults on demand: the next N calls of a method fail with a code, and each one is accounted for.
+"""How a fault, or the latency that was asked for, meets a call: it waits, breaks or is refused.
 
-`before` fails instead of doing the work; `after` does the work and then fails, as when an answer is
-lost. Faults are for tests and for trying out retries; they live in memory.
+HTTP connections are really closed. gRPC's library cannot close one from a handler; the call then
+ends as it does when a connection breaks (UNAVAILABLE, in the words that grpcio has for it).
 """
 
 import threading
-from dataclasses import dataclass
-from enum import StrEnum
 
-from gpupipe.localcloud.errors import Code, Details, ServiceError
+from gpupipe.localcloud.errors import Code, ServiceError
+from gpupipe.localcloud.kernel.faults import BEFORE, Fault, Faults, Kind
+from gpupipe.localcloud.kernel.timers import Timers
+from gpupipe.localcloud.transport.wire import Wire
 
-
-class When(StrEnum):
-    """Whether the work is done before the call fails."""
-
-    BEFORE = "before"
-    AFTER = "after"
+# What grpcio 1.x says of a connection that the server closed during a call.
+BROKEN = "Stream removed (Socket closed)"
+_LOST = frozenset({Kind.LOST})
 
 
-@dataclass(slots=True)
-class Fault:
-    """A fault of one method (its name as the request log has it); `left` counts down to 0."""
+class CallFaults:
+    """Applies the faults of `faults` around calls."""
 
-    method: str
-    code: Code
-    times: int
-    when: When = When.BEFORE
-    message: str = ""
-    retry_after_s: float | None = None
-    left: int = 0
-
-    @property
-    def consumed(self) -> int:
-        """How many calls it has failed."""
-        return self.times - self.left
-
-
-class Faults:
-    """The faults in force, in the order in which they were put in."""
-
-    def __init__(self) -> None:
+    def __init__(self, faults: Faults, timers: Timers) -> None:
+        self._faults = faults
+        self._timers = timers
         self._lock = threading.Lock()
-        self._faults: list[Fault] = []
+        self._held: set[threading.Event] = set()
 
-    def inject(self, fault: Fault) -> None:
-        """Put a fault in force."""
-        fault.left = fault.times
+    def before(self, method: str, wire: Wire) -> None:
+        """Meet the next fault that comes before the work; ServiceError when it is not to be done."""
+        fault = self._faults.take(method, BEFORE)
+        if fault is None:
+            return
+        if fault.kind is Kind.STALL:
+            self.hold(fault.seconds, wire)
+        else:
+            raise _broken(fault, wire)
+
+    def after(self, method: str, wire: Wire) -> None:
+        """Meet the next fault that loses the answer."""
+        fault = self._faults.take(method, _LOST)
+        if fault is not None:
+            raise _broken(fault, wire)
+
+    def hold(self, seconds: float, wire: Wire) -> None:
+        """Wait; CANCELLED when the client goes away before the time is up."""
+        over = threading.Event()
+        timer = self._timers.call_later(seconds, over.set)
         with self._lock:
-            self._faults.append(fault)
-
-    def clear(self) -> None:
-        """End all faults and forget their account."""
+            self._held.add(over)
+        forget = wire.on_gone(over.set)
+        over.wait()
+        forget()
+        timer.cancel()
         with self._lock:
-            self._faults.clear()
+            self._held.discard(over)
+        if wire.gone:
+            raise ServiceError(Code.CANCELLED, "The client went away while the call was held up.")
 
-    def account(self) -> tuple[Fault, ...]:
-        """Every fault that was put in, with what is left of it."""
+    def release(self) -> None:
+        """End all waiting: the faults were cleared, or the local cloud ends."""
         with self._lock:
-            return tuple(self._faults)
-
-    def check(self, method: str, when: When) -> None:
-        """Raise the next fault of a method, if there is one, and count it."""
-        with self._lock:
-            for fault in self._faults:
-                if fault.left and fault.method == method and fault.when is when:
-                    fault.left -= 1
-                    raise _error(fault)
+            for over in self._held:
+                over.set()
 
 
-def _error(fault: Fault) -> ServiceError:
-    message = fault.message or f"Injected fault: {fault.code.name} {fault.when} {fault.method}."
-    return ServiceError(fault.code, message, Details(retry_after_s=fault.retry_after_s))
+def _broken(fault: Fault, wire: Wire) -> ServiceError:
+    if fault.code is not None:
+        return fault.error()
+    wire.reset()
+    return ServiceError(Code.UNAVAILABLE, BROKEN)

@@ -18,6 +18,7 @@ from gpupipe.localcloud.transport.fields import check_request
 from gpupipe.localcloud.transport.method_names import method_name
 from gpupipe.localcloud.transport.pipeline import Pipeline
 from gpupipe.localcloud.transport.rpc import Rpc
+from gpupipe.localcloud.transport.wire import GrpcWire, Wire
 
 _THREADS = 32
 _GRACE_S = 1.0
@@ -63,15 +64,15 @@ class _Lookup(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic only 
         row = self._rows.get(path)
         if row is None:
             return grpc.unary_unary_rpc_method_handler(
-                _answering(lambda _, headers: self._refuse(path, headers), path)
+                _answering(lambda _, headers, __: self._refuse(path, headers), path)
             )
         return grpc.unary_unary_rpc_method_handler(
-            _answering(lambda request, headers: self._call(row, request, headers), path),
+            _answering(lambda *call: self._call(row, *call), path),
             request_deserializer=row.request.FromString,
             response_serializer=row.response.SerializeToString,
         )
 
-    def _call(self, row: Rpc, request: Message, headers: Mapping[str, str]) -> Message:
+    def _call(self, row: Rpc, request: Message, headers: Mapping[str, str], wire: Wire) -> Message:
         with self._pipeline.guard(
             headers,
             method=row.name,
@@ -79,22 +80,23 @@ class _Lookup(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic only 
             permission=row.permission,
             resource=lambda: row.resource(request),
             writes=row.writes,
+            wire=wire,
         ) as call:
             check_request(request, row.fields)
             return row.handler(request, call)
 
     def _refuse(self, path: str, headers: Mapping[str, str]) -> Message:
-        with self._pipeline.guard(headers, method=method_name(path)):
-            raise unimplemented(f"the method {path.removeprefix('/')}")
+        missing = unimplemented(f"the method {path.removeprefix('/')}")
+        self._pipeline.refuse(headers, method_name(path), missing)
 
 
 def _answering(
-    answer: Callable[[Any, Mapping[str, str]], Message], path: str
+    answer: Callable[[Any, Mapping[str, str], Wire], Message], path: str
 ) -> Callable[[Any, grpc.ServicerContext], Message]:
     def respond(request: Any, context: grpc.ServicerContext) -> Message:
         headers = {key: str(value) for key, value in context.invocation_metadata()}
         try:
-            return answer(request, headers)
+            return answer(request, headers, GrpcWire(context))
         except ServiceError as error:
             abort(context, error)
         except Exception as error:  # noqa: BLE001  # the boundary: every error gets a status

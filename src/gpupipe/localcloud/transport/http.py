@@ -16,10 +16,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from gpupipe.localcloud.errors import ServiceError, unimplemented
+from gpupipe.localcloud.errors import ServiceError
 from gpupipe.localcloud.kernel.failures import internal, log_failure
 from gpupipe.localcloud.transport.errors import json_error
 from gpupipe.localcloud.transport.gate import Gate
+from gpupipe.localcloud.transport.wire import WireProtocol
 
 _BACKLOG = 512
 _GRACE_S = 2
@@ -52,12 +53,17 @@ class HttpListener:
         """The loop that requests are handled on."""
         return self._loop
 
-    def start(self, routes: Iterable[BaseRoute], authenticate: Callable[[str], object]) -> None:
-        """Serve; returns when requests are answered."""
-        app = Gate(_app(routes), port=self.port, authenticate=authenticate)
+    def start(
+        self,
+        routes: Iterable[BaseRoute],
+        authenticate: Callable[[str], object],
+        no_route: Callable[[Request], ServiceError],
+    ) -> None:
+        """Serve; returns when requests are answered. `no_route`: how what has no route is refused."""
+        app = Gate(_app(routes, no_route), port=self.port, authenticate=authenticate)
         config = uvicorn.Config(
             app,
-            http="h11",
+            http=WireProtocol,
             ws="none",
             lifespan="off",
             access_log=False,
@@ -111,12 +117,15 @@ async def _cancel_all() -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _app(routes: Iterable[BaseRoute]) -> Starlette:
+def _app(routes: Iterable[BaseRoute], no_route: Callable[[Request], ServiceError]) -> Starlette:
+    async def missing(request: Request, error: Exception) -> Response:
+        return await _no_route(request, error, no_route)
+
     return Starlette(
         routes=list(routes),
         exception_handlers={
             ServiceError: _refused,
-            HTTPException: _no_route,
+            HTTPException: missing,
             Exception: _failed,
         },
     )
@@ -127,10 +136,12 @@ async def _refused(_: Request, error: Exception) -> Response:
     return json_error(error)
 
 
-async def _no_route(request: Request, error: Exception) -> Response:
+async def _no_route(
+    request: Request, error: Exception, no_route: Callable[[Request], ServiceError]
+) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # Starlette chose us by the type
     if error.status_code in {404, 405}:
-        return json_error(unimplemented(f"{request.method} {request.url.path}"))
+        return json_error(await asyncio.to_thread(no_route, request))
     body = {"error": {"code": error.status_code, "message": error.detail, "status": "UNKNOWN"}}
     return JSONResponse(body, error.status_code)
 

@@ -1,23 +1,32 @@
 """What happens around every call, on both listeners, in one order.
 
 Authenticate, find the project, check that the API is enabled on it, check the permission, apply
-faults, do the work, apply faults, log. A call that is refused on the way is logged too.
+latency and faults, do the work, apply faults, log. A call that is refused on the way is logged too;
+what is not emulated is also a line in the daemon's log.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NoReturn
 
-from gpupipe.localcloud.errors import Code, Details, ServiceError
+from starlette.requests import Request as HttpRequest
+
+from gpupipe.localcloud.errors import Code, Details, ServiceError, unimplemented
 from gpupipe.localcloud.kernel.billing import NEEDS_BILLING
 from gpupipe.localcloud.kernel.caller import Caller
 from gpupipe.localcloud.kernel.identity import unauthenticated
 from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.kernel.pace import METHOD
 from gpupipe.localcloud.kernel.projects import Project, is_project_id
-from gpupipe.localcloud.transport.faults import Faults, When
+from gpupipe.localcloud.transport.faults import CallFaults
 from gpupipe.localcloud.transport.request_log import Request, RequestLog
 from gpupipe.localcloud.transport.rpc import Call
+from gpupipe.localcloud.transport.wire import NO_WIRE, Wire
+
+_log = logging.getLogger("gpupipe.localcloud")
 
 _SCHEME = "bearer "
 _ANYONE = ""
@@ -36,12 +45,12 @@ class _Entry:
 
 
 class Pipeline:
-    """The guard of all surfaces."""
+    """The guard of all surfaces. faults: how faults and latency meet calls (`kernel.faults` has them)."""
 
-    def __init__(self, kernel: Kernel, log: RequestLog, faults: Faults) -> None:
+    def __init__(self, kernel: Kernel, log: RequestLog) -> None:
         self._kernel = kernel
         self.log = log
-        self.faults = faults
+        self.faults = CallFaults(kernel.faults, kernel.timers)
 
     @contextmanager
     def guard(
@@ -54,6 +63,8 @@ class Pipeline:
         resource: str | Callable[[], str] = "",
         writes: bool = False,
         caller: Caller | None = None,
+        wire: Wire = NO_WIRE,
+        logged: bool = True,
     ) -> Iterator[Call]:
         """Run one call: `with pipeline.guard(request.headers, method=..., ...) as call:`.
 
@@ -61,7 +72,8 @@ class Pipeline:
         method: the name for the log and for faults ("storage.objects.insert").
         api, permission, resource: as in `Rpc`; empty ones are not checked. A function as `resource`
         is called once the caller is known. caller: for surfaces that authenticate in another way
-        (identity tokens); the headers are not read then.
+        (identity tokens); the headers are not read then. wire: the connection, for faults.
+        logged: False for calls that the request log leaves out.
         Raises ServiceError: UNAUTHENTICATED, PERMISSION_DENIED (also for a disabled API), faults.
         """
         started = time.monotonic()
@@ -71,17 +83,47 @@ class Pipeline:
             entry.caller = who.member
             entry.resource = resource if isinstance(resource, str) else resource()
             self._admit(who, api, permission, entry.resource)
-            self.faults.check(method, When.BEFORE)
-            yield Call(who, method)
-            self.faults.check(method, When.AFTER)
+            self._delay(api, wire, writes=writes)
+            self.faults.before(method, wire)
+            yield from self._work(Call(who, method))
+            self.faults.after(method, wire)
         except ServiceError as error:
             entry.code = error.code.name
+            _note(entry, error)
             raise
         except Exception:
             entry.code = Code.INTERNAL.name
             raise
         finally:
-            self._record(entry, started)
+            if logged:
+                self._record(entry, started)
+
+    def refuse(self, headers: Mapping[str, str], method: str, error: ServiceError) -> NoReturn:
+        """Refuse a call that no surface has a method for; it is logged as the others are."""
+        with self.guard(headers, method=method):
+            raise error
+        raise AssertionError("the guard swallowed an error")
+
+    def no_route(self, request: HttpRequest) -> ServiceError:
+        """The refusal of an HTTP request that no surface has a route for, logged; it is signed in."""
+        error = unimplemented(f"{request.method} {request.url.path}")
+        try:
+            self.refuse(request.headers, f"http {request.method}", error)
+        except ServiceError as refused:
+            return refused
+
+    def _delay(self, api: str, wire: Wire, *, writes: bool) -> None:
+        seconds = self._kernel.pace.call_s(writes=writes) if api else 0.0
+        if seconds:
+            self.faults.hold(seconds, wire)
+
+    def _work(self, call: Call) -> Iterator[Call]:
+        """Let the handler work, in a thread that knows which call it is in."""
+        before = METHOD.set(call.method)
+        try:
+            yield call
+        finally:
+            METHOD.reset(before)
 
     def _admit(self, caller: Caller, api: str, permission: str, resource: str) -> None:
         project = self._project(caller, resource)
@@ -118,6 +160,11 @@ class Pipeline:
                 time=self._kernel.clock.now().timestamp(),
             )
         )
+
+
+def _note(entry: _Entry, error: ServiceError) -> None:
+    if error.code is Code.UNIMPLEMENTED:
+        _log.info("not emulated: %s asked for %s: %s", entry.caller, entry.method, error.message)
 
 
 def bearer(headers: Mapping[str, str]) -> str:

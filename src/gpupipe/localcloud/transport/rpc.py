@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from google.longrunning.operations_pb2 import Operation
 from google.protobuf.message import Message
 from starlette.routing import BaseRoute
 
 from gpupipe.localcloud.kernel.caller import Caller
+from gpupipe.localcloud.kernel.faults import CALL, OF_OPERATION, FaultPoint
 from gpupipe.localcloud.transport.fields import ALL
 from gpupipe.localcloud.transport.method_names import method_name
 
@@ -55,6 +57,12 @@ class Rpc:
         """The short name, "run.services.get"."""
         return method_name(self.path)
 
+    @property
+    def fault_point(self) -> FaultPoint:
+        """What can go wrong: a method that changes something may do so in an operation."""
+        starts_operation = self.writes and self.response is Operation
+        return FaultPoint(self.name, CALL | OF_OPERATION if starts_operation else CALL)
+
 
 class Surface(Protocol):
     """What `registry.SERVICES` builds for each API; derive from `BaseSurface` for the defaults."""
@@ -64,6 +72,9 @@ class Surface(Protocol):
 
     def routes(self) -> Iterable[BaseRoute]:
         """The HTTP routes of this API; each authenticates with `Pipeline.guard`."""
+
+    def fault_points(self) -> Iterable[FaultPoint]:
+        """The methods, by their names in the request log, that faults can be put on."""
 
     def start(self) -> None:
         """Start background work; both listeners have their ports, `kernel.loop` may be used."""
@@ -85,6 +96,10 @@ class BaseSurface:
     def routes(self) -> Iterable[BaseRoute]:
         """None."""
         return ()
+
+    def fault_points(self) -> Iterable[FaultPoint]:
+        """Those of the rows; a surface with routes adds theirs."""
+        return (row.fault_point for row in self.rpcs())
 
     def start(self) -> None:
         """Nothing to start."""

@@ -1,14 +1,16 @@
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from google.protobuf import struct_pb2, wrappers_pb2
 from google.protobuf.message import Message
-from tests.support.clock import FakeClock
 
 from gpupipe.localcloud.errors import Code, ServiceError, failed_precondition
+from gpupipe.localcloud.kernel.faults import Fault, Kind
 from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.kernel.latency import OPERATIONS_S
 from gpupipe.localcloud.kernel.operations import Operation, Operations, Progress
+from gpupipe.localcloud.kernel.pace import METHOD
 
 PARENT = "projects/demo-project/locations/us-central1"
 NAME = f"{PARENT}/operations/one"
@@ -144,9 +146,9 @@ def test_pages_are_in_the_order_of_names_and_only_below_the_parent(kernel: Kerne
         kernel.operations.list(PARENT, token="not a token")
 
 
-def restart(kernel: Kernel, clock: FakeClock) -> Operations:
+def restart(kernel: Kernel) -> Operations:
     kernel.operations.stop()
-    return Operations(kernel.database, clock)
+    return Operations(kernel.database, kernel.clock, kernel.timers, kernel.pace)
 
 
 def cut_off(progress: Progress) -> Message:
@@ -154,9 +156,9 @@ def cut_off(progress: Progress) -> Message:
     raise ServiceError(Code.CANCELLED, "cut off")
 
 
-def test_what_was_cut_off_ends_as_aborted_after_a_restart(kernel: Kernel, clock: FakeClock) -> None:
+def test_what_was_cut_off_ends_as_aborted_after_a_restart(kernel: Kernel) -> None:
     run(kernel, cut_off)
-    again = restart(kernel, clock)
+    again = restart(kernel)
     again.recover()
     operation = again.wait(NAME, 10)
     assert operation.error.code == Code.ABORTED.number
@@ -165,9 +167,9 @@ def test_what_was_cut_off_ends_as_aborted_after_a_restart(kernel: Kernel, clock:
 
 
 @pytest.mark.parametrize("prefix", [PARENT, "google.protobuf.StringValue"])
-def test_a_resumer_goes_on_with_it(kernel: Kernel, clock: FakeClock, prefix: str) -> None:
+def test_a_resumer_goes_on_with_it(kernel: Kernel, prefix: str) -> None:
     run(kernel, cut_off)
-    again = restart(kernel, clock)
+    again = restart(kernel)
     again.register_resumer(prefix, lambda operation: lambda _: text(f"resumed {operation.name}"))
     again.recover()
     value = wrappers_pb2.StringValue()
@@ -180,3 +182,81 @@ def test_names_are_unique_over_all_apis(kernel: Kernel) -> None:
     kernel.operations.done(NAME, metadata=text(""), response=text(""))
     with pytest.raises(Exception, match="UNIQUE"):
         kernel.operations.done(NAME, metadata=struct_pb2.Value(), response=text(""))
+
+
+@pytest.fixture
+def called(kernel: Kernel) -> Iterator[str]:
+    """A thread that is in a call of this method, as the transport has it."""
+    before = METHOD.set("run.services.create")
+    yield METHOD.get()
+    METHOD.reset(before)
+    kernel.timers.stop()
+
+
+def at_once(_: Progress) -> Message:
+    return text("r")
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_a_slow_operation_runs_until_its_time_has_come(
+    kernel: Kernel, called: str, *, done: bool
+) -> None:
+    kernel.faults.inject(Fault(called, Kind.SLOW, seconds=30))
+    if done:
+        kernel.operations.done(NAME, metadata=text("m"), response=text("r"))
+    else:
+        run(kernel, at_once)
+    kernel.clock.advance(29)
+    assert not kernel.operations.wait(NAME, 0).done
+    kernel.clock.advance(1)
+    assert finished(kernel).HasField("response")
+    run(kernel, at_once, f"{PARENT}/operations/two")
+    assert finished(kernel, f"{PARENT}/operations/two").done
+
+
+def test_latency_is_the_methods_typical_time_times_the_factor(kernel: Kernel, called: str) -> None:
+    kernel.behaviour.latency_factor = 2
+    run(kernel, at_once)
+    kernel.clock.advance(2 * OPERATIONS_S[called] - 1)
+    assert not kernel.operations.wait(NAME, 0).done
+    kernel.clock.advance(1)
+    assert finished(kernel).done
+
+
+def test_many_slow_operations_hold_no_thread_of_those_that_work(
+    kernel: Kernel, called: str
+) -> None:
+    kernel.faults.inject(Fault(called, Kind.SLOW, 100, seconds=30))
+    for number in range(100):
+        run(kernel, at_once, f"{PARENT}/operations/slow-{number}")
+    run(kernel, at_once)
+    assert finished(kernel).done
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_an_operation_fails_after_its_work(kernel: Kernel, called: str, *, done: bool) -> None:
+    kernel.faults.inject(Fault(called, Kind.OPERATION, code=Code.INTERNAL))
+    worked: list[int] = []
+    if done:
+        kernel.operations.done(NAME, metadata=text("m"), response=text("r"))
+    else:
+        run(kernel, lambda _: worked.append(1) or text("r"))
+    assert finished(kernel).error.code == Code.INTERNAL.number
+    assert worked == ([] if done else [1])
+
+
+def test_one_that_waits_can_be_cancelled_at_once(kernel: Kernel, called: str) -> None:
+    kernel.faults.inject(Fault(called, Kind.SLOW, seconds=30))
+    run(kernel, cut_off)
+    kernel.operations.cancel(NAME)
+    assert finished(kernel).error.code == Code.CANCELLED.number
+
+
+def test_one_that_waits_at_the_end_is_recovered(kernel: Kernel, called: str) -> None:
+    kernel.faults.inject(Fault(called, Kind.SLOW, seconds=30))
+    run(kernel, at_once)
+    again = restart(kernel)
+    again.register_resumer(PARENT, lambda _: at_once)
+    again.recover()
+    assert again.wait(NAME, 10).HasField("response")
+    again.stop()

@@ -2,8 +2,8 @@ import pytest
 
 from gpupipe.localcloud.errors import Code, ServiceError, not_found
 from gpupipe.localcloud.kernel.caller import Caller
+from gpupipe.localcloud.kernel.faults import Fault, Kind
 from gpupipe.localcloud.kernel.kernel import Kernel
-from gpupipe.localcloud.transport.faults import Fault, Faults, When
 from gpupipe.localcloud.transport.pipeline import Pipeline
 from gpupipe.localcloud.transport.request_log import RequestLog
 
@@ -13,7 +13,7 @@ SERVICE = "projects/demo-project/locations/us-central1/services/one"
 
 @pytest.fixture
 def pipeline(kernel: Kernel) -> Pipeline:
-    return Pipeline(kernel, RequestLog(kernel.log_database), Faults())
+    return Pipeline(kernel, RequestLog(kernel.log_database))
 
 
 @pytest.fixture
@@ -115,11 +115,11 @@ def test_errors_of_the_handler_are_logged_with_their_code(
     assert codes(pipeline) == ["NOT_FOUND", "INTERNAL"]
 
 
-@pytest.mark.parametrize(("when", "done"), [(When.BEFORE, 0), (When.AFTER, 2)])
+@pytest.mark.parametrize(("kind", "done"), [(Kind.ERROR, 0), (Kind.LOST, 2)])
 def test_faults_fail_so_many_calls_before_or_after_the_work(
-    pipeline: Pipeline, operator: dict[str, str], when: When, done: int
+    kernel: Kernel, pipeline: Pipeline, operator: dict[str, str], kind: Kind, done: int
 ) -> None:
-    pipeline.faults.inject(Fault("m", Code.UNAVAILABLE, 2, when))
+    kernel.faults.inject(Fault("m", kind, 2, Code.UNAVAILABLE))
     worked = 0
     for _ in range(2):
         with pytest.raises(ServiceError) as failed, pipeline.guard(operator, method="m"):
@@ -128,7 +128,7 @@ def test_faults_fail_so_many_calls_before_or_after_the_work(
     assert worked == done
     with pipeline.guard(operator, method="m"), pipeline.guard(operator, method="other"):
         pass
-    (fault,) = pipeline.faults.account()
+    (fault,) = kernel.faults.account()
     assert (fault.consumed, fault.left) == (2, 0)
 
 

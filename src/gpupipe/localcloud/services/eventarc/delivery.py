@@ -15,6 +15,7 @@ from gpupipe.localcloud.errors import Code, ServiceError
 from gpupipe.localcloud.kernel.authorization import denied
 from gpupipe.localcloud.kernel.events import Event
 from gpupipe.localcloud.kernel.failures import internal, log_failure
+from gpupipe.localcloud.kernel.faults import FaultPoint, Kind
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.eventarc import carriers
 from gpupipe.localcloud.services.eventarc.carriers import FIRST_PAUSE_S, KEPT_S, LONGEST_PAUSE_S
@@ -24,6 +25,7 @@ from gpupipe.localcloud.services.eventarc.service import KIND
 _SCHEMA = """CREATE TABLE IF NOT EXISTS eventarc_deliveries (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT, trigger_name TEXT NOT NULL, event TEXT NOT NULL,
     due REAL NOT NULL, pause REAL NOT NULL, ends REAL NOT NULL)"""
+EVENTS = FaultPoint("eventarc.events.deliver", frozenset({Kind.DUPLICATE}))
 _LARGEST = 512 * 1024
 _BATCH = 50
 _CREATE = "workflows.executions.create"
@@ -41,6 +43,7 @@ class Delivery:
         self._thread: threading.Thread | None = None
         kernel.database.define(_SCHEMA)
         kernel.events.register(self.record, self.wake)
+        kernel.clock.on_move(self.wake)
 
     def record(self, connection: sqlite3.Connection, event: Event) -> None:
         """Note an event for each trigger that it matches, in the object's own transaction."""
@@ -55,10 +58,11 @@ class Delivery:
             if reason := self._why_lost(trigger, text):
                 self._log(record.name, f"The event is not delivered: {reason}.")
                 continue
-            connection.execute(
+            row = (record.name, text, now, FIRST_PAUSE_S, now + KEPT_S)
+            connection.executemany(
                 "INSERT INTO eventarc_deliveries (trigger_name, event, due, pause, ends)"
                 " VALUES (?, ?, ?, ?, ?)",
-                (record.name, text, now, FIRST_PAUSE_S, now + KEPT_S),
+                [row] * self._copies(),
             )
 
     def _why_lost(self, trigger: Any, text: str) -> str:
@@ -71,6 +75,10 @@ class Delivery:
                 "may not publish to the topic"
             )
         return ""
+
+    def _copies(self) -> int:
+        """How often the next event is delivered: twice, where a fault says so."""
+        return 1 if self._kernel.faults.take(EVENTS.method, EVENTS.kinds) is None else 2
 
     def forget(self, trigger: str) -> None:
         """Drop what waits for a trigger."""

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
+from gpupipe.localcloud.kernel.faults import FaultPoint
 from gpupipe.localcloud.kernel.kernel import Kernel
-from gpupipe.localcloud.services.eventarc.delivery import Delivery
+from gpupipe.localcloud.services.eventarc.delivery import EVENTS, Delivery
 from gpupipe.localcloud.services.eventarc.service import FIELDS, Triggers, triggers_of
 from gpupipe.localcloud.transport.pipeline import Pipeline
 from gpupipe.localcloud.transport.rows import Rows
@@ -23,6 +24,11 @@ class EventarcSurface(BaseSurface):
     def rpcs(self) -> Iterable[Rpc]:
         """The five methods."""
         return self._collection.rows(_TABLE, self._triggers, "eventarc.triggers", FIELDS)
+
+    def fault_points(self) -> Iterable[FaultPoint]:
+        """Those of the rows, and the delivery of events."""
+        yield from super().fault_points()
+        yield EVENTS
 
     def start(self) -> None:
         """Deliver."""

@@ -20,7 +20,7 @@ _LABEL = "workflows.googleapis.com/execution_id"
 
 
 class ClockPort:
-    """The daemon's time, the loop's pauses."""
+    """The cloud's time, also for pauses."""
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
@@ -31,7 +31,7 @@ class ClockPort:
 
     async def sleep(self, seconds: float) -> None:
         """Wait without holding a thread."""
-        await asyncio.sleep(seconds)
+        await self._kernel.timers.sleep(seconds)
 
     async def yield_(self) -> None:
         """Let others run."""

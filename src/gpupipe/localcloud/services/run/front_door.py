@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from gpupipe.localcloud.errors import ServiceError
+from gpupipe.localcloud.kernel.faults import BEFORE, Fault, FaultPoint, Kind
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.runner.instance import StartError
 from gpupipe.localcloud.runner.pool import NoInstanceError, Place, Pool
@@ -28,10 +29,9 @@ from gpupipe.localcloud.services.run.invoker import RefusalError
 from gpupipe.localcloud.services.run.names import ServiceName
 from gpupipe.localcloud.services.run.store import Store
 from gpupipe.localcloud.services.run.uri import PREFIX
-from gpupipe.localcloud.transport.faults import Faults, When
+from gpupipe.localcloud.transport.wire import wire_of
 
-INVOKE = "run.services.invoke"
-"""The method's name for faults."""
+INVOKE = FaultPoint("run.services.invoke", BEFORE)
 _LARGEST_BODY = 32 << 20
 _GONE = 499
 _NO_INSTANCE = "The request was aborted because there was no available instance."
@@ -48,11 +48,10 @@ class _ClientGoneError(Exception):
 class FrontDoor:
     """An ASGI application for the routes below `/run`."""
 
-    def __init__(self, kernel: Kernel, store: Store, fleet: Fleet, faults: Faults) -> None:
+    def __init__(self, kernel: Kernel, store: Store, fleet: Fleet) -> None:
         self._kernel = kernel
         self._store = store
         self._fleet = fleet
-        self._faults = faults
         self._client: httpx.AsyncClient | None = None
 
     def routes(self) -> Iterator[BaseRoute]:
@@ -90,13 +89,13 @@ class FrontDoor:
     ) -> None:
         service = self._service(answer.access.service)
         invoker.check(self._kernel, service, headers)
-        self._faults.check(INVOKE, When.BEFORE)
+        held_s = _meet(self._kernel.faults.take(INVOKE.method, INVOKE.kinds), scope)
         if "upgrade" in headers:
             raise RefusalError(501, "The local cloud does not emulate WebSockets and upgrades.")
         body = await _read(receive, headers)
         pool = self._pool(service, answer.access)
         request = self._request(scope, headers, body, answer.access, trace)
-        serving = asyncio.ensure_future(self._serve(pool, request, answer))
+        serving = asyncio.ensure_future(self._serve(pool, request, answer, held_s))
         gone = asyncio.ensure_future(_disconnected(receive))
         try:
             await asyncio.wait({serving, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -125,7 +124,11 @@ class FrontDoor:
         except (ImageMissingError, ImageDeniedError) as error:
             raise RefusalError(503, f"The image of the revision is gone: {error}") from error
 
-    async def _serve(self, pool: Pool, request: httpx.Request, answer: "_Answer") -> None:
+    async def _serve(
+        self, pool: Pool, request: httpx.Request, answer: "_Answer", held_s: float
+    ) -> None:
+        if held_s:
+            await self._kernel.timers.sleep(held_s)
         try:
             async with asyncio.timeout(pool.revision.timeout_s):
                 place = await _place(pool)
@@ -258,6 +261,21 @@ async def _read(receive: Receive, headers: Headers) -> bytes:
 async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _meet(fault: Fault | None, scope: Scope) -> float:
+    """Refuse or break the request, as the fault wants it, or tell how long it is held up."""
+    if fault is None:
+        return 0.0
+    if fault.kind is Kind.STALL:
+        return fault.seconds
+    if fault.kind is Kind.RESET:
+        wire_of(scope).reset()
+        raise _ClientGoneError
+    error = fault.error()
+    pause = error.details.retry_after_s
+    headers = () if pause is None else (("Retry-After", str(max(1, round(pause)))),)
+    raise RefusalError(error.code.http_status, error.message, headers)
 
 
 def _access(scope: Scope, headers: Headers, trace: Trace) -> Access:

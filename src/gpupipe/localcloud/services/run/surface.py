@@ -5,12 +5,13 @@ from collections.abc import Iterable
 
 from starlette.routing import BaseRoute
 
+from gpupipe.localcloud.kernel.faults import FaultPoint
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.runner.supervisor import Supervisor
 from gpupipe.localcloud.services.run import methods
 from gpupipe.localcloud.services.run.deployment import Deployments
 from gpupipe.localcloud.services.run.fleet import Fleet
-from gpupipe.localcloud.services.run.front_door import FrontDoor
+from gpupipe.localcloud.services.run.front_door import INVOKE, FrontDoor
 from gpupipe.localcloud.services.run.instance_logs import InstanceLogs
 from gpupipe.localcloud.services.run.metadata import Metadata
 from gpupipe.localcloud.services.run.names import API
@@ -28,14 +29,15 @@ _CLOSE_S = 5
 class Run(BaseSurface):
     """The Admin API and everything that makes services answer."""
 
-    def __init__(self, kernel: Kernel, pipeline: Pipeline) -> None:
+    def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._store = Store(kernel.resources)
         self.supervisor = self._new_supervisor()
         self._fleet = Fleet(kernel, self._store, self.supervisor)
         self._deployments = Deployments(kernel, self._store, self._fleet)
         self._services = Services(kernel, self._store, self._deployments)
-        self._front_door = FrontDoor(kernel, self._store, self._fleet, pipeline.faults)
+        self._front_door = FrontDoor(kernel, self._store, self._fleet)
+        kernel.clock.on_move(self.supervisor.tick)
         self._metadata = Metadata(kernel, self.supervisor.identity)
         kernel.operations.register_resumer(_METADATA_TYPE, self._deployments.resume)
 
@@ -52,6 +54,11 @@ class Run(BaseSurface):
         """The front door and the metadata server."""
         yield from self._front_door.routes()
         yield from self._metadata.routes()
+
+    def fault_points(self) -> Iterable[FaultPoint]:
+        """Those of the rows, and the front door."""
+        yield from super().fault_points()
+        yield INVOKE
 
     def start(self) -> None:
         """Scale with time and start minimums; interrupted deployments go on as operations."""
@@ -78,6 +85,6 @@ class Run(BaseSurface):
         )
 
 
-def build(kernel: Kernel, pipeline: Pipeline) -> Run:
+def build(kernel: Kernel, _: Pipeline) -> Run:
     """The factory for `registry.SERVICES`."""
-    return Run(kernel, pipeline)
+    return Run(kernel)

@@ -12,6 +12,7 @@ from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.serviceusage import rules
 from gpupipe.localcloud.services.serviceusage.service import operation_name
 from gpupipe.localcloud.transport.pipeline import Pipeline
+from gpupipe.localcloud.transport.wire import wire_of
 
 _TYPE = "type.googleapis.com/google.api.serviceusage.v1beta1"
 METHOD = "serviceusage.services.generateServiceIdentity"
@@ -42,6 +43,7 @@ class ServiceIdentities:
             permission="serviceusage.services.enable",
             resource=f"projects/{named}",
             writes=True,
+            wire=wire_of(request.scope),
         ):
             rules.check_known(service)
             project = self._kernel.projects.get(named)

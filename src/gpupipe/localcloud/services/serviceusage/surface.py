@@ -6,8 +6,9 @@ from google.cloud import service_usage_v1 as su
 from google.longrunning.operations_pb2 import Operation
 from starlette.routing import BaseRoute
 
+from gpupipe.localcloud.kernel.faults import FaultPoint
 from gpupipe.localcloud.kernel.kernel import Kernel
-from gpupipe.localcloud.services.serviceusage.agents import ServiceIdentities
+from gpupipe.localcloud.services.serviceusage.agents import METHOD, ServiceIdentities
 from gpupipe.localcloud.services.serviceusage.rules import API
 from gpupipe.localcloud.services.serviceusage.service import ServiceUsage
 from gpupipe.localcloud.transport.pipeline import Pipeline
@@ -47,6 +48,11 @@ class ServiceUsageSurface(BaseSurface):
         )  # fmt: skip
         for method, request, handler, permission, resource in changes:
             yield row(method, (request, Operation), handler, permission, resource, writes=True)
+
+    def fault_points(self) -> Iterable[FaultPoint]:
+        """Those of the rows, and generateServiceIdentity."""
+        yield from super().fault_points()
+        yield FaultPoint(METHOD)
 
     def routes(self) -> Iterable[BaseRoute]:
         """generateServiceIdentity."""

@@ -40,8 +40,8 @@ _REASONS = {
 class StorageError(ServiceError):
     """A refusal with the HTTP status and the reason that the JSON API uses."""
 
-    def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(_CODES[status], message, Details(reason=reason))
+    def __init__(self, status: int, reason: str, message: str, code: Code | None = None) -> None:
+        super().__init__(code or _CODES[status], message, Details(reason=reason))
         self.status = status
         self.reason = reason
 
@@ -58,7 +58,8 @@ def required(parameter: str) -> StorageError:
 
 def not_emulated(what: str) -> StorageError:
     """Said by name; 400, because gcloud repeats 5xx answers."""
-    return StorageError(400, "notImplemented", f"The local cloud does not emulate {what}.")
+    message = f"The local cloud does not emulate {what}."
+    return StorageError(400, "notImplemented", message, Code.UNIMPLEMENTED)
 
 
 def no_bucket() -> StorageError:

@@ -58,6 +58,11 @@ class Routes:
     def __init__(self, methods: Iterable[Method]) -> None:
         self._methods = tuple(methods)
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of all methods."""
+        return frozenset(method.name for method in self._methods)
+
     def match(self, verb: str, raw_path: str) -> Match:
         """The row for a path as sent; a path or verb that has none is refused by name."""
         root, parts = _split(raw_path)

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 from gpupipe.localcloud.errors import Code, ServiceError
 from gpupipe.localcloud.kernel.caller import Caller
+from gpupipe.localcloud.kernel.faults import FaultPoint, Kind
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.storage import methods
 from gpupipe.localcloud.services.storage.blobs import Blobs, Disk, RealDisk
@@ -30,16 +31,16 @@ from gpupipe.localcloud.services.storage.sessions import Sessions
 from gpupipe.localcloud.services.storage.sweeper import Sweeper, remove_orphans
 from gpupipe.localcloud.services.storage.uploads import Uploads
 from gpupipe.localcloud.services.storage.writes import Writer
-from gpupipe.localcloud.transport.faults import When
 from gpupipe.localcloud.transport.pipeline import Pipeline
 from gpupipe.localcloud.transport.rpc import BaseSurface
+from gpupipe.localcloud.transport.wire import wire_of
 
 API = "storage.googleapis.com"
 _GRACE_S = 2.0
 
 
-# the name under which the control surface makes the disk full: POST /control/faults
-DISK_FAULT = "storage.disk.write"
+# a fault of this name makes the disk full
+DISK_FAULT = FaultPoint("storage.disk.write", frozenset({Kind.ERROR}))
 
 
 def build(kernel: Kernel, pipeline: Pipeline) -> "Storage":
@@ -85,6 +86,11 @@ class Storage(BaseSurface):
         for root in ("storage", "upload/storage", "download/storage", "resumable/upload/storage"):
             yield Route(f"/{root}/v1/{{rest:path}}", self._endpoint, methods=verbs)
 
+    def fault_points(self) -> Iterator[FaultPoint]:
+        """The methods of the routes, and the disk."""
+        yield from (FaultPoint(name) for name in self._routes.names)
+        yield DISK_FAULT
+
     def start(self) -> None:
         """Apply lifecycle rules now and from time to time."""
         self.sweeper.start()
@@ -114,7 +120,7 @@ class Storage(BaseSurface):
 
     def _answer(self, request: Request, body: Iterator[bytes]) -> Reply | Download:
         try:
-            match = self._routes.match(request.method, request.scope["raw_path"].decode())
+            match = self._match(request)
             return self._handle(match, request, body)
         except ServiceError as error:
             # a client that is still sending would not read the answer; a stranger need not
@@ -122,6 +128,12 @@ class Storage(BaseSurface):
                 for _ in body:
                     continue
             return refused(error)
+
+    def _match(self, request: Request) -> Match:
+        try:
+            return self._routes.match(request.method, request.scope["raw_path"].decode())
+        except ServiceError as error:
+            self._pipeline.refuse(request.headers, f"storage {request.method}", error)
 
     def _handle(self, match: Match, request: Request, body: Iterator[bytes]) -> Reply | Download:
         answer: Reply | Download | None = None
@@ -133,6 +145,7 @@ class Storage(BaseSurface):
                 api=API,
                 resource=resource,
                 writes=method.writes,
+                wire=wire_of(request.scope),
             ) as call:
                 self._check(match, request, call.caller, resource)
                 answer = method.handler(self._inbound(match, request, call.caller, body))
@@ -174,11 +187,7 @@ class Storage(BaseSurface):
         )
 
     def _disk_is_full(self) -> bool:
-        try:
-            self._pipeline.faults.check(DISK_FAULT, When.BEFORE)
-        except ServiceError:
-            return True
-        return False
+        return self._kernel.faults.take(DISK_FAULT.method, DISK_FAULT.kinds) is not None
 
     def _resource(self, match: Match, query: dict[str, str]) -> str:
         if "bucket" in match.path:

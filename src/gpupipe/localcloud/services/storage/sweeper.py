@@ -36,16 +36,19 @@ class Sweeper:
         self._rows = rows
         self._writer = writer
         self._resumable = resumable
-        self._stopped = threading.Event()
+        self._stopped = False
+        self._woken = threading.Event()
+        kernel.clock.on_move(self._woken.set)
         self._thread = threading.Thread(target=self._run, name="storage-sweep", daemon=True)
 
     def start(self) -> None:
-        """Sweep now and then every ten minutes, until `stop`."""
+        """Sweep now, every ten minutes and when the clock was moved, until `stop`."""
         self._thread.start()
 
     def stop(self) -> None:
         """End the repetition."""
-        self._stopped.set()
+        self._stopped = True
+        self._woken.set()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -55,9 +58,13 @@ class Sweeper:
         return sum(self._sweep_bucket(bucket, now) for bucket in self._buckets.all())
 
     def _run(self) -> None:
-        while not self._stopped.is_set():
+        while True:
+            # cleared before the look at `_stopped`, which is set first: no end is missed
+            self._woken.clear()
+            if self._stopped:
+                return
             self.sweep(self._kernel.clock.now())
-            self._stopped.wait(PERIOD_S)
+            self._woken.wait(PERIOD_S)
 
     def _sweep_bucket(self, bucket: Bucket, now: datetime) -> int:
         changed = 0

@@ -11,10 +11,11 @@ from tests.support.clock import FakeClock
 
 from gpupipe.localcloud.errors import failed_precondition
 from gpupipe.localcloud.kernel import notifications
+from gpupipe.localcloud.kernel.faults import Fault, Kind
 from gpupipe.localcloud.kernel.kernel import Kernel, build_kernel
 from gpupipe.localcloud.kernel.logs import LogEntry
 from gpupipe.localcloud.services.eventarc import carriers
-from gpupipe.localcloud.services.eventarc.delivery import Delivery
+from gpupipe.localcloud.services.eventarc.delivery import EVENTS, Delivery
 from gpupipe.localcloud.services.eventarc.rules import Trigger
 from gpupipe.localcloud.services.eventarc.service import KIND
 
@@ -305,6 +306,16 @@ def test_what_waits_for_a_deleted_trigger_is_dropped(bench: Bench) -> None:
     bench.delivery.forget(bench.trigger)
     bench.delivery.deliver_due()
     assert (bench.target.runs, bench.waiting()) == ([], 0)
+
+
+def test_a_duplicate_is_delivered_twice_and_the_next_once(bench: Bench) -> None:
+    bench.kernel.faults.inject(Fault(EVENTS.method, Kind.DUPLICATE))
+    bench.publish(event("a.txt"))
+    bench.publish(event("b.txt"))
+    bench.delivery.deliver_due()
+    assert bench.target.names == ["a.txt", "a.txt", "b.txt"]
+    (fault,) = bench.kernel.faults.account()
+    assert (fault.consumed, fault.left) == (1, 0)
 
 
 def test_what_waits_survives_the_process(bench: Bench, clock: FakeClock) -> None:

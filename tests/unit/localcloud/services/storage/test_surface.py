@@ -13,11 +13,11 @@ from starlette.applications import Starlette
 
 from gpupipe.localcloud.errors import Code
 from gpupipe.localcloud.kernel.caller import OPERATOR
+from gpupipe.localcloud.kernel.faults import Fault, Kind
 from gpupipe.localcloud.kernel.kernel import build_kernel
 from gpupipe.localcloud.services.storage.blobs import Disk, RealDisk
 from gpupipe.localcloud.services.storage.surface import Storage
 from gpupipe.localcloud.settings import Settings
-from gpupipe.localcloud.transport.faults import Fault, Faults, When
 from gpupipe.localcloud.transport.pipeline import Pipeline
 from gpupipe.localcloud.transport.request_log import RequestLog
 
@@ -86,9 +86,8 @@ class World:
         self.kernel.events.register(lambda _, event: self.recorder(event), lambda: None)
         self.kernel.http = "http://testserver"
         self.log = RequestLog(self.kernel.log_database)
-        self.faults = Faults()
         self.kernel.projects.ensure("some-project")
-        self.storage = Storage(self.kernel, Pipeline(self.kernel, self.log, self.faults), disk)
+        self.storage = Storage(self.kernel, Pipeline(self.kernel, self.log), disk)
         app = Starlette(routes=list(self.storage.routes()))
         self.call = InMemory(app, self.kernel.identity.operator_token)
 
@@ -306,7 +305,9 @@ def test_the_error_body_has_the_form_of_the_json_api(world: World) -> None:
 
 def test_the_disk_is_full_when_the_control_surface_says_so(world: World) -> None:
     again = World(world.home, world.clock, None)
-    again.faults.inject(Fault("storage.disk.write", Code.RESOURCE_EXHAUSTED, times=1))
+    again.kernel.faults.inject(
+        Fault("storage.disk.write", Kind.ERROR, code=Code.RESOURCE_EXHAUSTED)
+    )
     assert [again.put("o").status_code for _ in range(2)] == [507, 200]
     again.close()
 
@@ -332,9 +333,9 @@ def test_every_call_is_in_the_request_log_with_what_it_was(world: World) -> None
 
 
 def test_a_lost_answer_leaves_the_work_done(world: World) -> None:
-    fault = Fault("storage.objects.get", Code.UNAVAILABLE, times=1, when=When.AFTER)
+    fault = Fault("storage.objects.get", Kind.LOST, code=Code.UNAVAILABLE)
     world.put("o")
-    world.faults.inject(fault)
+    world.kernel.faults.inject(fault)
     media = {"alt": "media"}
     answers = [world.call("GET", f"{BASE}/o/o", params=media) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [503, 200]
