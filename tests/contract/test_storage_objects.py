@@ -91,8 +91,6 @@ def test_lists(client: storage.Client, bucket: storage.Bucket) -> None:
     found = client.list_blobs(bucket, start_offset="a/2", end_offset="c/d/1")
     assert [b.name for b in found] == ["a/2", "b"]
     assert len(list(client.list_blobs(bucket, max_results=3))) == 3
-    with pytest.raises(exceptions.BadRequest, match="matchGlob"):
-        list(client.list_blobs(bucket, match_glob="**"))
 
 
 def test_metadata_is_changed_and_removed(bucket: storage.Bucket) -> None:

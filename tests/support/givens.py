@@ -5,6 +5,7 @@ Each takes the `World` of one row (a project of its own) and changes it.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -77,6 +78,76 @@ def object_(world: World) -> None:
     """The bucket holds the object "there"."""
     bucket_ = world.cloud.storage_client(world.project).bucket(f"{world.project}-bucket")
     bucket_.blob("there").upload_from_string("it is")
+
+
+def _bucket(world: World) -> Any:
+    return world.cloud.storage_client(world.project).bucket(f"{world.project}-bucket")
+
+
+def their_bucket(world: World) -> None:
+    """The bucket {project}-theirs belongs to another project."""
+    other = f"{world.project}-x"
+    world.cloud.storage_client(other).create_bucket(f"{world.project}-theirs", location=REGION)
+
+
+def noncurrent(world: World) -> None:
+    """The bucket is versioned and holds nothing but a noncurrent version."""
+    bucket_ = _bucket(world)
+    bucket_.versioning_enabled = True
+    bucket_.patch()
+    bucket_.blob("gone").upload_from_string("it was")
+    bucket_.blob("gone").delete()
+
+
+def retention(world: World) -> None:
+    """The bucket retains its objects for a day."""
+    bucket_ = _bucket(world)
+    bucket_.retention_period = 86400
+    bucket_.patch()
+
+
+def locked_retention(world: World) -> None:
+    """The bucket retains its objects for a day, which is locked."""
+    retention(world)
+    bucket_ = _bucket(world)
+    bucket_.reload()
+    bucket_.lock_retention_policy()
+
+
+def temporary_hold(world: World) -> None:
+    """The object "there" is under a temporary hold."""
+    blob = _bucket(world).blob("there")
+    blob.temporary_hold = True
+    blob.patch()
+
+
+def event_hold(world: World) -> None:
+    """The object "there" is under an event-based hold."""
+    blob = _bucket(world).blob("there")
+    blob.event_based_hold = True
+    blob.patch()
+
+
+def custom_time(world: World) -> None:
+    """The object "there" has a custom time in 2026."""
+    blob = _bucket(world).blob("there")
+    blob.custom_time = datetime(2026, 1, 1, tzinfo=UTC)
+    blob.patch()
+
+
+def uniform(world: World) -> None:
+    """The bucket has uniform access, and public access is prevented."""
+    bucket_ = _bucket(world)
+    bucket_.iam_configuration.uniform_bucket_level_access_enabled = True
+    bucket_.iam_configuration.public_access_prevention = "enforced"
+    bucket_.patch()
+
+
+def sixty_labels(world: World) -> None:
+    """The bucket has sixty labels."""
+    bucket_ = _bucket(world)
+    bucket_.labels = {f"kept-{number}": "x" for number in range(60)}
+    bucket_.patch()
 
 
 def repository(world: World) -> None:
@@ -333,30 +404,39 @@ GIVENS: dict[str, Callable[[World], None]] = {
     "bucket": bucket,
     "bucket_dual": bucket_dual,
     "bucket_eu": bucket_eu,
+    "custom_time": custom_time,
     "disabled_account": disabled_account,
     "enabled": enabled,
+    "event_hold": event_hold,
     "gpus_held": gpus_held,
     "hundred_accounts": hundred_accounts,
     "image_of_another_project": image_of_another_project,
     "just_enabled": just_enabled,
+    "locked_retention": locked_retention,
     "no_billing": no_billing,
     "no_eventarc_agent_role": no_eventarc_agent_role,
     "no_gpu_quota": no_gpu_quota,
     "no_publisher": no_publisher,
     "no_pubsub": no_pubsub,
     "no_receiver": no_receiver,
+    "noncurrent": noncurrent,
     "object": object_,
     "other_workflow": other_workflow,
     "propagation": propagation,
     "repository": repository,
+    "retention": retention,
     "run_image": run_image,
     "run_service": run_service,
     "runtime_account": runtime_account,
     "service": service,
+    "sixty_labels": sixty_labels,
+    "temporary_hold": temporary_hold,
     "ten_notifications": ten_notifications,
+    "their_bucket": their_bucket,
     "token_creator": token_creator,
     "trigger": trigger,
     "trigger_rights": trigger_rights,
+    "uniform": uniform,
     "workflow": workflow,
     "workflows_agent": workflows_agent,
 }

@@ -3,9 +3,10 @@
 from urllib.parse import quote
 
 from gpupipe.localcloud.kernel.kernel import Kernel
-from gpupipe.localcloud.services.storage import preconditions
+from gpupipe.localcloud.services.storage import preconditions, protection
 from gpupipe.localcloud.services.storage.buckets import (
     KIND,
+    Bucket,
     Buckets,
     check_project,
     resource_of,
@@ -14,7 +15,7 @@ from gpupipe.localcloud.services.storage.buckets import (
 from gpupipe.localcloud.services.storage.iam import BucketPolicies
 from gpupipe.localcloud.services.storage.message import Inbound, Json, Reply
 from gpupipe.localcloud.services.storage.notifications import Notifications
-from gpupipe.localcloud.services.storage.refusals import StorageError, bad_request
+from gpupipe.localcloud.services.storage.refusals import StorageError, bad_request, required
 from gpupipe.localcloud.services.storage.rows import Rows
 
 _PAGE = 1000
@@ -93,6 +94,13 @@ class BucketMethods:
             self._kernel.resources.delete(KIND, resource_of(bucket.name))
         return Reply(status=204)
 
+    def lock_retention(self, request: Inbound) -> Reply:
+        """buckets.lockRetentionPolicy: only with the metageneration that the caller has seen."""
+        if request.integer("ifMetagenerationMatch") is None:
+            raise required("ifMetagenerationMatch")
+        bucket = self._buckets.lock_retention(request.bucket, preconditions.from_query(request))
+        return Reply(body=self._buckets.present(bucket))
+
     def layout(self, request: Inbound) -> Reply:
         """buckets.getStorageLayout."""
         bucket = self._buckets.get(request.bucket)
@@ -113,8 +121,17 @@ class BucketMethods:
 
     def _change(self, request: Inbound, *, replace: bool) -> Reply:
         wanted = preconditions.from_query(request)
-        bucket = self._buckets.change(request.bucket, request.json(), wanted, replace=replace)
+        with self._kernel.database.transaction():
+            before = self._buckets.get(request.bucket)
+            bucket = self._buckets.change(request.bucket, request.json(), wanted, replace=replace)
+            if bucket.retention_s != before.retention_s:
+                self._retain(bucket)
         return Reply(body=self._buckets.present(bucket))
+
+    def _retain(self, bucket: Bucket) -> None:
+        """Give every object the expiration of the new policy, which counts for those that exist."""
+        for version in self._rows.all_of(bucket.name):
+            self._rows.change(protection.retained(bucket, version))
 
     def _project_id(self, named: str) -> str:
         project = self._kernel.projects.get(named)

@@ -15,6 +15,7 @@ _REGION = re.compile(r"[A-Z]+(?:-[A-Z]+)+[0-9]+")
 _LABEL_KEY = re.compile(r"[a-z\u00df-\uffff][a-z0-9_\u00df-\uffff-]{0,62}")
 _LABEL_VALUE = re.compile(r"[a-z0-9_\u00df-\uffff-]{0,63}")
 _MAX_LABELS = 64
+_RETENTION_MAX_S = 3155760000
 _SOFT_DELETE_MIN_S, _SOFT_DELETE_MAX_S = 604800, 7776000
 
 WRITABLE = frozenset(
@@ -37,7 +38,7 @@ _NOT_EMULATED = {
 _READ_ONLY = {
     *("id", "kind", "selfLink", "name", "location", "locationType", "metageneration", "etag"),
     *("generation", "owner", "projectNumber", "timeCreated", "updated", "satisfiesPZS"),
-    *("satisfiesPZI", "rpo", "softDeleteTime", "hardDeleteTime"),
+    *("satisfiesPZI", "softDeleteTime", "hardDeleteTime"),
 }
 
 
@@ -68,7 +69,7 @@ def check_fields(body: Mapping[str, Any]) -> None:
 
 
 def _check_shape(name: str, value: object) -> None:
-    if name != "storageClass" and not isinstance(value, dict):
+    if name not in {"storageClass", "rpo"} and not isinstance(value, dict):
         raise bad_request(f"The bucket field '{name}' must be an object.")
 
 
@@ -101,10 +102,11 @@ def _check_soft_delete(value: Json) -> None:
 
 
 def _check_retention(value: Json) -> None:
-    if _seconds(value.get("retentionPeriod"), "retentionPolicy") <= 0:
+    seconds = _seconds(value.get("retentionPeriod"), "retentionPolicy")
+    if seconds <= 0:
         raise bad_request("retentionPolicy.retentionPeriod must be at least one second.")
-    if value.get("isLocked"):
-        raise not_emulated("a locked retention policy")
+    if seconds > _RETENTION_MAX_S:
+        raise bad_request("retentionPolicy.retentionPeriod must be at most 100 years.")
 
 
 def _check_iam(value: Json) -> None:
@@ -119,6 +121,12 @@ def _check_iam(value: Json) -> None:
 def _check_versioning(value: Json) -> None:
     if not isinstance(value.get("enabled", False), bool):
         raise bad_request("versioning.enabled must be a boolean.")
+
+
+def _check_rpo(value: object) -> None:
+    # DEFAULT is what every bucket but a dual-region one with turbo replication has
+    if value != "DEFAULT":
+        raise not_emulated(f"the recovery point objective (rpo) '{value}'")
 
 
 def _seconds(value: object, field: str) -> int:
@@ -136,4 +144,5 @@ _CHECKS = {
     "retentionPolicy": _check_retention,
     "iamConfiguration": _check_iam,
     "versioning": _check_versioning,
+    "rpo": _check_rpo,
 }

@@ -4,13 +4,12 @@ They are kept as resources of kind `storage.bucket`, named `projects/_/buckets/N
 project, as JSON; other services may read them there.
 """
 
-import base64
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from gpupipe.localcloud.kernel.kernel import Kernel
-from gpupipe.localcloud.services.storage import bucket_rules
+from gpupipe.localcloud.services.storage import bucket_locks, bucket_rules
 from gpupipe.localcloud.services.storage.message import Json
 from gpupipe.localcloud.services.storage.names import check_bucket_name
 from gpupipe.localcloud.services.storage.preconditions import Preconditions, Versions
@@ -57,6 +56,11 @@ class Bucket:
         """Whether allUsers and allAuthenticatedUsers are refused."""
         prevention = self.body["iamConfiguration"]["publicAccessPrevention"]
         return bool(prevention == "enforced")
+
+    @property
+    def uniform(self) -> bool:
+        """Whether access is uniform: without access control lists."""
+        return bool(self.body["iamConfiguration"]["uniformBucketLevelAccess"]["enabled"])
 
     @property
     def rules(self) -> list[Json]:
@@ -117,23 +121,25 @@ class Buckets:
             merged = _replaced(bucket.body, body) if replace else _patched(bucket.body, body)
             if "softDeletePolicy" in body:
                 merged.get("softDeletePolicy", {}).pop("effectiveTime", None)
-            now = rfc3339(self._kernel.clock.now())
-            merged["metageneration"] = str(int(bucket.body["metageneration"]) + 1)
-            merged["updated"] = now
-            changed = Bucket(bucket.project, self._with_defaults(merged, now))
-            self._store(changed)
-        return changed
+            bucket_rules.check_labels(merged.get("labels") or {})
+            return self._changed(bucket, self._with_defaults(merged, bucket.body))
+
+    def lock_retention(self, name: str, wanted: Preconditions) -> Bucket:
+        """Lock the retention policy, for good."""
+        with self._kernel.database.transaction():
+            bucket = self.get(name)
+            wanted.check_write(versions_of(bucket))
+            return self._changed(bucket, bucket_locks.locked_retention(bucket.body))
 
     def present(self, bucket: Bucket) -> Json:
         """The resource as the API answers it."""
         name = bucket.name
-        tag = base64.b64encode(bucket.body["metageneration"].encode()).decode()
         base = self._kernel.http
         links = {
             "kind": "storage#bucket",
             "id": name,
             "selfLink": f"{base}/storage/v1/b/{name}",
-            "etag": tag,
+            "etag": versions_of(bucket).etag,
         }
         return {**links, **bucket.body}
 
@@ -149,11 +155,24 @@ class Buckets:
             "timeCreated": now,
             "updated": now,
         }
-        return self._with_defaults({**_replaced(fixed, body)}, now)
+        return self._with_defaults(_replaced(fixed, body), fixed)
 
-    def _with_defaults(self, body: Json, now: str) -> Json:
+    def _changed(self, bucket: Bucket, body: Json) -> Bucket:
+        fixed = {
+            "metageneration": str(int(bucket.body["metageneration"]) + 1),
+            "updated": rfc3339(self._kernel.clock.now()),
+        }
+        changed = Bucket(bucket.project, {**body, **fixed})
+        self._store(changed)
+        return changed
+
+    def _with_defaults(self, body: Json, old: Json) -> Json:
+        """The fields as they are kept; `old` is the bucket before."""
+        moment = self._kernel.clock.now()
+        now = rfc3339(moment)
         iam = body.get("iamConfiguration", {})
-        uniform = {"enabled": bool(iam.get("uniformBucketLevelAccess", {}).get("enabled"))}
+        enabled = bool((iam.get("uniformBucketLevelAccess") or {}).get("enabled"))
+        uniform = bucket_locks.uniform_access(old, enabled=enabled, now=moment)
         prevention = iam.get("publicAccessPrevention", "inherited")
         soft = body.get("softDeletePolicy", {})
         seconds = soft.get("retentionDurationSeconds", bucket_rules.DEFAULT_SOFT_DELETE_S)
@@ -169,6 +188,7 @@ class Buckets:
                 "retentionDurationSeconds": str(seconds),
                 "effectiveTime": soft.get("effectiveTime", now),
             },
+            "retentionPolicy": bucket_locks.kept_retention(old, body.get("retentionPolicy"), now),
         }
         kept = {**body, **filled}
         return {k: v for k, v in kept.items() if v not in ({}, None)}

@@ -6,8 +6,9 @@ A copy shares the file of its source; a composed object is a new file and has no
 from collections.abc import Iterator
 
 from gpupipe.localcloud.kernel.kernel import Kernel
-from gpupipe.localcloud.services.storage import access, fields, preconditions
+from gpupipe.localcloud.services.storage import access, fields, preconditions, rewrites
 from gpupipe.localcloud.services.storage.blobs import Blob, Blobs, read_chunks
+from gpupipe.localcloud.services.storage.buckets import Buckets
 from gpupipe.localcloud.services.storage.message import Inbound, Json, Reply
 from gpupipe.localcloud.services.storage.names import check_object_name
 from gpupipe.localcloud.services.storage.objects import Objects
@@ -17,24 +18,32 @@ from gpupipe.localcloud.services.storage.rows import Version, versions_of
 from gpupipe.localcloud.services.storage.writes import NewObject, Writer, digest_of
 
 _MAX_SOURCES = 32
+_REWRITE_UNIT = 1 << 20
 
 
 class Copies:
     """Makes objects of objects."""
 
-    def __init__(self, kernel: Kernel, objects: Objects, writer: Writer, blobs: Blobs) -> None:
+    def __init__(
+        self, kernel: Kernel, buckets: Buckets, objects: Objects, writer: Writer, blobs: Blobs
+    ) -> None:
         self._kernel = kernel
+        self._buckets = buckets
         self._objects = objects
         self._writer = writer
         self._blobs = blobs
 
     def copy(self, request: Inbound) -> Reply:
         """objects.copy: answers the new resource."""
-        return Reply(body=fields.present(self._copy(request), request.base))
+        return Reply(body=fields.present(self._copy(request, request.json()), request.base))
 
     def rewrite(self, request: Inbound) -> Reply:
-        """objects.rewrite: always done in one call here."""
-        version = self._copy(request)
+        """objects.rewrite: in one call, or in steps when the caller limits the bytes per call."""
+        sent = request.json()
+        unfinished = self._step(request, sent)
+        if unfinished is not None:
+            return Reply(body=unfinished)
+        version = self._copy(request, sent)
         body: Json = {
             "kind": "storage#rewriteResponse",
             "totalBytesRewritten": str(version.size),
@@ -70,8 +79,7 @@ class Copies:
             raise
         return Reply(body=fields.present(version, request.base))
 
-    def _copy(self, request: Inbound) -> Version:
-        body = request.json()
+    def _copy(self, request: Inbound, body: Json) -> Version:
         fields.check_fields(body)
         bucket, name = request.path["destination_bucket"], request.path["destination_object"]
         check_object_name(name)
@@ -86,6 +94,40 @@ class Copies:
                 Blob(source.blob, digest_of(source)),
                 components=source.body.get("componentCount"),
             )
+
+    def _step(self, request: Inbound, sent: Json) -> Json | None:
+        """The answer of a rewrite that needs another call, or None for the one that ends it.
+
+        A copy shares its data here, so there is nothing to move: the token counts the bytes that
+        Google would have moved, between other locations or classes only.
+        """
+        limit = request.integer("maxBytesRewrittenPerCall")
+        token = request.query.get("rewriteToken", "")
+        if limit is None and not token:
+            return None
+        if limit is not None and (limit <= 0 or limit % _REWRITE_UNIT):
+            raise bad_request("maxBytesRewrittenPerCall must be a positive multiple of 1 MiB.")
+        source = self._objects.find(request, request.integer("sourceGeneration"))
+        done = rewrites.done(token, source) + (limit or source.size)
+        if done >= source.size or not self._moves(request, sent, source):
+            return None
+        return {
+            "kind": "storage#rewriteResponse",
+            "totalBytesRewritten": str(done),
+            "objectSize": str(source.size),
+            "done": False,
+            "rewriteToken": rewrites.token(source, done),
+        }
+
+    def _moves(self, request: Inbound, sent: Json, source: Version) -> bool:
+        """Whether the data would have to be moved: to another location or class."""
+        target = self._buckets.get(request.path["destination_bucket"])
+        wanted = sent.get("storageClass") or target.body["storageClass"]
+        home = self._buckets.get(source.bucket)
+        return bool(
+            target.body["location"] != home.body["location"]
+            or wanted != source.body["storageClass"]
+        )
 
     def _sources(self, request: Inbound, listed: list[Json]) -> list[Version]:
         if not listed:

@@ -1,6 +1,5 @@
 """The resource of an object: which fields a client may write, and how it looks in answers."""
 
-import base64
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -8,7 +7,13 @@ from urllib.parse import quote
 from gpupipe.localcloud.services.storage.lifecycle import STORAGE_CLASSES
 from gpupipe.localcloud.services.storage.message import Json
 from gpupipe.localcloud.services.storage.refusals import bad_request, not_emulated
-from gpupipe.localcloud.services.storage.rows import State, Version
+from gpupipe.localcloud.services.storage.rows import (
+    RETAINED_FROM,
+    State,
+    Version,
+    versions_of,
+)
+from gpupipe.localcloud.services.storage.times import parse
 
 _TEXTS = {
     *("contentType", "contentEncoding", "contentDisposition", "contentLanguage"),
@@ -18,6 +23,13 @@ _HOLDS = {"temporaryHold", "eventBasedHold"}
 DEFAULT_TYPE = "application/octet-stream"
 WRITABLE = _TEXTS | _HOLDS | {"metadata"}
 _NOT_EMULATED = {"acl", "retention", "contexts", "customerEncryption", "kmsKeyName"}
+# what Google computes: sent back by clients that change a resource they have read, and ignored
+_READ_ONLY = {
+    *("bucket", "name", "generation", "metageneration", "id", "kind", "etag", "selfLink"),
+    *("mediaLink", "size", "md5Hash", "crc32c", "componentCount", "owner", "storageClass"),
+    *("timeCreated", "updated", "timeDeleted", "timeStorageClassUpdated", "timeFinalized"),
+    *("softDeleteTime", "hardDeleteTime", "retentionExpirationTime", "restoreToken"),
+}
 _MAX_METADATA = 8192
 _FIRST_PRINTABLE = 32
 
@@ -27,8 +39,11 @@ def check_fields(body: Mapping[str, Any]) -> None:
     for name in _NOT_EMULATED & body.keys():
         if body[name]:
             raise not_emulated(f"the object field '{name}'")
+    if unknown := body.keys() - WRITABLE - _READ_ONLY - _NOT_EMULATED:
+        raise bad_request(f"Unknown object field: '{min(unknown)}'.")
     for name in _TEXTS & body.keys():
         _check_text(name, body[name])
+    _check_time("customTime", body.get("customTime"))
     for name in _HOLDS & body.keys():
         if not isinstance(body[name], bool | None):
             raise bad_request(f"{name} must be a boolean.")
@@ -61,10 +76,14 @@ def replaced(body: Mapping[str, Any]) -> Json:
     return {**dict.fromkeys(WRITABLE), "contentType": DEFAULT_TYPE, **written(body)}
 
 
-def etag(version: Version) -> str:
-    """Changes with each change of data or metadata."""
-    text = f"{version.generation}/{version.metageneration}"
-    return base64.b64encode(text.encode()).decode()
+def check_custom_time(version: Version, changes: Json) -> None:
+    """Raise 400 for a custom time that a change would remove or move to the past."""
+    old = version.body.get("customTime")
+    if old is None or "customTime" not in changes:
+        return
+    new = changes["customTime"]
+    if new is None or parse(new) < parse(old):
+        raise bad_request(f"customTime is '{old}' and can neither be removed nor become earlier.")
 
 
 def present(version: Version, base: str) -> Json:
@@ -79,9 +98,11 @@ def present(version: Version, base: str) -> Json:
         "name": version.name,
         "bucket": version.bucket,
         "generation": str(version.generation),
-        "etag": etag(version),
+        "etag": versions_of(version).etag,
     }
-    hidden = set() if version.state is State.SOFT_DELETED else {"softDeleteTime", "hardDeleteTime"}
+    hidden = {RETAINED_FROM}
+    if version.state is not State.SOFT_DELETED:
+        hidden |= {"softDeleteTime", "hardDeleteTime"}
     return {**links, **{k: v for k, v in version.body.items() if k not in hidden}}
 
 
@@ -90,6 +111,15 @@ def _check_text(name: str, value: object) -> None:
         return
     if not isinstance(value, str) or any(ord(c) < _FIRST_PRINTABLE for c in value):
         raise bad_request(f"Invalid value for {name}: it must be text without control characters.")
+
+
+def _check_time(name: str, value: str | None) -> None:
+    try:
+        moment = parse(value) if value else None
+    except ValueError as error:
+        raise bad_request(f"Invalid value for {name}: '{value}' is not a time.") from error
+    if moment is not None and moment.tzinfo is None:
+        raise bad_request(f"Invalid value for {name}: '{value}' has no time zone.")
 
 
 def _check_metadata(metadata: object) -> None:

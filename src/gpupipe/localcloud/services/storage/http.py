@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from gpupipe.localcloud.errors import Code, ServiceError
 from gpupipe.localcloud.services.storage.message import Download, Reply
-from gpupipe.localcloud.services.storage.refusals import as_json, status_of
+from gpupipe.localcloud.services.storage.refusals import as_json, bad_request, status_of
 
 _PIECE = 1 << 20
 NOT_MODIFIED = 304
@@ -45,6 +45,16 @@ class Body(Iterator[bytes]):
             if len(gathered) >= _PIECE:
                 break
         return bytes(gathered)
+
+
+async def read_all(request: Request, limit: int) -> bytes:
+    """A whole body that has to be small; 400 when it is not."""
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > limit:
+            raise bad_request(f"The body is larger than {limit} bytes.")
+    return bytes(data)
 
 
 class _FileResponse(Response):
@@ -79,7 +89,7 @@ class _FileResponse(Response):
 
 def refused(error: ServiceError) -> Reply:
     """The answer that a refusal becomes."""
-    headers = {}
+    headers = dict(getattr(error, "headers", {}))
     if error.code is Code.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = "Bearer"
     if error.details.retry_after_s is not None:

@@ -6,14 +6,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from gpupipe.localcloud.services.storage.message import Json
-from gpupipe.localcloud.services.storage.refusals import bad_request, not_emulated
+from gpupipe.localcloud.services.storage.refusals import bad_request
 
 STORAGE_CLASSES = ("STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE")
 _ACTIONS = {"Delete", "SetStorageClass", "AbortIncompleteMultipartUpload"}
-_NUMBERS = {"age", "numNewerVersions", "daysSinceNoncurrentTime"}
+_NUMBERS = {"age", "numNewerVersions", "daysSinceNoncurrentTime", "daysSinceCustomTime"}
 _LISTS = {"matchesPrefix", "matchesSuffix", "matchesStorageClass"}
-_DATES = {"createdBefore", "noncurrentTimeBefore"}
-_NOT_EMULATED = {"customTimeBefore", "daysSinceCustomTime"}
+_DATES = {"createdBefore", "noncurrentTimeBefore", "customTimeBefore"}
 _MAX_RULES = 100
 
 
@@ -26,6 +25,7 @@ class Candidate:
     created: datetime
     noncurrent: datetime | None
     newer: int
+    custom: datetime | None = None
 
 
 def check_lifecycle(lifecycle: Json | None) -> None:
@@ -62,8 +62,6 @@ def _check_condition(condition: Json) -> None:
     if not condition:
         raise bad_request("A lifecycle rule must have at least one condition.")
     for key, value in condition.items():
-        if key in _NOT_EMULATED:
-            raise not_emulated(f"the lifecycle condition '{key}'")
         if not _valid_condition(key, value):
             raise bad_request(f"Invalid lifecycle condition '{key}'.")
 
@@ -98,6 +96,10 @@ def _holds(condition: Mapping[str, Any], found: Candidate, now: datetime) -> boo
         "noncurrentTimeBefore": lambda day: (
             found.noncurrent is not None and found.noncurrent < _midnight(day)
         ),
+        "daysSinceCustomTime": lambda days: (
+            found.custom is not None and now >= found.custom + timedelta(days=days)
+        ),
+        "customTimeBefore": lambda day: found.custom is not None and found.custom < _midnight(day),
         "matchesPrefix": lambda values: found.name.startswith(tuple(values)),
         "matchesSuffix": lambda values: found.name.endswith(tuple(values)),
         "matchesStorageClass": lambda values: found.storage_class in values,

@@ -2,9 +2,11 @@
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from gpupipe.localcloud.services.storage.globs import compiled
 from gpupipe.localcloud.services.storage.message import Inbound
 from gpupipe.localcloud.services.storage.refusals import bad_request
 from gpupipe.localcloud.services.storage.rows import State, Version
@@ -28,6 +30,11 @@ class Query:
     limit: int = _MAX_RESULTS
     position: Position = ("", 0)
     states: tuple[State, ...] = (State.LIVE,)
+    glob: re.Pattern[str] | None = None
+
+    def meets(self, name: str) -> bool:
+        """Whether a name is asked for at all."""
+        return self.glob is None or self.glob.fullmatch(name) is not None
 
     @property
     def first(self) -> Position:
@@ -60,15 +67,19 @@ def query_of(request: Inbound) -> Query:
         raise bad_request("Invalid value for maxResults: it must not be negative.")
     if request.flag("versions") and request.flag("softDeleted"):
         raise bad_request("versions and softDeleted cannot both be true.")
+    glob, delimiter = request.query.get("matchGlob", ""), request.query.get("delimiter", "")
+    if glob and delimiter not in {"", "/"}:
+        raise bad_request("With matchGlob, the delimiter can only be '/'.")
     return Query(
         prefix=request.query.get("prefix", ""),
-        delimiter=request.query.get("delimiter", ""),
+        delimiter=delimiter,
         start=request.query.get("startOffset", ""),
         end=request.query.get("endOffset") or None,
         trailing=request.flag("includeTrailingDelimiter"),
         limit=min(wanted or _MAX_RESULTS, _MAX_RESULTS),
         position=_position(request.query.get("pageToken", "")),
         states=_states(request),
+        glob=compiled(glob) if glob else None,
     )
 
 
@@ -79,7 +90,7 @@ def collect(query: Query, scan: Scan) -> Listing:
     while batch := scan(position, _BATCH):
         for version in batch:
             here = (version.name, version.generation)
-            if here < position:
+            if here < position or not query.meets(version.name):
                 continue
             folder = _folder(version.name, query)
             if len(page.items) + len(page.prefixes) >= query.limit:

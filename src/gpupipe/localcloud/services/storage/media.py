@@ -3,7 +3,7 @@
 from email.utils import format_datetime
 from urllib.parse import quote
 
-from gpupipe.localcloud.services.storage import fields, preconditions
+from gpupipe.localcloud.services.storage import preconditions
 from gpupipe.localcloud.services.storage.blobs import Blobs
 from gpupipe.localcloud.services.storage.message import Download, Inbound, Reply
 from gpupipe.localcloud.services.storage.objects import Objects
@@ -67,7 +67,7 @@ def _headers(found: Version) -> dict[str, str]:
     headers = {
         "Accept-Ranges": "bytes",
         "Cache-Control": body.get("cacheControl", "private, max-age=0"),
-        "ETag": fields.etag(found),
+        "ETag": versions_of(found).etag,
         "Last-Modified": format_datetime(parse(body["updated"]), usegmt=True),
         "X-Goog-Generation": str(found.generation),
         "X-Goog-Metageneration": str(found.metageneration),

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from gpupipe.localcloud.services.storage import preconditions
+from gpupipe.localcloud.services.storage.acl import VERBS, AccessControls
 from gpupipe.localcloud.services.storage.bucket_methods import BucketMethods
 from gpupipe.localcloud.services.storage.copies import Copies
 from gpupipe.localcloud.services.storage.iam import BucketPolicies
@@ -28,8 +29,13 @@ _LIST = _PAGE | {
     "includeTrailingDelimiter",
     "versions",
     "softDeleted",
+    "matchGlob",
 }
-_COPY = _IF | preconditions.SOURCE_NAMES | {"sourceGeneration", "maxBytesRewrittenPerCall"}
+_COPY = (
+    _IF
+    | preconditions.SOURCE_NAMES
+    | {"sourceGeneration", "maxBytesRewrittenPerCall", "rewriteToken"}
+)
 _VERSION = _IF | {"generation"}
 _NONE: frozenset[str] = frozenset()
 _BUCKET, _OBJECT = "b/{bucket}", "b/{bucket}/o/{object}"
@@ -47,6 +53,13 @@ def bucket_rows(buckets: BucketMethods, policies: BucketPolicies) -> Iterator[Me
     yield _write(f"PATCH {_BUCKET}", "buckets.patch", "buckets.update", buckets.patch, _IF_META)
     yield _write(f"PUT {_BUCKET}", "buckets.update", "buckets.update", buckets.update, _IF_META)
     yield _write(f"DELETE {_BUCKET}", "buckets.delete", "buckets.delete", buckets.delete, _IF_META)
+    yield _write(
+        f"POST {_BUCKET}/lockRetentionPolicy",
+        "buckets.lockRetentionPolicy",
+        "buckets.update",
+        buckets.lock_retention,
+        _IF_META,
+    )
     yield _read(
         f"GET {_BUCKET}/storageLayout", "buckets.getStorageLayout", "objects.list", buckets.layout
     )
@@ -69,6 +82,19 @@ def bucket_rows(buckets: BucketMethods, policies: BucketPolicies) -> Iterator[Me
         "resourcemanager.projects.get",
         account,
     )
+
+
+def acl_rows(acl: AccessControls) -> Iterator[Method]:
+    """The methods of access control lists, which are all refused, and why."""
+    lists = (
+        (f"{_BUCKET}/acl", "bucketAccessControls", acl.of_bucket),
+        (f"{_BUCKET}/defaultObjectAcl", "defaultObjectAccessControls", acl.of_bucket),
+        (f"{_OBJECT}/acl", "objectAccessControls", acl.of_object),
+    )
+    for path, name, handler in lists:
+        for verb, method in VERBS.items():
+            for target in (path, f"{path}/{{entity}}"):
+                yield _read(f"{verb} {target}", f"{name}.{method}", "", handler)
 
 
 def notification_rows(notifications: Notifications) -> Iterator[Method]:

@@ -76,6 +76,8 @@ class Notifications:
 
 
 def _check(body: Json) -> None:
+    if unknown_fields := body.keys() - {*_FIELDS, "id", "etag", "kind", "selfLink"}:
+        raise bad_request(f"Unknown notification field: '{min(unknown_fields)}'.")
     if not _TOPIC.fullmatch(str(body.get("topic", ""))):
         raise bad_request(f"Invalid Cloud Pub/Sub topic: '{body.get('topic', '')}'.")
     unknown = set(body.get("event_types") or ()) - EVENTS

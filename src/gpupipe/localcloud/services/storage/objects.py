@@ -1,7 +1,7 @@
 """objects.get, list, patch, update, delete, restore: the metadata side of objects."""
 
 from gpupipe.localcloud.kernel.kernel import Kernel
-from gpupipe.localcloud.services.storage import access, fields, preconditions
+from gpupipe.localcloud.services.storage import access, fields, preconditions, protection
 from gpupipe.localcloud.services.storage.blobs import Blob
 from gpupipe.localcloud.services.storage.buckets import Buckets
 from gpupipe.localcloud.services.storage.events import Kind, publish
@@ -86,7 +86,7 @@ class Objects:
             bucket = self._buckets.get(request.bucket)
             found = self.find(request)
             preconditions.from_query(request).check_write(versions_of(found))
-            self._writer.check_protected(found)
+            protection.check(found, self._kernel.clock.now())
             versioned = bucket.versioned and "generation" not in request.query
             self._writer.retire(bucket, found, versioned=versioned)
         return Reply(status=204)
@@ -120,11 +120,15 @@ class Objects:
             found = self.find(request)
             preconditions.from_query(request).check_write(versions_of(found))
             changes = fields.replaced(body) if replace_all else fields.patched(found, body)
+            fields.check_custom_time(found, changes)
+            now = self._kernel.clock.now()
             changed = found.with_body(
                 **changes,
                 metageneration=str(found.metageneration + 1),
-                updated=rfc3339(self._kernel.clock.now()),
+                updated=rfc3339(now),
             )
+            bucket = self._buckets.get(request.bucket)
+            changed = protection.retained(bucket, protection.released(found, changed, now))
             self._rows.change(changed)
             publish(self._kernel, Kind.METADATA_UPDATED, changed)
         return Reply(body=fields.present(changed, request.base))

@@ -9,6 +9,15 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
 
 
+class RangeError(StorageError):
+    """Nothing of the range is there; clients read the size of the object from Content-Range."""
+
+    def __init__(self, size: int) -> None:
+        message = "The requested range cannot be satisfied."
+        super().__init__(416, "requestedRangeError", message)
+        self.headers = {"Content-Range": f"bytes */{size}"}
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """Bytes `start` to `start + length`."""
@@ -35,9 +44,7 @@ def requested(header: str | None, size: int) -> Span | None:
             return None
         length = min(int(last), size - 1) - start + 1 if last else size - start
     if length <= 0 or start >= size:
-        raise StorageError(
-            416, "requestedRangeNotSatisfiable", "The requested range cannot be satisfied."
-        )
+        raise RangeError(size)
     return Span(start, length)
 
 

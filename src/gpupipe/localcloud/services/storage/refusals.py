@@ -44,6 +44,7 @@ class StorageError(ServiceError):
         super().__init__(code or _CODES[status], message, Details(reason=reason))
         self.status = status
         self.reason = reason
+        self.headers: dict[str, str] = {}
 
 
 def bad_request(message: str, reason: str = "invalid") -> StorageError:

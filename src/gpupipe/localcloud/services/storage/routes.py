@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from gpupipe.localcloud.services.storage.message import Download, Inbound, Reply
+from gpupipe.localcloud.services.storage.partial import select
 from gpupipe.localcloud.services.storage.refusals import StorageError, bad_request, not_emulated
 
 Handler = Callable[[Inbound], Reply | Download]
@@ -80,6 +81,8 @@ def check_parameters(method: Method, query: Mapping[str, str], headers: Mapping[
     for name in query.keys() - method.query - _COMMON:
         if query[name] != "":
             raise not_emulated(f"the parameter '{name}' of {method.name}")
+    if mask := query.get("fields"):
+        select(mask, {})
     if query.get("projection", "noAcl") not in {"noAcl", "full"}:
         raise bad_request(f"Invalid value for projection: '{query['projection']}'.")
     for header in headers:

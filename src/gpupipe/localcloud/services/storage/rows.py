@@ -29,6 +29,10 @@ _SCHEMA = (
 )
 
 
+# a key of bodies that no answer shows: see `protection`
+RETAINED_FROM = "_retainedFrom"
+
+
 class State(StrEnum):
     """What a stored version is."""
 

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
+from dataclasses import replace
+from urllib.parse import unquote
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -12,17 +14,25 @@ from gpupipe.localcloud.errors import Code, ServiceError
 from gpupipe.localcloud.kernel.caller import Caller
 from gpupipe.localcloud.kernel.faults import FaultPoint, Kind
 from gpupipe.localcloud.kernel.kernel import Kernel
-from gpupipe.localcloud.services.storage import methods
+from gpupipe.localcloud.services.storage import acl, batch, methods
+from gpupipe.localcloud.services.storage.acl import AccessControls
 from gpupipe.localcloud.services.storage.blobs import Blobs, Disk, RealDisk
 from gpupipe.localcloud.services.storage.bucket_methods import BucketMethods
 from gpupipe.localcloud.services.storage.buckets import Buckets, resource_of
 from gpupipe.localcloud.services.storage.copies import Copies
-from gpupipe.localcloud.services.storage.http import Body, refused, response_of, threads
+from gpupipe.localcloud.services.storage.http import (
+    Body,
+    read_all,
+    refused,
+    response_of,
+    threads,
+)
 from gpupipe.localcloud.services.storage.iam import BucketPolicies
 from gpupipe.localcloud.services.storage.media import Media
 from gpupipe.localcloud.services.storage.message import Download, Inbound, Reply
 from gpupipe.localcloud.services.storage.notifications import Notifications
 from gpupipe.localcloud.services.storage.objects import Objects
+from gpupipe.localcloud.services.storage.partial import select
 from gpupipe.localcloud.services.storage.refusals import billing_disabled, forbidden
 from gpupipe.localcloud.services.storage.resumable import Resumable
 from gpupipe.localcloud.services.storage.routes import Match, Routes, check_parameters
@@ -31,6 +41,7 @@ from gpupipe.localcloud.services.storage.sessions import Sessions
 from gpupipe.localcloud.services.storage.sweeper import Sweeper, remove_orphans
 from gpupipe.localcloud.services.storage.uploads import Uploads
 from gpupipe.localcloud.services.storage.writes import Writer
+from gpupipe.localcloud.services.storage.xml_api import XmlApi
 from gpupipe.localcloud.transport.pipeline import Pipeline
 from gpupipe.localcloud.transport.rpc import BaseSurface
 from gpupipe.localcloud.transport.wire import wire_of
@@ -69,9 +80,12 @@ class Storage(BaseSurface):
         self._routes = Routes(
             [
                 *methods.bucket_rows(buckets, policies),
+                *methods.acl_rows(AccessControls(self._buckets)),
                 *methods.notification_rows(notifications),
                 *methods.object_rows(
-                    objects, Media(objects, blobs), Copies(kernel, objects, writer, blobs)
+                    objects,
+                    Media(objects, blobs),
+                    Copies(kernel, self._buckets, objects, writer, blobs),
                 ),
                 *methods.upload_rows(Uploads(writer, blobs, resumable), resumable),
             ]
@@ -85,6 +99,8 @@ class Storage(BaseSurface):
         verbs = ["GET", "POST", "PUT", "PATCH", "DELETE"]
         for root in ("storage", "upload/storage", "download/storage", "resumable/upload/storage"):
             yield Route(f"/{root}/v1/{{rest:path}}", self._endpoint, methods=verbs)
+        yield Route(batch.PATH, self._batch, methods=["POST"])
+        yield XmlApi(lambda name: self._buckets.find(name) is not None)
 
     def fault_points(self) -> Iterator[FaultPoint]:
         """The methods of the routes, and the disk."""
@@ -118,6 +134,21 @@ class Storage(BaseSurface):
             answer = Reply(status=499)
         return response_of(answer, self._pool)
 
+    async def _batch(self, request: Request) -> Response:
+        """The calls of a batch one after the other, as the batch's caller unless they say who."""
+        try:
+            body = await read_all(request, batch.MAX_BYTES)
+            asked = batch.calls(request.headers.get("content-type", ""), body)
+        except ServiceError as error:
+            return response_of(refused(error), self._pool)
+        answered = []
+        for call in asked:
+            inner = _request_of(call, request)
+            running = self._pool.submit(self._answer, inner, iter([call.body]))
+            answer = await asyncio.wrap_future(running)
+            answered.append((call, response_of(answer, self._pool)))
+        return batch.answer(iter(answered))
+
     def _answer(self, request: Request, body: Iterator[bytes]) -> Reply | Download:
         try:
             match = self._match(request)
@@ -149,6 +180,7 @@ class Storage(BaseSurface):
             ) as call:
                 self._check(match, request, call.caller, resource)
                 answer = method.handler(self._inbound(match, request, call.caller, body))
+                answer = _partial(answer, request.query_params.get("fields", ""))
         except ServiceError:
             # a fault that comes after the work was done
             if isinstance(answer, Download):
@@ -157,9 +189,9 @@ class Storage(BaseSurface):
         return answer
 
     def _check(self, match: Match, request: Request, caller: Caller, resource: str) -> None:
-        check_parameters(match.method, request.query_params, request.headers)
         if "bucket" in match.path:
-            self._buckets.get(match.path["bucket"])
+            acl.check_parameters(self._buckets.get(match.path["bucket"]), request.query_params)
+        check_parameters(match.method, request.query_params, request.headers)
         self._check_billing(resource)
         permission = match.method.permission
         # asked here and not by the guard, because Cloud Storage refuses in words of its own
@@ -198,3 +230,25 @@ class Storage(BaseSurface):
         name = resource.removeprefix("projects/_/buckets/").partition("/")[0]
         bucket = self._buckets.find(name)
         return None if bucket is None else f"projects/{bucket.project}"
+
+
+def _partial(answer: Reply | Download, fields: str) -> Reply | Download:
+    if isinstance(answer, Download) or answer.body is None or not fields:
+        return answer
+    return replace(answer, body=select(fields, answer.body))
+
+
+def _request_of(call: batch.Call, outer: Request) -> Request:
+    """A call of a batch as a request; its headers go before those of the batch."""
+    path, _, query = call.target.partition("?")
+    headers = {"authorization": outer.headers.get("authorization", "")}
+    headers |= {name.lower(): value for name, value in call.headers.items()}
+    scope = {
+        "type": "http",
+        "method": call.verb,
+        "path": unquote(path),
+        "raw_path": path.encode("latin-1"),
+        "query_string": query.encode("latin-1"),
+        "headers": [(k.encode("latin-1"), v.encode("latin-1")) for k, v in headers.items()],
+    }
+    return Request(scope)

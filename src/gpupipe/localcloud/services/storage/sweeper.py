@@ -6,6 +6,7 @@ from datetime import datetime
 from itertools import groupby
 
 from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.services.storage import protection
 from gpupipe.localcloud.services.storage.blobs import Blobs
 from gpupipe.localcloud.services.storage.buckets import Bucket, Buckets
 from gpupipe.localcloud.services.storage.lifecycle import Candidate, due
@@ -98,7 +99,7 @@ class Sweeper:
 
     def _delete(self, bucket: Bucket, found: Version) -> bool:
         try:
-            self._writer.check_protected(found)
+            protection.check(found, self._kernel.clock.now())
         except StorageError:
             # docs: holds and retention go before lifecycle rules
             return False
@@ -122,10 +123,12 @@ def _with_newer(versions: list[Version]) -> Iterator[tuple[Version, int]]:
 
 def _candidate(version: Version, newer: int) -> Candidate:
     gone = version.body.get("timeDeleted") if version.state is State.NONCURRENT else None
+    custom = version.body.get("customTime")
     return Candidate(
         version.name,
         version.body["storageClass"],
         parse(version.body["timeCreated"]),
         parse(gone) if gone else None,
         newer,
+        parse(custom) if custom else None,
     )

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from gpupipe.localcloud.kernel.caller import Caller
 from gpupipe.localcloud.kernel.kernel import Kernel
-from gpupipe.localcloud.services.storage import access
+from gpupipe.localcloud.services.storage import access, protection
 from gpupipe.localcloud.services.storage.blobs import Blob
 from gpupipe.localcloud.services.storage.buckets import Bucket, Buckets
 from gpupipe.localcloud.services.storage.checksums import Digest
@@ -17,9 +17,8 @@ from gpupipe.localcloud.services.storage.events import Kind, publish
 from gpupipe.localcloud.services.storage.fields import DEFAULT_TYPE, written
 from gpupipe.localcloud.services.storage.message import Json
 from gpupipe.localcloud.services.storage.preconditions import Preconditions
-from gpupipe.localcloud.services.storage.refusals import StorageError
 from gpupipe.localcloud.services.storage.rows import Rows, State, Version, versions_of
-from gpupipe.localcloud.services.storage.times import parse, rfc3339
+from gpupipe.localcloud.services.storage.times import rfc3339
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,33 +69,12 @@ class Writer:
                 self._delete(bucket, version)
                 publish(self._kernel, Kind.DELETED, version)
 
-    def check_protected(self, version: Version) -> None:
-        """Raise 403 while a hold or the bucket's retention keeps a version."""
-        where = f"Object '{version.bucket}/{version.name}'"
-        for flag, word in (("temporaryHold", "Temporary"), ("eventBasedHold", "Event-Based")):
-            if version.body.get(flag):
-                raise StorageError(
-                    403,
-                    "objectUnderActiveHold",
-                    f"{where} is under active {word} hold and cannot be deleted, overwritten or "
-                    "archived until hold is removed.",
-                )
-        bucket = self._buckets.get(version.bucket)
-        until = parse(version.body["timeCreated"]) + timedelta(seconds=bucket.retention_s)
-        if until > self._kernel.clock.now():
-            raise StorageError(
-                403,
-                "retentionPolicyNotMet",
-                f"{where} is subject to bucket's retention policy or object retention and cannot "
-                f"be deleted or overwritten until {rfc3339(until)}",
-            )
-
     def _check_target(self, new: NewObject) -> Version | None:
         live = self._rows.live(new.bucket, new.name)
         new.wanted.check_write(versions_of(live))
         if live is not None:
             access.require(self._kernel, new.caller, "storage.objects.delete", new.bucket)
-            self.check_protected(live)
+            protection.check(live, self._kernel.clock.now())
         return live
 
     def _delete(self, bucket: Bucket, version: Version) -> None:
@@ -126,12 +104,11 @@ class Writer:
         }
         if bucket.body.get("defaultEventBasedHold"):
             body.setdefault("eventBasedHold", True)
-        if bucket.retention_s:
-            body["retentionExpirationTime"] = rfc3339(now + timedelta(seconds=bucket.retention_s))
         if components is not None:
             body["componentCount"] = components
         generation = self._rows.next_generation(now)
-        return Version(new.bucket, new.name, generation, State.LIVE, blob.name, body)
+        version = Version(new.bucket, new.name, generation, State.LIVE, blob.name, body)
+        return protection.retained(bucket, version)
 
 
 def digest_of(version: Version) -> Digest:

@@ -66,7 +66,7 @@ def test_deletion_goes_before_a_change_of_class() -> None:
         ({"action": DELETE, "condition": {"age": -1}}, "'age'"),
         ({"action": DELETE, "condition": {"age": True}}, "'age'"),
         ({"action": DELETE, "condition": {"createdBefore": "soon"}}, "'createdBefore'"),
-        ({"action": DELETE, "condition": {"customTimeBefore": "2026-01-01"}}, "not emulate"),
+        ({"action": DELETE, "condition": {"customTimeBefore": "later"}}, "'customTimeBefore'"),
         ({"action": {"type": "SetStorageClass"}, "condition": {"age": 1}}, "storageClass"),
     ],
 )

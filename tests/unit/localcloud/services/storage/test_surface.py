@@ -368,3 +368,120 @@ def test_a_content_type_that_is_removed_falls_back(world: World) -> None:
     for body in ({"contentType": None}, {"metadata": {"a": "b"}}):
         answer = world.call("PATCH", f"{BASE}/o/o", json=body)
         assert answer.json()["contentType"] == "application/octet-stream"
+
+
+def patch_bucket(world: World, **body: Any) -> httpx.Response:
+    return world.call("PATCH", BASE, json=body)
+
+
+def test_uniform_access_can_be_switched_off_for_90_days(world: World) -> None:
+    def uniform(enabled: bool) -> httpx.Response:
+        setting = {"uniformBucketLevelAccess": {"enabled": enabled}}
+        return patch_bucket(world, iamConfiguration=setting)
+
+    uniform(True)
+    world.clock.time += timedelta(days=89)
+    assert uniform(False).status_code == 200
+    uniform(True)
+    world.clock.time += timedelta(days=89)
+    patch_bucket(world, labels={"a": "b"})
+    world.clock.time += timedelta(days=2)
+    refused = uniform(False)
+    assert refused.status_code == 412
+    assert world.call("GET", BASE).json()["iamConfiguration"]["uniformBucketLevelAccess"]["enabled"]
+
+
+def test_the_end_of_an_event_based_hold_begins_the_retention(world: World) -> None:
+    world.put("o")
+    patch_bucket(world, retentionPolicy={"retentionPeriod": "3600"})
+    address = f"{BASE}/o/o"
+    assert world.call("GET", address).json()["retentionExpirationTime"] == (
+        "2026-05-20T13:00:00.000Z"
+    )
+    world.call("PATCH", address, json={"eventBasedHold": True})
+    assert "retentionExpirationTime" not in world.call("GET", address).json()
+    world.clock.time += timedelta(hours=2)
+    assert world.call("DELETE", address).json()["error"]["errors"][0]["reason"] == (
+        "objectUnderActiveHold"
+    )
+    world.call("PATCH", address, json={"eventBasedHold": False})
+    found = world.call("GET", address).json()
+    assert found["retentionExpirationTime"] == "2026-05-20T15:00:00.000Z"
+    assert not any(name.startswith("_") for name in found)
+    assert world.call("DELETE", address).status_code == 403
+    patch_bucket(world, retentionPolicy={"retentionPeriod": "7200"})
+    world.clock.time += timedelta(minutes=90)
+    assert world.call("DELETE", address).status_code == 403
+    patch_bucket(world, retentionPolicy=None)
+    assert world.call("DELETE", address).status_code == 204
+
+
+def test_a_rewrite_in_steps(world: World) -> None:
+    world.put("o", b"x" * (5 << 19))
+    address = f"{BASE}/o/o/rewriteTo/b/bkt/o/copy"
+
+    def step(**query: str) -> dict[str, Any]:
+        body = {"storageClass": "NEARLINE"}
+        found: dict[str, Any] = world.call("POST", address, params=query, json=body).json()
+        return found
+
+    answer = step(maxBytesRewrittenPerCall=str(1 << 20))
+    assert (answer["done"], answer["totalBytesRewritten"]) == (False, str(1 << 20))
+    assert "copy" not in world.names()
+    answer = step(maxBytesRewrittenPerCall=str(1 << 20), rewriteToken=answer["rewriteToken"])
+    assert (answer["done"], answer["totalBytesRewritten"]) == (False, str(2 << 20))
+    answer = step(maxBytesRewrittenPerCall=str(1 << 20), rewriteToken=answer["rewriteToken"])
+    assert (answer["done"], answer["resource"]["storageClass"]) == (True, "NEARLINE")
+    stale = step(maxBytesRewrittenPerCall=str(1 << 20))["rewriteToken"]
+    world.put("o", b"other")
+    assert step(rewriteToken=stale)["error"]["code"] == 400
+
+
+def test_lifecycle_by_custom_time(world: World) -> None:
+    lifecycle_rule = {"action": {"type": "Delete"}, "condition": {"daysSinceCustomTime": 2}}
+    patch_bucket(world, lifecycle={"rule": [lifecycle_rule]})
+    for name in ("with", "without"):
+        world.put(name)
+    world.call("PATCH", f"{BASE}/o/with", json={"customTime": "2026-05-19T12:00:00Z"})
+    world.storage.sweeper.sweep(world.clock.time + timedelta(hours=23))
+    assert world.names() == ["with", "without"]
+    world.storage.sweeper.sweep(world.clock.time + timedelta(hours=25))
+    assert world.names() == ["without"]
+
+
+BATCH = "/batch/storage/v1"
+MIXED = {"Content-Type": "multipart/mixed; boundary=b"}
+
+
+def part(line: str) -> str:
+    return f"--b\r\nContent-Type: application/http\r\nContent-ID: <x+1>\r\n\r\n{line}\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("nothing", "multipart/mixed"),
+        (part("hello"), "request line"),
+        (part("GET /upload/storage/v1/b HTTP/1.1"), "in a batch"),
+        (part(f"GET {BASE}/o/o?alt=media HTTP/1.1"), "in a batch"),
+        (part(f"GET {BASE}/o/o HTTP/1.1") * 101, "at most 100"),
+    ],
+)
+def test_a_batch_that_is_refused_as_a_whole(world: World, body: str, text: str) -> None:
+    answer = world.call("POST", BATCH, content=f"{body}--b--\r\n".encode(), headers=MIXED)
+    assert answer.status_code == 400
+    assert text in answer.json()["error"]["message"]
+
+
+def test_a_batch_answers_each_call_by_its_id_and_needs_a_token(world: World) -> None:
+    world.put("o")
+    body = f"{part(f'GET {BASE}/o/o HTTP/1.1')}{part(f'GET {BASE}/o/none HTTP/1.1')}--b--\r\n"
+    answer = world.call("POST", BATCH, content=body.encode(), headers=MIXED)
+    assert answer.text.count("Content-ID: <response-x+1>") == 2
+    assert [line for line in answer.text.splitlines() if line.startswith("HTTP/")] == [
+        "HTTP/1.1 200 OK",
+        "HTTP/1.1 404 Not Found",
+    ]
+    anonymous = {**MIXED, "Authorization": ""}
+    answer = world.call("POST", BATCH, content=body.encode(), headers=anonymous)
+    assert answer.text.count("HTTP/1.1 401") == 2
