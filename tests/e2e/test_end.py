@@ -37,11 +37,15 @@ def test_deploy_destroy_prove_deploy(own: Cli) -> None:
     buckets = own("status", "--local", "-o", "json").json["buckets"]
     client(own).bucket(buckets["models"]).blob("mine").upload_from_string("precious")
 
+    notified = client(own).bucket(buckets["input"]).list_notifications
+    assert len(list(notified())) == 1
+
     kept = own("destroy", "--local", "-y", "--keep-data")
     assert kept.code == 0, kept.err
     assert "Nothing else is left" in kept.out
     for role in ("input", "models", "output"):
         assert f"    bucket {buckets[role]}\n" in kept.out
+    assert list(notified()) == []
     there = {one.name for one in client(own).list_buckets()}
     assert there == {buckets[role] for role in ("input", "models", "output")}
     assert client(own).bucket(buckets["models"]).blob("mine").download_as_bytes() == b"precious"

@@ -11,6 +11,7 @@ from gpupipe.cloud.executions import ExecutionsApi
 from gpupipe.cloud.iam import IamApi
 from gpupipe.cloud.logging import LoggingApi
 from gpupipe.cloud.projects import ProjectsApi
+from gpupipe.cloud.pubsub import PubSubApi
 from gpupipe.cloud.quotas import QuotasApi
 from gpupipe.cloud.run import RunApi
 from gpupipe.cloud.service_usage import ServiceUsageApi
@@ -32,6 +33,7 @@ class Cloud:
     workflows: WorkflowsApi
     executions: ExecutionsApi
     eventarc: EventarcApi
+    pubsub: PubSubApi
     logging: LoggingApi
     quotas: QuotasApi
     caller: Caller
@@ -50,6 +52,7 @@ def connect(clients: Clients, caller: Caller) -> Cloud:
         workflows=WorkflowsApi(clients, caller),
         executions=ExecutionsApi(clients, caller),
         eventarc=EventarcApi(clients, caller),
+        pubsub=PubSubApi(clients, caller),
         logging=LoggingApi(clients, caller),
         quotas=QuotasApi(clients, caller),
         caller=caller,

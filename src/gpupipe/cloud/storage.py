@@ -115,6 +115,17 @@ class StorageApi(Api):
             )
         )
 
+    def notified(self, name: str) -> tuple[str, ...]:
+        """Full names of the topics that the bucket's notifications go to; none without a bucket."""
+        found = none_if_missing(
+            lambda: self._caller.call(
+                "Reading the bucket's notifications",
+                name,
+                lambda: list(self._client.bucket(name).list_notifications(**_ONCE)),
+            )
+        )
+        return tuple(f"projects/{one.topic_project}/topics/{one.topic_name}" for one in found or ())
+
     def bindings(self, name: str) -> frozenset[Binding]:
         """The bucket's unconditional bindings; empty where there is no bucket."""
         policy = none_if_missing(lambda: self._policy(name))

@@ -1,7 +1,8 @@
 """Destroy: list what is ours, remove it in an order of its own, then prove that nothing is left.
 
 What the project shares (APIs, Google's agents and their roles) is kept and listed. The inventory
-reads everything again: by name, by label, and every binding of our accounts.
+reads everything again: by name, by label, what Eventarc made for the trigger, and every binding of
+our accounts.
 """
 
 import threading
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from gpupipe.cloud.executions import Execution
 from gpupipe.core.clock import Clock
 from gpupipe.deploy.action import Action, Verb
+from gpupipe.deploy.carriers import carriers
 from gpupipe.deploy.engine import Progress, run_actions
 from gpupipe.deploy.executor import Outcome
 from gpupipe.deploy.lease import lease
@@ -140,7 +142,9 @@ def inventory(world: World, *, keep: frozenset[str], parallelism: int) -> tuple[
     named = {Leftover(one.kind, one.name) for one in removal.actions}
     kept = {name for name, _ in removal.kept}
     labelled = {one for one in _labelled(world) if f"{one.kind} {one.name}" not in kept}
-    return tuple(sorted(named | labelled | _accounts(world), key=lambda one: (one.kind, one.name)))
+    carried = {Leftover(kind, name) for kind, name in carriers(world)}
+    found = named | labelled | carried | _accounts(world)
+    return tuple(sorted(found, key=lambda one: (one.kind, one.name)))
 
 
 def _labelled(world: World) -> set[Leftover]:

@@ -12,10 +12,11 @@ class Facts:
 
     images: service -> image reference by digest. uris: service -> the `uri` that Cloud Run gave it.
     max_instances: service -> what the quotas allow of what is wanted. notes: step -> what a person
-    should know about the plan.
+    should know about the plan. carriers: topic and subscription that Eventarc made for the trigger.
     """
 
     images: dict[str, str] = field(default_factory=dict)
     uris: dict[str, str] = field(default_factory=dict)
     max_instances: dict[str, int] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
+    carriers: set[str] = field(default_factory=set)

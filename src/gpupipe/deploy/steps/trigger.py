@@ -33,10 +33,11 @@ class StorageTrigger:
         return world.spec.names.trigger
 
     def observe(self, world: World) -> Trigger | None:
-        """The trigger."""
+        """The trigger; what carries its events is noted for destroy's inventory."""
         found = world.cloud.eventarc.get(world.spec.trigger.name)
         if found is not None:
             check_labels("trigger", found.name, found.labels, world.spec)
+            world.facts.carriers |= {found.topic, found.subscription}
         return found
 
     def diff(self, world: World, observed: Trigger | None) -> Action:
