@@ -3,7 +3,6 @@
 import contextlib
 import secrets
 import shutil
-import socket
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from typing import Protocol
 
 from gpupipe.localcloud.runner.environment import Place, environment_of
 from gpupipe.localcloud.runner.paths import ProgramNotFoundError, resolve, workdir
+from gpupipe.localcloud.runner.ports import Ports
 from gpupipe.localcloud.runner.process import Process
 from gpupipe.localcloud.runner.readiness import wait_until_started
 from gpupipe.localcloud.runner.revision import RunnableRevision
@@ -85,6 +85,7 @@ class ProcessInstances:
         self._folder = folder
         self._daemon_http = daemon_http
         self._log = log
+        self._ports = Ports()
         self._living: dict[str, Identity] = {}
         self._running: set[ProcessInstance] = set()
         self._lock = threading.Lock()
@@ -121,9 +122,10 @@ class ProcessInstances:
         folder = self._folder / instance_id[:16]
         folder.mkdir(mode=0o700, parents=True)
         (folder / "tmp").mkdir(mode=0o700)
-        return Place(free_port(), secrets.token_hex(16), folder, self._daemon_http())
+        return Place(self._ports.take(), secrets.token_hex(16), folder, self._daemon_http())
 
     def _gone(self, instance: "ProcessInstance") -> None:
+        self._ports.give_back(instance.place.port)
         with self._lock:
             self._living.pop(instance.place.secret, None)
             self._running.discard(instance)
@@ -189,6 +191,9 @@ class ProcessInstance:
             self._process = self._spawn()
         except (ProgramNotFoundError, OSError) as error:
             return StartError(f"Failed to start the container: {error}.")
+        if self._stopping.is_set():
+            # Asked for while there was no process yet.
+            self._process.terminate()
         if wait_until_started(self._revision.probe, self.place.port, self._ended):
             return None
         exited = self._ended.is_set()
@@ -225,11 +230,3 @@ class ProcessInstance:
         elif not self._stopping.is_set():
             text = f"Container called exit({self._exit_code})."
             self._log(self._revision, self._id, "system", text)
-
-
-def free_port() -> int:
-    """A loopback port that is free at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -1,13 +1,14 @@
 """The startup probe: asks an instance until it answers, ends, or its time is up.
 
 Cloud Run asks once per period. Here the first questions come sooner (a local process starts in
-milliseconds) and slow down to the period; the deadline is the one that the probe states.
+milliseconds) and slow down to the period; the time is the one that the probe states.
 """
 
 import http.client
 import socket
 import threading
 import time
+from collections.abc import Callable
 
 from gpupipe.localcloud.runner.revision import StartupProbe
 
@@ -15,17 +16,29 @@ _FIRST_PAUSE_S = 0.02
 _STARTED = range(200, 400)
 
 
-def wait_until_started(probe: StartupProbe, port: int, ended: threading.Event) -> bool:
-    """True once the probe succeeds; False when `ended` is set or the deadline passes."""
-    deadline = time.monotonic() + probe.deadline_s
+def wait_until_started(
+    probe: StartupProbe,
+    port: int,
+    ended: threading.Event,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> bool:
+    """True once the probe succeeds; False when `ended` is set or it failed too often.
+
+    A failure counts once in a period. So the time is that which the probe states, and longer where
+    this process itself could not run (a machine that is overloaded, or sleeps).
+    """
+    failures, counted_at = 0, monotonic() + probe.initial_delay_s + probe.period_s
     pause = _FIRST_PAUSE_S
     while not ended.is_set():
-        left = deadline - time.monotonic()
-        if left <= 0:
-            return False
-        if _succeeds(probe, port, max(0.01, min(probe.timeout_s, left))):
+        if _succeeds(probe, port, max(0.01, probe.timeout_s)):
             return not ended.is_set()
-        ended.wait(min(pause, left))
+        now = monotonic()
+        if now >= counted_at:
+            failures += 1
+            counted_at = now + probe.period_s
+        if failures >= probe.failure_threshold:
+            return False
+        ended.wait(min(pause, max(0.0, counted_at - now)))
         pause = min(pause * 1.5, probe.period_s, 1.0)
     return False
 

@@ -27,11 +27,6 @@ class StartupProbe:
     period_s: float = 240
     failure_threshold: int = 1
 
-    @property
-    def deadline_s(self) -> float:
-        """Seconds after the start at which the instance is given up."""
-        return self.initial_delay_s + self.period_s * self.failure_threshold
-
 
 @dataclass(frozen=True, slots=True)
 class RunnableRevision:
