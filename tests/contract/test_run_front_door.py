@@ -1,5 +1,7 @@
 """The front door of services: who may call, what is passed on, what is answered instead."""
 
+import base64
+import json
 import threading
 from pathlib import Path
 
@@ -52,7 +54,23 @@ def test_tokens_that_are_no_good_are_401(run: RunTester, service: run_v2.Service
     wrong_audience = run.id_token(service.uri + "/")
     expired = identity.id_token(run.account, service.uri, lifetime_s=-1)
     access_token = identity.access_token(run.account)[0]
-    for token in (wrong_audience, expired, access_token, run.cloud.token, "x.y.z"):
+    good, of_another_path = run.id_token(service.uri), run.id_token(f"{service.uri}/some/path")
+    other_key = f"{good.rpartition('.')[0]}.{run.id_token('other').rpartition('.')[2]}"
+    head, payload, signature = good.split(".")
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
+    claims["email"] = run.new_account("forged")
+    forged = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    for token in (
+        wrong_audience,
+        of_another_path,
+        expired,
+        access_token,
+        run.cloud.token,
+        "x.y.z",
+        other_key,
+        f"{head}.{forged}.{signature}",
+        f"{head}.{payload}.",
+    ):
         answer = run.get(service, Authorization=f"Bearer {token}")
         assert answer.status_code == 401
         assert "invalid_token" in answer.headers["www-authenticate"]
@@ -63,6 +81,26 @@ def test_another_account_is_403(run: RunTester, service: run_v2.Service) -> None
     stranger = run.new_account("stranger")
     token = run.id_token(service.uri, stranger)
     assert run.get(service, Authorization=f"Bearer {token}").status_code == 403
+
+
+def test_the_token_of_a_deleted_account_is_401(run: RunTester, service: run_v2.Service) -> None:
+    leaver = run.new_account("leaver")
+    run.grant(service, f"serviceAccount:{leaver}")
+    token = run.id_token(service.uri, leaver)
+    assert run.get(service, Authorization=f"Bearer {token}").status_code == 200
+    run.cloud.kernel.identity.delete_account(leaver)
+    assert run.get(service, Authorization=f"Bearer {token}").status_code == 401
+
+
+def test_an_invoker_of_the_project_may_call_every_service(
+    run: RunTester, service: run_v2.Service
+) -> None:
+    caller = run.new_account("caller")
+    run.cloud.kernel.policies.grant(
+        f"projects/{run.cloud.project}", "roles/run.invoker", f"serviceAccount:{caller}"
+    )
+    token = run.id_token(service.uri, caller)
+    assert run.get(service, Authorization=f"Bearer {token}").status_code == 200
 
 
 def test_the_serverless_header_wins_and_authorization_passes(

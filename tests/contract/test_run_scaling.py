@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from google.api_core import exceptions
 from google.cloud import run_v2
 from tests.support.clock import FakeClock
 from tests.support.localcloud import CloudFactory, RunningCloud, start_cloud
@@ -40,6 +41,25 @@ def test_an_idle_service_goes_to_zero_and_comes_back(
     assert run.supervisor.wait_until_gone(20)
     assert list((run.cloud.home / "instances").iterdir()) == []
     assert run.get(service).json()["pid"] != first
+
+
+def test_the_maximum_of_a_service_holds_at_once_and_makes_no_revision(
+    local_cloud: RunningCloud, tmp_path: Path
+) -> None:
+    run = RunTester(local_cloud, tmp_path)
+    wanted = run.service(run.image(), scaling=run_v2.RevisionScaling())
+    wanted.scaling.max_instance_count = 1
+    service = run.create("svc", wanted).result(timeout=30)
+    assert service.template.scaling.max_instance_count == 0
+    assert run.pool(service).revision.max_instances == 1
+    change = run_v2.Service(name=service.name, scaling={"max_instance_count": 3})
+    request = {"service": change, "update_mask": {"paths": ["scaling"]}}
+    updated = run.services.update_service(request=request, timeout=5).result(timeout=30)
+    assert updated.latest_ready_revision == service.latest_ready_revision
+    assert run.pool(updated).revision.max_instances == 3
+    change.scaling.max_instance_count = 21
+    with pytest.raises(exceptions.InvalidArgument, match="requested: 21000 allowed: 20000"):
+        run.services.update_service(request=request, timeout=5)
 
 
 def test_minimum_instances_start_with_the_daemon(local_cloud: RunningCloud, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ Thread-safe; time comes from the injected clock and only `tick` acts on it.
 import threading
 from collections import deque
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gpupipe.core.clock import Clock
 from gpupipe.localcloud.runner.instance import Instance, Launch, StartError
@@ -99,6 +99,12 @@ class Pool:
                     self._stop(place)
             while self.count < self._minimum and now >= self._not_before:
                 self._start()
+
+    def resize(self, max_instances: int) -> None:
+        """Another maximum; instances beyond it end once they are idle for long enough."""
+        with self._lock:
+            self.revision = replace(self.revision, max_instances=max_instances)
+            self._grow()
 
     def retire(self) -> None:
         """Take no new requests; instances end as their requests do."""

@@ -183,3 +183,13 @@ def test_a_retired_pool_ends_with_its_requests() -> None:
         bench.pool.acquire()
     bench.pool.release(future.result(0))
     assert bench.instances[0].stopped
+
+
+def test_a_larger_maximum_helps_those_who_wait_already() -> None:
+    bench = Bench(concurrency=1, max_instances=1)
+    places = [bench.pool.acquire() for _ in range(2)]
+    bench.instances[0].start()
+    assert [place.done() for place in places] == [True, False]
+    bench.pool.resize(2)
+    bench.instances[1].start()
+    assert places[1].done()

@@ -26,8 +26,6 @@ def fill_in(service: Any, project_number: int) -> None:
         template.timeout.seconds = _TIMEOUT_S
     if not template.service_account:
         template.service_account = f"{project_number}-compute@developer.gserviceaccount.com"
-    if not template.scaling.max_instance_count:
-        template.scaling.max_instance_count = service.scaling.max_instance_count
     for container in template.containers:
         _fill_in_container(container)
     if not template.max_instance_request_concurrency:

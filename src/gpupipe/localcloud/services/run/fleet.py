@@ -9,7 +9,7 @@ from gpupipe.localcloud.runner.supervisor import Supervisor
 from gpupipe.localcloud.services.run import traffic
 from gpupipe.localcloud.services.run.names import API, service_name
 from gpupipe.localcloud.services.run.quotas import gpu_quota
-from gpupipe.localcloud.services.run.revisions import runnable
+from gpupipe.localcloud.services.run.revisions import maximum, runnable
 from gpupipe.localcloud.services.run.store import Store
 
 _READ = "artifactregistry.repositories.downloadArtifacts"
@@ -95,11 +95,13 @@ class Fleet:
         return held
 
     def settle(self, service: Any) -> None:
-        """Keep the pools of revisions with traffic, retire the others."""
+        """Keep the pools of revisions with traffic, by the service's maximum; retire the others."""
         keep = traffic.serving(service)
         for revision in self._store.revisions(service.name):
             if revision.name not in keep:
                 self._supervisor.retire(revision.name)
+            elif (pool := self._supervisor.existing(revision.name)) is not None:
+                pool.resize(maximum(revision, service.scaling.max_instance_count))
 
     def drop(self, revision: str) -> None:
         """End a revision's instances and give its image back."""

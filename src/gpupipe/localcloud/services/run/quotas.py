@@ -33,7 +33,7 @@ def check(quotas: Quotas, name: ServiceName, shape: Shape, earlier_maximum: int)
 
     earlier_maximum: the largest of the revisions that a first GPU is counted with; 0: none.
     """
-    most = shape.template.scaling.max_instance_count
+    most = shape.most
     if shape.has_gpu:
         _check_gpu(quotas, name, shape, max(most, earlier_maximum))
     sizes = _sizes(shape)

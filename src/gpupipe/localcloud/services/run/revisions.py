@@ -12,6 +12,7 @@ from gpupipe.localcloud.services.run import messages
 from gpupipe.localcloud.services.run.names import service_name
 
 _ALPHABET = "bcdfghjklmnpqrstvwxz0123456789"
+_NO_MAXIMUM = 100  # run_v2 RevisionScaling
 _COPIED = (
     "labels",
     "annotations",
@@ -76,7 +77,6 @@ def runnable(
 ) -> RunnableRevision:
     """What the runner needs; `number` is the project's, `most` the service's own maximum or 0."""
     name = service_name(revision.name.rpartition("/revisions/")[0])
-    maximum = revision.scaling.max_instance_count
     container = revision.containers[0]
     return RunnableRevision(
         project=name.project,
@@ -90,9 +90,15 @@ def runnable(
         accelerator=revision.node_selector.accelerator,
         concurrency=revision.max_instance_request_concurrency,
         min_instances=revision.scaling.min_instance_count,
-        max_instances=min(maximum, most) if most else maximum,
+        max_instances=maximum(revision, most),
         timeout_s=revision.timeout.seconds + revision.timeout.nanos / 1e9,
     )
+
+
+def maximum(revision: Any, most: int) -> int:
+    """Instances of a revision whose service allows `most` (0: as many as the revision does)."""
+    counts = (revision.scaling.max_instance_count, most)
+    return min((count for count in counts if count), default=_NO_MAXIMUM)
 
 
 def _program(container: Any, folder: Path, config: ImageConfig) -> Program:

@@ -49,6 +49,12 @@ class Shape:
         return memory_bytes(self.limits.get("memory", "")) or 0
 
     @property
+    def most(self) -> int:
+        """The maximum of instances in force: the smaller of the two that were set; 0: none was."""
+        both = (self.template.scaling.max_instance_count, self.service.scaling.max_instance_count)
+        return min((count for count in both if count), default=0)
+
+    @property
     def has_gpu(self) -> bool:
         """Whether the template asks for a GPU in either of the two places."""
         return GPU in self.limits or bool(self.template.node_selector.accelerator)

@@ -77,10 +77,14 @@ def _concurrency(shape: Shape) -> str | None:
 
 
 def _instances(shape: Shape) -> str | None:
-    scaling = shape.template.scaling
+    least = shape.template.scaling.min_instance_count
+    counts = (
+        least,
+        shape.template.scaling.max_instance_count,
+        shape.service.scaling.max_instance_count,
+    )
     # A maximum of 0 is one that was not set; the quotas decide it later.
-    counts = (scaling.min_instance_count, scaling.max_instance_count)
-    if min(counts) < 0 or 0 < counts[1] < counts[0]:
+    if min(counts) < 0 or 0 < shape.most < least:
         return "The minimum of instances must be 0 or more and at most the maximum."
     return None
 

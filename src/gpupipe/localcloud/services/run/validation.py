@@ -26,7 +26,7 @@ def complete_and_check(
     rules.check(name.service, service)
     shape = Shape(name.service, service)
     gpu_regions.check(kernel.quotas, name, shape)
-    if not service.template.scaling.max_instance_count:
+    if not shape.most:
         most = quotas.default_maximum(kernel.quotas, name, shape)
         service.template.scaling.max_instance_count = most
     quotas.check(kernel.quotas, name, shape, _earlier_maximum(store, name, shape))
