@@ -71,7 +71,6 @@ NOT_EMULATED: dict[str, Change] = {
     "service.custom_audiences": lambda s: s.custom_audiences.append("a"),
     "service.multi_region_settings": lambda s: s.multi_region_settings.regions.append("us-east1"),
     "service.scaling.min_instance_count": lambda s: setattr(s.scaling, "min_instance_count", 1),
-    "service.traffic.tag": lambda s: s.traffic.add(type_=1, percent=100, tag="t"),
     # Values of fields that are emulated.
     CONTAINER: lambda s: s.template.containers.add(image="us-docker.pkg.dev/p/r/sidecar"),
     "service.scaling.scaling_mode": lambda s: setattr(s.scaling, "scaling_mode", 2),

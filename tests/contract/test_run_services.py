@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import httpx
 import pytest
 from google.api_core import exceptions
 from google.cloud import run_v2
@@ -259,6 +260,30 @@ def test_traffic_can_stay_with_an_old_revision(run: RunTester) -> None:
     updated = run.services.update_service(service=created, timeout=5).result(timeout=30)
     assert updated.traffic_statuses[0].revision == old
     assert run.get(updated).json()["environ"]["K_REVISION"] == old
+
+
+def test_a_tag_reaches_its_revision_without_traffic(run: RunTester) -> None:
+    created = run.deploy(revision="svc-blue")
+    run.grant(created, f"serviceAccount:{run.account}")
+    created.template.revision = "svc-green"
+    created.traffic = [
+        run_v2.TrafficTarget(type_=2, revision="svc-green", percent=100),
+        run_v2.TrafficTarget(type_=2, revision="svc-blue", tag="before"),
+    ]
+    updated = run.services.update_service(service=created, timeout=5).result(timeout=30)
+    tag = updated.traffic_statuses[1]
+    assert (tag.tag, tag.uri) == ("before", updated.uri.replace("/svc", "/before---svc"))
+    assert updated.traffic_statuses[0].uri == ""
+    assert run.get(updated).json()["environ"]["K_REVISION"] == "svc-green"
+    # The audience stays the service's own uri.
+    token = {"Authorization": f"Bearer {run.id_token(updated.uri)}"}
+    with httpx.Client(trust_env=False, timeout=20) as client:
+        answer = client.get(f"{tag.uri}/path", headers=token).json()
+        assert (answer["environ"]["K_REVISION"], answer["path"]) == ("svc-blue", "/path")
+        assert client.get(tag.uri.replace("before", "none"), headers=token).status_code == 404
+        assert client.get(tag.uri).status_code == 403
+    with pytest.raises(exceptions.FailedPrecondition):
+        run.revisions.delete_revision(name=f"{created.name}/revisions/svc-blue", timeout=5)
 
 
 def test_traffic_to_a_missing_revision_fails_the_routes_and_the_old_ones_stay(

@@ -95,8 +95,8 @@ class Fleet:
         return held
 
     def settle(self, service: Any) -> None:
-        """Keep the pools of revisions with traffic, by the service's maximum; retire the others."""
-        keep = traffic.serving(service)
+        """Keep the pools of revisions with traffic or a tag, by the service's maximum; retire the others."""
+        keep = traffic.reachable(service)
         for revision in self._store.revisions(service.name):
             if revision.name not in keep:
                 self._supervisor.retire(revision.name)

@@ -8,6 +8,7 @@ knowledge and UNSURE, statuses are those that Cloud Run's documentation names.
 import asyncio
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -28,7 +29,7 @@ from gpupipe.localcloud.services.run.fleet import Fleet, ImageDeniedError, Image
 from gpupipe.localcloud.services.run.invoker import RefusalError
 from gpupipe.localcloud.services.run.names import ServiceName
 from gpupipe.localcloud.services.run.store import Store
-from gpupipe.localcloud.services.run.uri import PREFIX
+from gpupipe.localcloud.services.run.uri import PREFIX, split_tag
 from gpupipe.localcloud.transport.wire import wire_of
 
 INVOKE = FaultPoint("run.services.invoke", BEFORE)
@@ -87,13 +88,13 @@ class FrontDoor:
     async def _answer(
         self, scope: Scope, receive: Receive, answer: "_Answer", headers: Headers, trace: Trace
     ) -> None:
-        service = self._service(answer.access.service)
+        service, tag = self._service(answer.access)
         invoker.check(self._kernel, service, headers)
         held_s = _meet(self._kernel.faults.take(INVOKE.method, INVOKE.kinds), scope)
         if "upgrade" in headers:
             raise RefusalError(501, "The local cloud does not emulate WebSockets and upgrades.")
         body = await _read(receive, headers)
-        pool = self._pool(service, answer.access)
+        pool = self._pool(service, tag, answer.access)
         request = self._request(scope, headers, body, answer.access, trace)
         serving = asyncio.ensure_future(self._serve(pool, request, answer, held_s))
         gone = asyncio.ensure_future(_disconnected(receive))
@@ -107,14 +108,20 @@ class FrontDoor:
             gone.cancel()
             await asyncio.gather(serving, gone, return_exceptions=True)
 
-    def _service(self, name: ServiceName) -> Any:
-        service = self._store.service(str(name))
-        if service is None or is_deleting(service):
-            raise RefusalError(404, "The requested URL was not found: there is no such service.")
-        return service
+    def _service(self, access: Access) -> tuple[Any, str]:
+        """The service that a request names, and the tag in front of its name."""
+        for tag, short in (("", access.service.service), split_tag(access.service.service)):
+            name = replace(access.service, service=short)
+            service = self._store.service(str(name))
+            if service is not None and not is_deleting(service):
+                access.service = name
+                return service, tag
+        raise RefusalError(404, "The requested URL was not found: there is no such service.")
 
-    def _pool(self, service: Any, access: Access) -> Pool:
-        name = traffic.choose(service)
+    def _pool(self, service: Any, tag: str, access: Access) -> Pool:
+        name = traffic.tagged(service, tag) if tag else traffic.choose(service)
+        if tag and name is None:
+            raise RefusalError(404, "The requested URL was not found: there is no such tag.")
         revision = self._store.revision(name) if name else None
         if name is None or revision is None:
             raise RefusalError(503, "The service has no revision that is ready.")

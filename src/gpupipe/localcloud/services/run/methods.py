@@ -54,6 +54,7 @@ _SERVICE = (
     "service.traffic.type_",
     "service.traffic.revision",
     "service.traffic.percent",
+    "service.traffic.tag",
     *(f"service.template.{field}" for field in _TEMPLATE),
 )
 _LIST = ("parent", "page_size", "page_token")

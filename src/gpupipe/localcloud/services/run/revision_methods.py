@@ -36,12 +36,12 @@ class Revisions:
         return messages.ListRevisionsResponse(revisions=revisions, next_page_token=page.next_token)
 
     def delete(self, request: Any, _: Call) -> operations_pb2.Operation:
-        """DeleteRevision; one that gets traffic, or is the latest, stays."""
+        """DeleteRevision; one that gets traffic, has a tag or is the latest stays."""
         revision = self._existing(request.name)
         if request.etag and request.etag != revision.etag:
             raise ServiceError(Code.ABORTED, "The etag does not match: the revision has changed.")
         service = self._services.existing(request.name.rpartition("/revisions/")[0])
-        kept = {*traffic.serving(service), service.latest_created_revision}
+        kept = {*traffic.reachable(service), service.latest_created_revision}
         if revision.name in kept:
             # Own words; the rule is own knowledge.
             raise failed_precondition(f"Revision '{revision.name}' serves or is the latest one.")

@@ -151,6 +151,14 @@ def _traffic(shape: Shape) -> str | None:
     return None
 
 
+def _tags(shape: Shape) -> str | None:
+    tags = [target.tag for target in shape.service.traffic if target.tag]
+    for tag in tags:
+        if not _ID.fullmatch(tag) or tags.count(tag) > 1:
+            return f"The tag {tag!r} is there twice, or is not like a service id."
+    return None
+
+
 def _revision_name(shape: Shape) -> str | None:
     name = shape.template.revision
     if not name or (name.startswith(f"{shape.service_id}-") and _ID.fullmatch(name)):
@@ -188,5 +196,6 @@ RULES = (
     Rule("variable-length", _VARIABLES, _variable_length),
     Rule("local-variable", _VARIABLES, _local_variables, Code.UNIMPLEMENTED),
     Rule("traffic", "service.traffic", _traffic),
+    Rule("tags", "service.traffic.tag", _tags),
     Rule("revision-name", "service.template.revision", _revision_name),
 )

@@ -22,20 +22,37 @@ def route(service: Any) -> None:
     """Set the traffic statuses; LATEST is the latest revision that is ready."""
     service.ClearField("traffic_statuses")
     for target in service.traffic:
-        status = service.traffic_statuses.add(type_=target.type_, percent=target.percent)
-        if target.type_ == messages.REVISION:
-            status.revision = target.revision
+        service.traffic_statuses.add(
+            type_=target.type_, revision=target.revision, percent=target.percent, tag=target.tag
+        )
 
 
 def serving(service: Any) -> dict[str, int]:
     """Names of the revisions that get traffic, with their shares."""
     shares: dict[str, int] = {}
     for status in service.traffic_statuses:
-        short = status.revision or service.latest_ready_revision.rpartition("/")[2]
-        if short and status.percent:
-            name = f"{service.name}/revisions/{short}"
+        name = _revision(service, status)
+        if name and status.percent:
             shares[name] = shares.get(name, 0) + status.percent
     return shares
+
+
+def reachable(service: Any) -> frozenset[str]:
+    """Names of the revisions that get traffic or have a tag."""
+    names = (_revision(service, status) for status in service.traffic_statuses)
+    return frozenset(name for name in names if name)
+
+
+def tagged(service: Any, tag: str) -> str | None:
+    """Name of the revision that has a tag."""
+    found = (_revision(service, each) for each in service.traffic_statuses if each.tag == tag)
+    return next(found, None)
+
+
+def _revision(service: Any, status: Any) -> str | None:
+    if not status.revision:
+        return service.latest_ready_revision or None
+    return f"{service.name}/revisions/{status.revision}"
 
 
 def choose(service: Any) -> str | None:
