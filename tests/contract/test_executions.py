@@ -182,7 +182,9 @@ def test_the_basic_view_has_no_labels(tester: WorkflowTester) -> None:
 
 def test_arguments_are_json_of_a_limited_size(tester: WorkflowTester) -> None:
     workflow = tester.deploy("flow", ECHO).name
-    for argument in ("{", json.dumps("x" * (32 * 1024))):
+    nested = "[" * 10_000 + "]" * 10_000
+    half_a_pair = json.dumps({"input_file": "a\ud800.txt"})
+    for argument in ("{", json.dumps("x" * (32 * 1024)), half_a_pair, nested, "[NaN]"):
         with pytest.raises(exceptions.InvalidArgument):
             tester.executions.create_execution(
                 parent=workflow, execution={"argument": argument}, timeout=5

@@ -5,8 +5,10 @@ the client libraries at this machine: the metadata server behind the instance's 
 Cloud Storage's own endpoint variable.
 
 google.auth asks Google in the background where a service account may be used, and would send our
-token along. `requests` takes a proxy for one host from a variable of this form; our daemon refuses
-to be one, so that the question never leaves this machine. Everything else stays reachable.
+token along; it has no switch for that (its variable GOOGLE_AUTH_TRUST_BOUNDARY_ENABLED is without
+effect). `requests` takes a proxy for one host from a variable of this form, and refuses one without
+a host before it opens a connection: the question never leaves the process, nothing is tried again
+and nothing logged. Everything else stays reachable.
 """
 
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from gpupipe.localcloud.runner.paths import mapped_list, search_path
 from gpupipe.localcloud.runner.revision import RunnableRevision
 
 _NO_LOOKUP = "https://iamcredentials.googleapis.com_proxy"
+_NO_PROXY_AT_ALL = "http://"
 # google.auth asks three times for three seconds and then takes it that this is not Google Cloud, so
 # that a service ends before it is ready. A machine that builds, serves and tests at once is slower.
 _METADATA_PATIENCE_S = "60"
@@ -64,6 +67,6 @@ def _platform(revision: RunnableRevision, place: Place) -> dict[str, str]:
         "GCE_METADATA_HOST": place.metadata_host,
         "GCE_METADATA_IP": place.metadata_host,
         "GCE_METADATA_TIMEOUT": _METADATA_PATIENCE_S,
-        _NO_LOOKUP: place.daemon_http,
+        _NO_LOOKUP: _NO_PROXY_AT_ALL,
         "API_ENDPOINT_OVERRIDE": place.daemon_http,
     }

@@ -1,12 +1,14 @@
 """Runs executions as tasks on the daemon's loop.
 
 An execution that a stop cut off is run again from its beginning at the next start: the services
-write each object once, so the second run finds what the first one did. (Own rule; on Google no
-execution ends with a machine.)
+write each object once, so the second run finds what the first one did (own rule, decision 3 in
+docs/explanation/decisions; on Google no execution ends with a machine). Every other run is stored
+with its end.
 """
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -26,7 +28,7 @@ from gpupipe.localcloud.services.executions.outcome import (
 )
 from gpupipe.localcloud.services.executions.ports import Ports, environment
 from gpupipe.localcloud.services.executions.store import Store
-from gpupipe.workflows.errors import ExecutionFailed
+from gpupipe.workflows.errors import ExecutionFailed, failure, raised
 from gpupipe.workflows.interpreter import Interpreter
 from gpupipe.workflows.limits import HTTP_TIMEOUT_MOST_S
 from gpupipe.workflows.program import load
@@ -41,9 +43,11 @@ _program = lru_cache(_PROGRAMS)(load)
 class Runner:
     """The tasks of executions that have not ended. `_tasks` is changed on the loop alone."""
 
-    def __init__(self, kernel: Kernel, store: Store) -> None:
+    def __init__(self, kernel: Kernel, store: Store, *, again_s: float = 10) -> None:
+        """`again_s`: seconds until an end that could not be stored is tried again."""
         self._kernel = kernel
         self._store = store
+        self._again_s = again_s
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._places = asyncio.Semaphore(MOST_AT_ONCE)
         self._steps: dict[str, tuple[str, str]] = {}
@@ -112,23 +116,33 @@ class Runner:
 
     async def _run(self, name: str) -> None:
         async with self._places:
+            change = await self._outcome(name)
+            await self._ended(name, change)
+
+    async def _ended(self, name: str, change: Change) -> None:
+        """Store an end; on a full disk again and again, as nobody else would."""
+        now = self._kernel.clock.now()
+        while True:
             try:
-                change = await self._outcome(name)
-            except ServiceError:
-                return  # deleted before it began
-            now = self._kernel.clock.now()
-            await self._written(self._store.change_unfinished, name, lambda one: change(one, now))
+                await self._written(
+                    self._store.change_unfinished, name, lambda one: change(one, now)
+                )
+            except sqlite3.Error as error:
+                log_failure(f"the end of execution {name}", error)
+                await asyncio.sleep(self._again_s)
+            else:
+                return
 
     async def _outcome(self, name: str) -> Change:
         try:
             return succeeded(await self._execute(name))
         except ExecutionFailed as error:
             return failed(error)
-        except ServiceError:
-            raise
+        except ServiceError as error:  # also when it was deleted: then nothing is left to change
+            return failed(failure(raised("SystemError", error.message)))
         except Exception as error:  # noqa: BLE001  # the supervisor of all executions
-            problem = internal(log_failure(f"execution {name}", error)).message
-            return failed(ExecutionFailed(json.dumps(problem), problem))
+            told = internal(log_failure(f"execution {name}", error)).message
+            return failed(failure(raised("SystemError", told)))
 
     async def _execute(self, name: str) -> str:
         execution, workflow = await asyncio.to_thread(self._store.with_revision, name)

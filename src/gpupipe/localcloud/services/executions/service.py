@@ -39,13 +39,8 @@ class Executions:
         argument = request.execution.argument
         if len(argument.encode()) > _ARGUMENT_BYTES:
             raise invalid_argument("The argument is larger than 32 KB.", "execution.argument")
-        if argument:
-            try:
-                json.loads(argument)
-            except ValueError as error:
-                raise invalid_argument(
-                    "The argument is not valid JSON.", "execution.argument"
-                ) from error
+        if argument and not _is_json(argument):
+            raise invalid_argument("The argument is not valid JSON.", "execution.argument")
         labels = dict(request.execution.labels)
         check_labels(labels, "execution.labels")
         workflow = locations.below(self._kernel.projects, request.parent, "workflows")
@@ -116,6 +111,15 @@ class Executions:
             # The step that began last; of parallel branches only one is told.
             execution.status.current_steps.add(routine=step[0], step=step[1])
         return execution
+
+
+def _is_json(text: str) -> bool:
+    """Whether it is, to the letter: without NaN, half surrogate pairs or absurd depth."""
+    try:
+        json.dumps(json.loads(text), ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _basic(execution: Any) -> Any:
