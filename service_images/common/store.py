@@ -4,6 +4,7 @@ Contract: a write creates the object or finds the one that an earlier delivery o
 created, never replaces anything. Failures are Problems, so an uncaught one is a correct answer.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -70,38 +71,52 @@ class Store(Protocol):
 class Written:
     """The object that now holds the data; `created` is false when it was there before."""
 
-    ref: ObjectRef
+    info: ObjectInfo
     created: bool
+
+    @property
+    def ref(self) -> ObjectRef:
+        """Its reference."""
+        return self.info.ref
 
 
 def write_once(
-    store: Store, target: tuple[str, str], data: bytes, content_type: str, source: tuple[str, str]
+    store: Store,
+    target: tuple[str, str],
+    data: bytes,
+    content_type: str,
+    source: tuple[str, str],
+    notes: Mapping[str, str] | None = None,
 ) -> Written:
     """Creates `target` (bucket, name) for `source` (input name, input generation).
 
-    A 412 says that something is there; a 403 can say the same to an account that may create
-    but not delete. Either is done when the object was written for the same input generation.
+    `notes` are further metadata, in ASCII. A 412 says that something is there; a 403 can say the
+    same to an account that may create but not delete. Either is done when the object was written
+    for the same input generation.
     """
-    bucket, name = target
-    source_name, generation = source
+    metadata = {**input_metadata(*source), **(notes or {})}
     try:
-        info = store.create(
-            bucket, name, data, content_type, input_metadata(source_name, generation)
-        )
+        info = store.create(*target, data, content_type, metadata)
     except (ObjectExistsError, StorageDeniedError) as error:
-        existing = find(store, bucket, name)
-        if existing is None or existing.metadata.get(GENERATION_KEY) != generation:
+        existing = find_written(store, target, source)
+        if existing is None:
             raise error from None
-        return Written(existing.ref, created=False)
-    return Written(info.ref, created=True)
+        return Written(existing, created=False)
+    except ObjectMissingError as error:  # the bucket itself: not the user's doing
+        error.blame = Blame.SYSTEM
+        raise
+    return Written(info, created=True)
 
 
-def find(store: Store, bucket: str, name: str) -> ObjectInfo | None:
-    """The object when there is one."""
+def find_written(
+    store: Store, target: tuple[str, str], source: tuple[str, str]
+) -> ObjectInfo | None:
+    """The object at `target` when there is one that was written for `source`."""
     try:
-        return store.stat(bucket, name)
+        info = store.stat(*target)
     except ObjectMissingError:
         return None
+    return info if info.metadata.get(GENERATION_KEY) == source[1] else None
 
 
 def read_work(store: Store, ref: ObjectRef, limit: int) -> bytes:

@@ -1,7 +1,8 @@
 """The HTTP side that the services share: JSON in, JSON out, errors in one shape.
 
 Contract: a handler takes the parsed body and gives the answer's object; a ProblemError becomes its
-status and body; anything else becomes a 500 without details and a log line with them.
+status and body; anything else becomes a 500 without details and a log line with them. A handler
+whose client has gone is cancelled: a retry must not compete with what nobody waits for.
 """
 
 import asyncio
@@ -53,18 +54,47 @@ def json_route(
     async def endpoint(request: Request) -> Response:
         logs.begin_request(project, request.headers)
         try:
-            answer = await handler(parse_body(await read_body(request, body_limit)))
+            body = parse_body(await read_body(request, body_limit))
         except ProblemError as problem:
             return _refusal(problem)
         except ClientDisconnect:
-            return Response(status_code=400)  # nobody is left to read it
-        except Exception as error:  # noqa: BLE001 - the process boundary
-            _log.error("unexpected %s", type(error).__name__, exc_info=error)
-            message = "the service met an unexpected error; its log says where"
-            return _answer(ProblemError(500, "internal_error", message, blame=Blame.SYSTEM))
-        return JSONResponse(answer)
+            return _to_nobody()
+        return await _while_connected(request, asyncio.create_task(_handled(handler, body)))
 
     return Route(path, endpoint, methods=["POST"])
+
+
+async def _handled(handler: Handler, body: Fields) -> Response:
+    try:
+        return JSONResponse(await handler(body))
+    except ProblemError as problem:
+        return _refusal(problem)
+    except asyncio.CancelledError:
+        _log.warning("stopped: the client has gone, or the service ends")
+        raise
+    except Exception as error:  # noqa: BLE001 - the process boundary
+        _log.error("unexpected %s", type(error).__name__, exc_info=error)
+        message = "the service met an unexpected error; its log says where"
+        return _answer(ProblemError(500, "internal_error", message, blame=Blame.SYSTEM))
+
+
+async def _while_connected(request: Request, work: asyncio.Task[Response]) -> Response:
+    gone = asyncio.create_task(_disconnected(request))
+    try:
+        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return work.result() if work.done() else _to_nobody()
+    finally:
+        work.cancel()
+        gone.cancel()
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _to_nobody() -> Response:
+    return Response(status_code=400)  # nobody is left to read it
 
 
 def _refusal(problem: ProblemError) -> Response:

@@ -73,7 +73,7 @@ def create_app(
         if not bucket:  # not needed where only /predict is used, so not checked at start
             message = "WORK_BUCKET is not set"
             raise ProblemError(500, "not_configured", message, blame=Blame.SYSTEM)
-        answer = await ChunkScorer(ready.store, ready.engine, bucket, clock).run(request)
+        answer = await ChunkScorer(ready.store, ready.engine, bucket).run(request)
         fields = {name: answer[name] for name in ("items", "device", "timings_ms")}
         _log.info("chunk scored", extra={"fields": {**fields, "chunk": request.chunk.name}})
         return answer

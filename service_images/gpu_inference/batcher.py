@@ -4,7 +4,8 @@ Contract: a worker never waits for company; it takes whatever queued while the l
 to `max_batch` rows. A request's rows are sorted by length and go in slices, a few at a time, so
 that a large request neither pads its short rows nor starves a small one. When `queue_limit` rows
 are admitted and not yet done, the next request is refused with a ProblemError 429; a large request
-counts as one batch, because no more of it queues.
+counts as half of that, so that two of them at most share the device and neither runs out of its
+time. A request that is cancelled takes its waiting slices along; only those that run run on.
 """
 
 import asyncio
@@ -58,9 +59,9 @@ class Batcher:
     @contextmanager
     def admit(self, rows: int) -> Iterator[None]:
         """Holds a place for `rows` rows. Raises a ProblemError 429 when all are taken."""
-        weight = min(rows, self._max_batch)
+        weight = max(1, min(rows, self._queue_limit // 2))
         if self._admitted and self._admitted + weight > self._queue_limit:
-            message = f"{self._admitted} texts are waiting; at most {self._queue_limit} may"
+            message = f"{self._admitted} windows of text wait; at most {self._queue_limit} may"
             details = {"waiting": self._admitted, "limit": self._queue_limit}
             raise ProblemError(
                 429,
@@ -96,7 +97,12 @@ class Batcher:
 
         size = self._max_batch
         parts = [order[start : start + size] for start in range(0, len(order), size)]
-        found = await asyncio.gather(*map(one, parts))
+        tasks = [asyncio.create_task(one(part)) for part in parts]
+        try:
+            found = await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()  # of no effect on those that are done
         answers: dict[int, Probabilities] = {}
         for indices, probabilities in zip(parts, found, strict=True):
             answers.update(zip(indices, probabilities, strict=True))
@@ -116,10 +122,11 @@ class Batcher:
 
     async def _work(self, threads: CapacityLimiter) -> None:
         while True:
-            while not self._waiting:
+            batch = self._take()
+            if not batch:
                 self._arrived.clear()
                 await self._arrived.wait()
-            batch = self._take()
+                continue
             rows = [row for part in batch for row in part.rows]
             try:
                 found = await to_thread.run_sync(self._score, rows, limiter=threads)
@@ -131,11 +138,13 @@ class Batcher:
             _hand_out(batch, found)
 
     def _take(self) -> list[_Slice]:
-        batch = [self._waiting.popleft()]
-        size = len(batch[0].rows)
+        batch: list[_Slice] = []
+        size = 0
         while self._waiting and size + len(self._waiting[0].rows) <= self._max_batch:
-            batch.append(self._waiting.popleft())
-            size += len(batch[-1].rows)
+            part = self._waiting.popleft()
+            if not part.answer.cancelled():
+                batch.append(part)
+                size += len(part.rows)
         started = self._clock.monotonic()
         for part in batch:
             part.started = started

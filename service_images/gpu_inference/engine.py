@@ -15,6 +15,8 @@ from gpu_inference.session import Device
 from gpu_inference.windows import Encoder, Window, mean
 
 DIGITS = 6
+# English has about 4.5 characters to a token; only the queue's length is reckoned with this.
+_CHARS_OF_A_WINDOW = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Engine:
 
     async def predict(self, texts: Sequence[str]) -> Predictions:
         """Raises a ProblemError 429 when the queue is full."""
-        with self.batcher.admit(len(texts)):
+        with self.batcher.admit(sum(1 + len(text) // _CHARS_OF_A_WINDOW for text in texts)):
             encoded = await to_thread.run_sync(self._encode_all, texts)
             rows = [row for item in encoded if not isinstance(item, ProblemError) for row in item]
             if not rows:

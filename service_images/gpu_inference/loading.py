@@ -29,7 +29,10 @@ _CUDA_BATCH = 64
 _CPU_BATCH = 8
 _QUEUE_LIMIT = 2 * _CUDA_BATCH
 _CUDA_WINDOWS = 16_384
-_CPU_WINDOWS = 1_024
+# A full window (256 tokens) took 0.12 to 0.16 s of one core of a busy two-core AMD EPYC, measured by
+# bench/window.py. Two texts of this size, and the queue lets no third one in, take 82 s of one core:
+# little more than a quarter of the 300 s that a request has.
+_CPU_WINDOWS = 256
 _WARM_UP = "The first inference is the slow one."
 _SUM_TOLERANCE = 1e-3
 

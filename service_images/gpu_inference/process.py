@@ -1,22 +1,27 @@
 """POST /process: a chunk object becomes a score object.
 
-Contract: one score record for each chunk record, in order, written once. A text that is too long
-becomes a record with its error; when that is so for every text, the request is refused with it.
+Contract: one score record for each chunk record, in order, written once. The object carries in its
+metadata how it was made, so that a repeated request finds it and gets the first one's answer:
+nothing is scored twice. A text that is too long becomes a record with its error; when that is so
+for every text, the request is refused with it.
 """
 
+import json
+import logging
 from dataclasses import dataclass
 
 from anyio import to_thread
 
-from common.clock import Clock
-from common.fields import Fields
+from common.fields import Fields, parse_json
 from common.jsonl import broken_record, decode_lines, encode_lines
-from common.objects import ObjectRef, object_ref, work_name
+from common.objects import ObjectInfo, ObjectRef, object_ref, work_name
 from common.problems import Blame, JsonObject, ProblemError
-from common.store import JSON_LINES, Store, read_work, write_once
-from gpu_inference.engine import Engine, Prediction
+from common.store import JSON_LINES, Store, find_written, read_work, write_once
+from gpu_inference.engine import Engine, Prediction, Predictions
 
+_log = logging.getLogger(__name__)
 _CHUNK_LIMIT = 64 * 1024 * 1024
+_MADE_KEY = "gpupipe-scores"
 _NUMBERS = 100_000
 
 
@@ -28,10 +33,12 @@ class ChunkRequest:
     chunk: ObjectRef
     execution_id: str
 
+    number: int
+
     @property
-    def number(self) -> int:
-        """The chunk's number, from its name."""
-        return int(self.chunk.name.rpartition("/")[2].removesuffix(".jsonl"))
+    def origin(self) -> tuple[str, str]:
+        """Name and generation of the input, as `write_once` takes them."""
+        return self.source.name, self.source.generation
 
 
 def parse_chunk_request(body: Fields) -> ChunkRequest:
@@ -46,7 +53,7 @@ def parse_chunk_request(body: Fields) -> ChunkRequest:
         raise ProblemError(
             400, "invalid_request", f"chunk.name: {message}", details={"field": "chunk.name"}
         )
-    return ChunkRequest(source, chunk, body.text("execution_id"))
+    return ChunkRequest(source, chunk, body.text("execution_id"), int(number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +63,13 @@ class ChunkScorer:
     store: Store
     engine: Engine
     work_bucket: str
-    clock: Clock
 
     async def run(self, request: ChunkRequest) -> JsonObject:
         """The answer for one chunk. Raises a ProblemError 429 when the queue is full."""
+        earlier = await to_thread.run_sync(self._earlier, request)
+        if earlier is not None:
+            _log.info("chunk was scored before", extra={"fields": {"chunk": request.chunk.name}})
+            return earlier
         items = await to_thread.run_sync(self._read, request.chunk)
         found = await self.engine.predict([text for _, text in items])
         problems = [answer for answer in found.answers if isinstance(answer, ProblemError)]
@@ -69,14 +79,20 @@ class ChunkScorer:
             {"id": identity, **_record(answer)}
             for (identity, _), answer in zip(items, found.answers, strict=True)
         ]
-        ref = await to_thread.run_sync(self._write, request, records)
+        return await to_thread.run_sync(self._write, request, records, self._made(found))
+
+    def _made(self, found: Predictions) -> JsonObject:
         return {
-            "scores": ref.to_json(),
-            "items": len(items),
+            "items": len(found.answers),
             "model": self.engine.model,
             "device": self.engine.device.label,
             "timings_ms": {"queue": found.queue_ms, "inference": found.inference_ms},
         }
+
+    def _earlier(self, request: ChunkRequest) -> JsonObject | None:
+        info = find_written(self.store, self._target(request), request.origin)
+        made = None if info is None else _made_of(info)
+        return None if info is None or made is None else {"scores": info.ref.to_json(), **made}
 
     def _read(self, ref: ObjectRef) -> list[tuple[str, str]]:
         records = decode_lines(read_work(self.store, ref, _CHUNK_LIMIT), ref)
@@ -91,10 +107,24 @@ class ChunkScorer:
             items.append((identity, text))
         return items
 
-    def _write(self, request: ChunkRequest, records: list[JsonObject]) -> ObjectRef:
-        source = (request.source.name, request.source.generation)
-        target = (self.work_bucket, work_name("scores", *source, request.number))
-        return write_once(self.store, target, encode_lines(records), JSON_LINES, source).ref
+    def _write(
+        self, request: ChunkRequest, records: list[JsonObject], made: JsonObject
+    ) -> JsonObject:
+        target, notes = self._target(request), {_MADE_KEY: json.dumps(made)}
+        data = encode_lines(records)
+        written = write_once(self.store, target, data, JSON_LINES, request.origin, notes)
+        return {"scores": written.ref.to_json(), **(_made_of(written.info) or made)}
+
+    def _target(self, request: ChunkRequest) -> tuple[str, str]:
+        return self.work_bucket, work_name("scores", *request.origin, request.number)
+
+
+def _made_of(info: ObjectInfo) -> JsonObject | None:
+    try:
+        made = parse_json(info.metadata.get(_MADE_KEY, "").encode())
+    except ValueError:
+        return None
+    return made if isinstance(made, dict) else None
 
 
 def _record(answer: Prediction | ProblemError) -> JsonObject:

@@ -47,8 +47,10 @@ def create_app(
 
     async def fail(body: Fields) -> JsonObject:
         request = parse_fail_request(body)
-        key = request.key
-        logs.bind(execution_id=request.execution_id, object=key.name, generation=key.generation)
+        source = request.source
+        logs.bind(
+            execution_id=request.execution_id, object=source.name, generation=source.generation
+        )
         work = FailureWriter(startup.value(), settings.output_bucket, clock)
         answer = await to_thread.run_sync(work.run, request)
         fields = {"stage": request.stage, "error_class": request.error_class, **answer}

@@ -1,9 +1,9 @@
 """POST /fail: a file that could not be processed gets one error record.
 
-Contract: the record is `errors/<input name>.<generation>.json`. A result of the same generation
-beats it: then nothing is written and the answer names the result. Where the generation never
-became known (the object did not exist) the record carries generation 0, Cloud Storage's own
-number for "no object".
+Contract: the record is `errors/<input name>.<generation>.json`; a failure that belongs to no
+generation of an object has none. A result of the same generation beats it: then nothing is written
+and the answer is the result's. A result that comes after the record beats it too: whoever reads
+looks for the result first (decision 4 in docs/explanation/decisions).
 """
 
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from common.clock import Clock, rfc3339
 from common.fields import Fields
 from common.jsonl import encode_json
-from common.objects import InputKey, input_key, output_name
+from common.objects import ObjectRef, object_ref, output_name
 from common.problems import Blame, JsonObject
-from common.store import JSON, Store, find, write_once
+from common.store import JSON, Store, find_written, write_once
+from postprocess.result import stored_summary
 
 SCHEMA_VERSION = 1
 STAGES = ("preprocess", "inference", "postprocess")
 CLASSES = tuple(blame.value for blame in Blame)
-_NO_OBJECT = "0"
 _MESSAGE_CHARS = 4096
 
 
@@ -26,7 +26,7 @@ _MESSAGE_CHARS = 4096
 class FailRequest:
     """Why which input failed where."""
 
-    key: InputKey
+    source: ObjectRef
     execution_id: str
     error_class: str
     stage: str
@@ -37,7 +37,7 @@ def parse_fail_request(body: Fields) -> FailRequest:
     """Raises a ProblemError 400 that names the field."""
     error = body.child("error")
     return FailRequest(
-        key=input_key(body.child("input")),
+        source=object_ref(body.child("input")),
         execution_id=body.text("execution_id"),
         error_class=body.choice("class", CLASSES),
         stage=body.choice("stage", STAGES),
@@ -60,27 +60,30 @@ class FailureWriter:
 
     def run(self, request: FailRequest) -> JsonObject:
         """The answer for one failed input."""
-        name, generation = request.key.name, request.key.generation or _NO_OBJECT
-        result = output_name("results", name, generation)
-        if find(self.store, self.output_bucket, result) is not None:
-            return self._answer(None, result)
+        source = (request.source.name, request.source.generation)
+        result = find_written(
+            self.store, (self.output_bucket, output_name("results", *source)), source
+        )
+        if result is not None:
+            return {
+                "output_bucket": self.output_bucket,
+                "error_file": None,
+                "result_file": result.ref.name,
+                "summary": stored_summary(self.store, result.ref),
+            }
         record = encode_json(self._record(request))
-        target = (self.output_bucket, output_name("errors", name, generation))
-        written = write_once(self.store, target, record, JSON, (name, generation))
-        return self._answer(written.ref.name, None)
-
-    def _answer(self, error_file: str | None, result_file: str | None) -> JsonObject:
+        target = (self.output_bucket, output_name("errors", *source))
+        written = write_once(self.store, target, record, JSON, source)
         return {
             "output_bucket": self.output_bucket,
-            "error_file": error_file,
-            "result_file": result_file,
+            "error_file": written.ref.name,
+            "result_file": None,
         }
 
     def _record(self, request: FailRequest) -> JsonObject:
-        key = request.key
         return {
             "schema_version": SCHEMA_VERSION,
-            "input": {"bucket": key.bucket, "name": key.name, "generation": key.generation},
+            "input": request.source.to_json(),
             "execution_id": request.execution_id,
             "class": request.error_class,
             "stage": request.stage,

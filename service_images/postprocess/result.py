@@ -2,7 +2,8 @@
 
 Contract: the result is `results/<input name>.<generation>.json`. Above INLINE_ITEMS items they
 lie in a JSON Lines object beside it, which is written first: a result that can be read is
-complete. A second delivery finds the first one's result and answers with that.
+complete. A second delivery finds the first one's result before it reads a score, and answers with
+that.
 """
 
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from common.fields import Fields, parse_json
 from common.jsonl import encode_json, encode_lines
 from common.objects import ObjectRef, object_ref, output_name
 from common.problems import JsonObject
-from common.store import JSON, JSON_LINES, Store, Written, read_work, write_once
+from common.store import JSON, JSON_LINES, Store, Written, find_written, read_work, write_once
 from postprocess.scores import items_of, nothing_scored, summary_of
 
 SCHEMA_VERSION = 1
@@ -36,6 +37,11 @@ class ResultRequest:
     model: JsonObject
     device: str
     timings_ms: Mapping[str, float]
+
+    @property
+    def origin(self) -> tuple[str, str]:
+        """Name and generation of the input, as `write_once` takes them."""
+        return self.source.name, self.source.generation
 
 
 def parse_result_request(body: Fields) -> ResultRequest:
@@ -70,6 +76,9 @@ class Postprocessor:
     def run(self, request: ResultRequest) -> JsonObject:
         """The answer for one input."""
         began = self.clock.monotonic()
+        earlier = find_written(self.store, self._target(request, ".json"), request.origin)
+        if earlier is not None:
+            return self._answer(earlier.ref, stored_summary(self.store, earlier.ref), began)
         items = self._items(request)
         summary = summary_of(items)
         if not summary["ok"]:
@@ -77,11 +86,15 @@ class Postprocessor:
         result = self._document(request, items, summary, began)
         written = self._write(request, ".json", encode_json(result), JSON)
         if not written.created:
-            summary = self._earlier_summary(written.ref, summary)
+            # The model may have been replaced between the two: the stored result is the one.
+            summary = stored_summary(self.store, written.ref)
+        return self._answer(written.ref, summary, began)
+
+    def _answer(self, ref: ObjectRef, summary: JsonObject, began: float) -> JsonObject:
         return {
-            "output_bucket": written.ref.bucket,
-            "output_file": written.ref.name,
-            "generation": written.ref.generation,
+            "output_bucket": ref.bucket,
+            "output_file": ref.name,
+            "generation": ref.generation,
             "summary": summary,
             "timings_ms": {"postprocess": milliseconds(began, self.clock)},
         }
@@ -117,12 +130,15 @@ class Postprocessor:
     def _write(
         self, request: ResultRequest, suffix: str, data: bytes, content_type: str
     ) -> Written:
-        source = (request.source.name, request.source.generation)
-        target = (self.output_bucket, output_name("results", *source, suffix))
-        return write_once(self.store, target, data, content_type, source)
+        target = self._target(request, suffix)
+        return write_once(self.store, target, data, content_type, request.origin)
 
-    def _earlier_summary(self, ref: ObjectRef, own: JsonObject) -> JsonObject:
-        # The model may have been replaced between two deliveries: the stored result is the one.
-        document = parse_json(self.store.read(ref))
-        summary = document.get("summary") if isinstance(document, dict) else None
-        return summary if isinstance(summary, dict) else own
+    def _target(self, request: ResultRequest, suffix: str) -> tuple[str, str]:
+        return self.output_bucket, output_name("results", *request.origin, suffix)
+
+
+def stored_summary(store: Store, ref: ObjectRef) -> JsonObject:
+    """The summary of a result that was written before."""
+    document = parse_json(store.read(ref))
+    summary = document.get("summary") if isinstance(document, dict) else None
+    return summary if isinstance(summary, dict) else {}

@@ -1,11 +1,10 @@
 """Which input formats there are and how each becomes items.
 
-Contract: a suffix (in any case) names its format in READERS; a format has a size limit and a
-function from the object's bytes to its texts. Adding a format is adding one line to the table.
+Contract: a suffix (in any case) names its format in READERS: a function from the object's bytes to
+its texts. Adding a format is adding one line to the table.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from common.problems import ProblemError
@@ -27,16 +26,8 @@ READERS: Mapping[str, Read] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
-    """What the object's name says about its content."""
-
-    suffix: str
-    read: Read
-
-
-def format_of(name: str) -> Format:
-    """The format of an object name. Raises a ProblemError 415 that names the supported suffixes."""
+def reader_of(name: str) -> Read:
+    """What reads objects of that name. Raises a ProblemError 415 that names the supported suffixes."""
     suffix = PurePosixPath(name).suffix.lower()
     read = READERS.get(suffix)
     if read is None:
@@ -48,4 +39,4 @@ def format_of(name: str) -> Format:
             f"supported are {', '.join(supported)}",
             details={"suffix": suffix, "supported": supported},
         )
-    return Format(suffix, read)
+    return read

@@ -1,9 +1,13 @@
 """One input generation becomes chunk objects.
 
 Contract: exactly the generation of the request is read; when it is gone from the bucket the
-answer is `superseded`, because a newer one has its own event. Running twice writes once.
+answer is `superseded`, because a newer one has its own event. Every refusal of an object that was
+found names its generation in `details.input`: without a found object there is nothing to record.
+Running twice writes once.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from common.clock import Clock, milliseconds
@@ -12,7 +16,7 @@ from common.objects import InputKey, ObjectInfo, ObjectRef, input_key, work_name
 from common.problems import JsonObject, ProblemError, invalid
 from common.store import JSON_LINES, ObjectMissingError, Store, write_once
 from preprocess.chunks import Chunk, chunks
-from preprocess.readers import Format, format_of
+from preprocess.readers import reader_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +38,18 @@ class Stage:
     def run(self, key: InputKey) -> JsonObject:
         """The answer for one input."""
         began = self.clock.monotonic()
-        form = format_of(key.name)
         try:
             info = self.store.stat(key.bucket, key.name, key.generation)
-            parts = self._split(info, form)
         except ObjectMissingError:
             if key.generation is None:
                 raise
-            gone = ObjectRef(key.bucket, key.name, key.generation)
-            return {"superseded": True, "input": gone.to_json()}
-        written = [self._write(info, number, part) for number, part in enumerate(parts)]
+            return _superseded(ObjectRef(key.bucket, key.name, key.generation))
+        with _about(info.ref):
+            try:
+                parts = self._split(info)
+            except ObjectMissingError:
+                return _superseded(info.ref)
+            written = [self._write(info, number, part) for number, part in enumerate(parts)]
         return {
             "superseded": False,
             "input": info.to_json(),
@@ -52,7 +58,8 @@ class Stage:
             "timings_ms": {"preprocess": milliseconds(began, self.clock)},
         }
 
-    def _split(self, info: ObjectInfo, form: Format) -> list[Chunk]:
+    def _split(self, info: ObjectInfo) -> list[Chunk]:
+        read = reader_of(info.ref.name)
         limit = self.limits.text_bytes
         if info.size > limit:
             message = f"the object has {info.size} bytes; at most {limit} are processed"
@@ -60,13 +67,26 @@ class Stage:
             raise ProblemError(413, "input_too_large", message, details=details)
         if info.size == 0:
             raise ProblemError(422, "empty_input", "the object is empty")
-        return list(chunks(form.read(self.store.read(info.ref))))
+        return list(chunks(read(self.store.read(info.ref))))
 
     def _write(self, info: ObjectInfo, number: int, chunk: Chunk) -> JsonObject:
         source = (info.ref.name, info.ref.generation)
         target = (self.work_bucket, work_name("chunks", *source, number))
         written = write_once(self.store, target, chunk.data, JSON_LINES, source)
         return {**written.ref.to_json(), "items": chunk.items}
+
+
+@contextmanager
+def _about(ref: ObjectRef) -> Iterator[None]:
+    try:
+        yield
+    except ProblemError as problem:
+        problem.details["input"] = ref.to_json()
+        raise
+
+
+def _superseded(ref: ObjectRef) -> JsonObject:
+    return {"superseded": True, "input": ref.to_json()}
 
 
 def parse_request(body: Fields) -> tuple[InputKey, str]:

@@ -32,11 +32,15 @@ class Stored:
 
 @dataclass
 class MemoryStore:
-    """Generations, preconditions, deletion; `refusals` make a call on that name raise."""
+    """Generations, preconditions, deletion; `refusals` make a call on that name raise.
+
+    The first stat of a name in `unseen` does not see the object, as if it came just after.
+    """
 
     objects: dict[tuple[str, str], dict[str, Stored]] = field(default_factory=dict)
     reads: list[tuple[str, int, int | None]] = field(default_factory=list)
     refusals: dict[tuple[str, str], Exception] = field(default_factory=dict)
+    unseen: set[str] = field(default_factory=set)
     last: int = 1000
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -56,6 +60,9 @@ class MemoryStore:
 
     def stat(self, bucket: str, name: str, generation: str | None = None) -> ObjectInfo:
         self._refuse("stat", name)
+        if name in self.unseen:
+            self.unseen.discard(name)
+            raise ObjectMissingError(bucket, name, generation)
         versions = self.objects.get((bucket, name), {})
         generation = generation or next(iter(versions), None)
         if generation is None or generation not in versions:

@@ -130,6 +130,36 @@ def test_one_large_request_is_always_taken_when_idle() -> None:
     run(Device(), scene, limit=1)
 
 
+def test_two_large_requests_fill_the_queue() -> None:
+    device = Device(held=True)
+
+    async def scene(batcher: Batcher) -> None:
+        large = [asyncio.create_task(request(batcher, *range(50))) for _ in range(2)]
+        await entered(device)
+        with pytest.raises(ProblemError, match="8 windows"):
+            await request(batcher, 1)
+        device.door.set()
+        assert [len((await task).rows) for task in large] == [50, 50]
+
+    run(device, scene)
+
+
+def test_cancelled_request_takes_its_waiting_slices_along() -> None:
+    device = Device(held=True)
+
+    async def scene(batcher: Batcher) -> None:
+        large = asyncio.create_task(request(batcher, *range(100, 140)))
+        await entered(device)
+        large.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await large
+        device.door.set()
+        assert (await request(batcher, *range(1, 9))).rows == [[float(n)] for n in range(1, 9)]
+
+    run(device, scene)
+    assert sum(len(batch) for batch in device.batches) == 4 + 8
+
+
 def test_failure_reaches_its_requests_and_the_worker_goes_on() -> None:
     device = Device()
     device.error = RuntimeError("device lost")

@@ -1,17 +1,21 @@
 """gpu-inference over HTTP with a fake scorer: /process, /predict, readiness, queue."""
 
+import asyncio
 import json
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
 
-from common.objects import work_name
+from common.objects import GENERATION_KEY, work_name
 from common.settings import Environment, SettingError
 from common.store import StorageUnavailableError
 from gpu_inference.app import create_app, read_settings
 from gpu_inference.bundle import BAKED, Bundle, BundleError, parse_manifest
+from gpu_inference.cpus import usable_cpus
 from gpu_inference.loading import Ready, build_engine
 from tests.services.fakes import (
     INPUT,
@@ -105,11 +109,82 @@ def test_chunk_becomes_scores(client: TestClient, store: MemoryStore) -> None:
 
 
 @pytest.mark.promise("D29")
-def test_second_delivery_finds_the_first_scores(client: TestClient, store: MemoryStore) -> None:
+def test_second_delivery_finds_the_first_scores(
+    client: TestClient, store: MemoryStore, scorer: FakeScorer
+) -> None:
     ref = chunk(store, "good")
-    first, second = process(client, ref).json(), process(client, ref).json()
-    assert first["scores"] == second["scores"]
+    first = process(client, ref).json()
+    scored = len(scorer.batches)
+    store.reads.clear()
+    assert process(client, ref).json() == first
+    assert len(scorer.batches) == scored
+    assert store.reads == []
     assert len(store.names(WORK)) == 2
+
+
+@pytest.mark.promise("D29")
+def test_two_deliveries_at_once_answer_one_score_object(
+    client: TestClient, store: MemoryStore
+) -> None:
+    ref = chunk(store, "good")
+    first = process(client, ref).json()
+    store.unseen.add(first["scores"]["name"])  # the second one looked before the first one wrote
+    assert process(client, ref).json() == first
+
+
+def test_scores_that_do_not_say_how_they_were_made_are_used(
+    client: TestClient, store: MemoryStore, scorer: FakeScorer
+) -> None:
+    name = work_name("scores", "a.txt", "77", 0)
+    generation = store.put(WORK, name, b"{}", **{GENERATION_KEY: "77"})
+    answer = process(client, chunk(store, "good")).json()
+    assert answer["scores"]["generation"] == generation
+    assert answer["device"] == scorer.device.label
+
+
+def test_request_whose_client_has_gone_stops_its_queued_work(
+    store: MemoryStore, load: Callable[[], Ready], scorer: FakeScorer
+) -> None:
+    app = create_app(read_settings(Environment(ENVIRONMENT)), load, FixedClock())
+    request = {"input": SOURCE, "chunk": chunk(store, *["good"] * 400), "execution_id": "e-1"}
+
+    async def scene() -> None:
+        async with app.router.lifespan_context(app):
+            await app.state.startup.wait()
+            scorer.hold.clear()
+            scorer.batches.clear()
+            scorer.entered = threading.Semaphore(0)
+            gone = asyncio.Event()
+            called = asyncio.create_task(call(app, "/process", request, gone))
+            assert await asyncio.to_thread(scorer.entered.acquire, timeout=20)
+            gone.set()
+            await called
+            scorer.hold.set()
+            # Another client's request is served after what was under way, and nothing else.
+            await call(app, "/predict", {"text": "good"}, asyncio.Event())
+
+    asyncio.run(scene())
+    assert len(scorer.batches) <= usable_cpus() + 1
+    assert work_name("scores", "a.txt", "77", 0) not in store.names(WORK)
+
+
+async def call(app: Starlette, path: str, body: Any, gone: asyncio.Event) -> None:
+    """One POST whose client goes when `gone` says so."""
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": path, "headers": headers,
+             "query_string": b""}  # fmt: skip
+    sent = [{"type": "http.request", "body": json.dumps(body).encode()}]
+
+    async def receive() -> Any:
+        if sent:
+            return sent.pop()
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(_: Any) -> None:
+        pass
+
+    await asyncio.wait_for(app(scope, receive, send), 20)
 
 
 def test_long_text_is_averaged_over_windows(client: TestClient, store: MemoryStore) -> None:
@@ -168,6 +243,24 @@ def test_storage_outage_is_503(client: TestClient, store: MemoryStore) -> None:
     ref = chunk(store, "x")
     store.refusals[("read", ref["name"])] = StorageUnavailableError(WORK, ref["name"], "Timeout")
     assert process(client, ref).status_code == 503
+
+
+@pytest.mark.promise(35)
+def test_third_long_text_waits_for_room(
+    store: MemoryStore, load: Callable[[], Ready], scorer: FakeScorer
+) -> None:
+    refs = [chunk(store, "a" * 200_000, number=number) for number in range(3)]
+    settings = read_settings(Environment(ENVIRONMENT))
+    with (
+        client_of(create_app(settings, load, FixedClock())) as client,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        scorer.hold.clear()
+        waiting = [pool.submit(process, client, ref) for ref in refs]
+        refused = next(as_completed(waiting, timeout=20)).result()
+        assert (refused.status_code, error_of(refused)["class"]) == (429, "capacity")
+        scorer.hold.set()
+        assert sorted(task.result().status_code for task in waiting) == [200, 200, 429]
 
 
 def test_device_failure_is_500(client: TestClient, store: MemoryStore, scorer: FakeScorer) -> None:

@@ -139,6 +139,7 @@ def test_second_delivery_answers_the_first_result(client: TestClient, store: Mem
     ref = scores(store, record("0", 0.95))
     first = client.post("/postprocess", json=body(ref)).json()
     written = store.data(OUTPUT, RESULT)
+    store.reads.clear()
     # Another execution, and by now another model with another opinion.
     other = scores(store, record("0", 0.05), name="scores/y/00000.jsonl")
     second = client.post("/postprocess", json=body(other, execution_id="e-2")).json()
@@ -147,6 +148,17 @@ def test_second_delivery_answers_the_first_result(client: TestClient, store: Mem
     assert second["summary"] == first["summary"]
     assert store.data(OUTPUT, RESULT) == written
     assert store.names(OUTPUT) == [RESULT]
+    assert [name for name, _, _ in store.reads] == [RESULT]  # no scores were read
+
+
+@pytest.mark.promise("D29")
+def test_two_deliveries_at_once_answer_one_result(client: TestClient, store: MemoryStore) -> None:
+    first = client.post("/postprocess", json=body(scores(store, record("0", 0.95)))).json()
+    other = scores(store, record("0", 0.05), name="scores/y/00000.jsonl")
+    # The second one looked before the first one wrote.
+    store.unseen.add(RESULT)
+    second = client.post("/postprocess", json=body(other)).json()
+    assert (second["generation"], second["summary"]) == (first["generation"], first["summary"])
 
 
 def test_many_items_lie_beside_the_result(client: TestClient, store: MemoryStore) -> None:
@@ -249,17 +261,41 @@ def test_failure_gets_one_record(client: TestClient, store: MemoryStore) -> None
 
 @pytest.mark.promise(35)
 def test_result_beats_error_record(client: TestClient, store: MemoryStore) -> None:
-    client.post("/postprocess", json=body(scores(store, record("0", 0.95))))
+    scored = scores(store, record("0", 0.95))
+    summary = client.post("/postprocess", json=body(scored)).json()["summary"]
     answer = client.post("/fail", json=failure()).json()
-    assert answer == {"output_bucket": OUTPUT, "error_file": None, "result_file": RESULT}
+    assert answer == {
+        "output_bucket": OUTPUT,
+        "error_file": None,
+        "result_file": RESULT,
+        "summary": summary,
+    }
     assert store.names(OUTPUT) == [RESULT]
 
 
-def test_failure_before_any_generation_was_known(client: TestClient, store: MemoryStore) -> None:
-    source = {"bucket": INPUT, "name": "no.txt"}
-    answer = client.post("/fail", json=failure(input=source)).json()
-    assert answer["error_file"] == "errors/no.txt.0.json"
-    assert json.loads(store.data(OUTPUT, "errors/no.txt.0.json"))["input"]["generation"] is None
+@pytest.mark.promise(35)
+def test_result_after_an_error_record_is_written_and_beats_it(
+    client: TestClient, store: MemoryStore
+) -> None:
+    assert client.post("/fail", json=failure(**{"class": "capacity"})).json()["error_file"] == ERROR
+    assert client.post("/postprocess", json=body(scores(store, record("0", 0.95)))).is_success
+    assert store.names(OUTPUT) == [ERROR, RESULT]
+    assert client.post("/fail", json=failure()).json()["result_file"] == RESULT
+
+
+def test_foreign_object_in_the_results_place_is_no_result(
+    client: TestClient, store: MemoryStore
+) -> None:
+    store.put(OUTPUT, RESULT, b"{}")
+    assert client.post("/fail", json=failure()).json()["error_file"] == ERROR
+
+
+@pytest.mark.promise(35)
+def test_failure_without_a_generation_has_no_record(client: TestClient, store: MemoryStore) -> None:
+    response = client.post("/fail", json=failure(input={"bucket": INPUT, "name": "no.txt"}))
+    assert response.status_code == 400
+    assert error_of(response)["details"]["field"] == "input.generation"
+    assert store.names(OUTPUT) == []
 
 
 def test_failure_is_recorded_whatever_its_message(client: TestClient, store: MemoryStore) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from common.objects import GENERATION_KEY, NAME_KEY
+from common.objects import GENERATION_KEY, NAME_KEY, work_name
 from common.settings import Environment, SettingError
 from common.startup import StartError
-from common.store import StorageDeniedError, StorageUnavailableError
+from common.store import ObjectMissingError, StorageDeniedError, StorageUnavailableError
 from preprocess.app import create_app, read_settings
 from preprocess.chunks import chunks
 from tests.services.fakes import (
@@ -135,14 +135,47 @@ def test_missing_object_is_404(client: TestClient) -> None:
     assert response.status_code == 404
     assert error_of(response)["code"] == "object_missing"
     assert error_of(response)["class"] == "input"
+    assert "input" not in error_of(response)["details"]
+
+
+@pytest.mark.promise(35)
+def test_missing_object_of_another_type_is_404_too(client: TestClient) -> None:
+    response = ask(client, "nothing.exe")
+    assert (response.status_code, error_of(response)["code"]) == (404, "object_missing")
+    assert "input" not in error_of(response)["details"]
+
+
+def test_object_replaced_while_it_was_read_is_superseded(
+    client: TestClient, store: MemoryStore
+) -> None:
+    generation = store.put(INPUT, "a.txt", b"old")
+    store.refusals[("read", "a.txt")] = ObjectMissingError(INPUT, "a.txt", generation)
+    assert ask(client, "a.txt").json() == {
+        "superseded": True,
+        "input": {"bucket": INPUT, "name": "a.txt", "generation": generation},
+    }
+
+
+def test_missing_work_bucket_is_the_systems_fault(client: TestClient, store: MemoryStore) -> None:
+    generation = store.put(INPUT, "a.txt", b"hello")
+    name = work_name("chunks", "a.txt", generation, 0)
+    store.refusals[("create", name)] = ObjectMissingError(WORK, name, None)
+    response = ask(client, "a.txt", generation)
+    assert (response.status_code, error_of(response)["class"]) == (404, "system")
+    assert error_of(response)["details"]["input"]["generation"] == generation
 
 
 @pytest.mark.promise("S75")
 @pytest.mark.parametrize("name", ["a.exe", "a", "dir.txt/a", "a.txt.gz"])
-def test_other_type_is_415_and_names_the_supported(client: TestClient, name: str) -> None:
+def test_other_type_is_415_and_names_the_supported(
+    client: TestClient, store: MemoryStore, name: str
+) -> None:
+    generation = store.put(INPUT, name, b"hello")
     response = ask(client, name)
     assert response.status_code == 415
-    assert {".txt", ".md"} <= set(error_of(response)["details"]["supported"])
+    details = error_of(response)["details"]
+    assert {".txt", ".md"} <= set(details["supported"])
+    assert details["input"] == {"bucket": INPUT, "name": name, "generation": generation}
 
 
 @pytest.mark.parametrize("name", ["_draft.txt", "folder/"])
@@ -156,7 +189,9 @@ def test_size_is_refused_before_the_download(client: TestClient, store: MemorySt
     generation = store.put(INPUT, "a.txt", b"x" * 1001)
     response = ask(client, "a.txt", generation)
     assert response.status_code == 413
-    assert error_of(response)["details"] == {"size": 1001, "limit": 1000}
+    details = error_of(response)["details"]
+    assert (details["size"], details["limit"]) == (1001, 1000)
+    assert details["input"]["generation"] == generation
     assert store.reads == []
 
 
@@ -200,7 +235,9 @@ def test_what_is_no_text_is_422(
     response = ask(client, "a.txt", generation)
     assert response.status_code == 422
     error = error_of(response)
-    assert (error["code"], error["class"], error["details"]) == (code, "input", details)
+    found = {"bucket": INPUT, "name": "a.txt", "generation": generation}
+    assert (error["code"], error["class"]) == (code, "input")
+    assert error["details"] == details | {"input": found}
     assert store.names(WORK) == []
 
 

@@ -80,7 +80,15 @@ def sent(world: World, path: str) -> list[Any]:
 
 def test_a_file_goes_through_all_three_in_the_order_of_its_chunks() -> None:
     world = services()
-    assert go(world)["output_file"] == "results/a"
+    assert go(world) == {
+        "status": "success",
+        "input_file": "a.txt",
+        "generation": "7",
+        "output_file": "results/a",
+        "output_bucket": "out",
+        "summary": {"ok": 3},
+        "execution_time": 0.0,
+    }
     (last,) = sent(world, "/postprocess")
     assert [one["name"] for one in last["scores"]] == ["s0", "s1", "s2"]
     assert last["timings_ms"] == {"preprocess": 5, "queue": 3, "inference": 6}
@@ -93,8 +101,94 @@ def test_a_file_goes_through_all_three_in_the_order_of_its_chunks() -> None:
 @pytest.mark.parametrize("name", ["_canary/x", "folder/"])
 def test_what_is_no_input_is_ignored(name: str) -> None:
     world = services()
-    assert go(world, {"data": {**INPUT, "name": name}})["status"] == "ignored"
+    assert go(world, {"data": {**INPUT, "name": name}}) == nothing_written("ignored", name)
     assert world.requests == []
+
+
+def nothing_written(status: str, name: str = "a.txt") -> dict[str, Any]:
+    return {
+        "status": status,
+        "input_file": name,
+        "generation": "7",
+        "output_file": None,
+        "output_bucket": "out",
+        "summary": None,
+        "execution_time": 0.0,
+    }
+
+
+def test_it_logs_start_stages_and_end() -> None:
+    world = services()
+    go(world)
+    entry = {"execution_id": "run-1", "bucket": "in", "object": "a.txt", "generation": "7"}
+    said = ["started", "preprocess", "inference", "postprocess", "success"]
+    assert world.logged == [("INFO", {"message": message, **entry}) for message in said]
+
+
+def test_the_execution_time_is_in_seconds() -> None:
+    left = [answer(503, ""), answer(429, "")]
+    world = services(process=lambda _: left.pop() if left else answer(200, GOOD["/process"]))
+    assert go(world)["execution_time"] == sum(world.slept) == 4
+
+
+@pytest.mark.parametrize(
+    "argument",
+    ["text", "", [], {}, 5, True, None, {"input_file": ""}, {"input_file": 7}, {"input_file": None},
+     {"input_file": "a.txt", "generation": "x"}, {"input_file": "a.txt", "generation": 0},
+     {"input_file": "a.txt", "generation": True}, {"input_file": "a.txt", "generation": ""},
+     {"input_file": "a.txt", "generation": -3}, {"input_file": "a.txt", "generation": 1.5},
+     {"input_file": "a.txt", "generation": "9" * 19},
+     {"data": "x"}, {"data": {}}, {"data": {"bucket": "in", "name": 1}}],
+)  # fmt: skip
+def test_another_argument_is_refused_in_one_sentence(argument: Any) -> None:
+    world = services()
+    error = failed(world, argument)
+    assert (error["class"], error["code"]) == ("input", "invalid_argument")
+    assert error["message"].startswith('the argument must be {"input_file": "NAME"}')
+    assert world.requests == []
+
+
+@pytest.mark.parametrize("bucket", ["other", "", 5])
+def test_another_bucket_is_refused_without_a_record(bucket: Any) -> None:
+    world = services()
+    for argument in (
+        {"input_file": "a.txt", "bucket": bucket},
+        {"data": {**INPUT, "bucket": bucket}},
+    ):
+        error = failed(world, argument)
+        assert (error["class"], error["code"]) == ("input", "other_bucket")
+        assert "bucket in only" in error["message"]
+    assert world.requests == []
+
+
+def refuses(status: int, code: str, **details: Any) -> Callable[[HttpRequest], HttpResponse]:
+    problem = {"code": code, "class": "input", "message": "m", "details": details}
+    return lambda _: answer(status, {"error": problem})
+
+
+def test_by_hand_the_record_is_of_the_generation_that_was_found() -> None:
+    world = services(preprocess=refuses(422, "empty_input", byte=1, input=INPUT))
+    assert failed(world, {"input_file": "a.txt"})["error_file"] == "errors/a"
+    (record,) = sent(world, "/fail")
+    assert record["input"] == INPUT
+    assert record["error"] == {"code": "empty_input", "message": "m", "details": {"byte": 1}}
+    assert world.logged[-1][1]["generation"] == "7"
+
+
+def test_without_an_object_there_is_no_record() -> None:
+    world = services(preprocess=refuses(404, "object_missing"))
+    error = failed(world, {"input_file": "none.txt"})
+    assert (error["class"], error["code"]) == ("input", "object_missing")
+    assert error["error_file"] is None
+    assert sent(world, "/fail") == []
+    assert [severity for severity, _ in world.logged] == ["INFO", "INFO", "ERROR"]
+
+
+def test_by_hand_a_later_stage_is_recorded_too() -> None:
+    world = services(process=lambda _: answer(404, "no"))
+    failed(world, {"input_file": "a.txt"})
+    (record,) = sent(world, "/fail")
+    assert (record["input"], record["stage"]) == (INPUT, "inference")
 
 
 def test_by_hand_the_bucket_and_generation_may_be_left_out() -> None:
@@ -106,7 +200,7 @@ def test_by_hand_the_bucket_and_generation_may_be_left_out() -> None:
 def test_a_newer_generation_supersedes() -> None:
     gone = {"superseded": True, "input": INPUT}
     world = services(preprocess=lambda _: answer(200, gone))
-    assert go(world) == {"status": "superseded", "input": INPUT}
+    assert go(world) == nothing_written("superseded")
 
 
 def test_bad_input_is_recorded_once_and_not_tried_again() -> None:
@@ -167,9 +261,9 @@ def test_a_service_that_is_broken_is_tried_six_times() -> None:
 
 
 def test_a_result_beats_an_error() -> None:
-    exists = {"output_bucket": "out", "error_file": None, "result_file": "results/a"}
+    exists = {"error_file": None, "result_file": "results/a", "summary": {"ok": 3}}
     world = services(postprocess=lambda _: answer(403, "no"), fail=lambda _: answer(200, exists))
-    assert go(world)["output_file"] == "results/a"
+    assert go(world) == go(services())
 
 
 def test_an_error_record_that_cannot_be_written_does_not_hide_the_error() -> None:
@@ -180,4 +274,8 @@ def test_an_error_record_that_cannot_be_written_does_not_hide_the_error() -> Non
         "status_404",
         None,
     )
-    assert world.logged[0][0] == "ERROR"
+    told = [payload["message"] for severity, payload in world.logged if severity == "ERROR"]
+    assert told == [
+        "the error record was not written; HTTP server responded with error code 403",
+        "failed in preprocess, status_404",
+    ]
