@@ -74,8 +74,10 @@ def test_unexpected_error_is_logged_without_its_message(stream: io.StringIO) -> 
 
 
 def test_refusal_is_a_warning_with_its_code(stream: io.StringIO) -> None:
+    store = MemoryStore()
+    store.put(INPUT, "a.exe", b"hello")
     settings = read_settings(Environment({"WORK_BUCKET": "w"}))
-    with client_of(create_app(settings, opener(MemoryStore()), FixedClock())) as client:
+    with client_of(create_app(settings, opener(store), FixedClock())) as client:
         client.post(
             "/preprocess", json={"input": {"bucket": INPUT, "name": "a.exe"}, "execution_id": "e"}
         )
