@@ -27,7 +27,8 @@ from gpupipe.localcloud.settings import Settings
 from gpupipe.localcloud.transport import fields
 
 TABLE = Path(fields.__file__).with_name("field_behavior.json")
-_FIELD = re.compile(r"^ {8}(\w+) \([^\n]*\):\n {12}(.*?)(?=^ {8}\w|\Z)", re.MULTILINE | re.DOTALL)
+# in a docstring without the indentation of its class, which is deeper for nested messages
+_FIELD = re.compile(r"^ {4}(\w+) \([^\n]*\):\n {8}(.*?)(?=^ {4}\w|\Z)", re.MULTILINE | re.DOTALL)
 _WORDS = {
     "Required.": "REQUIRED",
     "Output only.": "OUTPUT_ONLY",
@@ -48,7 +49,7 @@ def table() -> dict[str, dict[str, list[str]]]:
     found = {
         kind.meta.full_name: marks
         for kind in _messages()
-        if kind.meta.full_name.rpartition(".")[0] in packages and (marks := _written(kind))
+        if kind.pb(kind()).DESCRIPTOR.file.package in packages and (marks := _written(kind))
     }
     found |= {one.full_name: marks for one in requests if (marks := _annotated(one))}
     return dict(sorted(found.items()))
@@ -78,7 +79,7 @@ def _marks(field: FieldDescriptor) -> list[str]:
 
 
 def _written(kind: Any) -> dict[str, list[str]]:
-    documented = _FIELD.findall(kind.__doc__ or "")
+    documented = _FIELD.findall(inspect.cleandoc(kind.__doc__ or ""))
     return {name: marks for name, text in documented if (marks := _first_words(text))}
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from google.api_core import exceptions
-from tests.support.givens import GIVENS, World
+from tests.support.givens import GIVENS
 from tests.support.localcloud import RunningCloud
 from tests.support.refusals import Request, Row, bases, filled, rows
+from tests.support.world import World
 
 TIMEOUT_S = 30
 _numbers = count(1)

@@ -4,53 +4,16 @@ Each takes the `World` of one row (a project of its own) and changes it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-
-import httpx
 
 from gpupipe.localcloud.kernel.caller import OPERATOR
 from gpupipe.localcloud.kernel.registry_images import ImageConfig
 from gpupipe.localcloud.services.run import messages
 from gpupipe.localcloud.services.run.store import Store
-from tests.support.localcloud import RunningCloud
-from tests.support.refusals import client_class
+from tests.support import givens_builds
 from tests.support.run_services import SERVER
-
-REGION = "us-central1"
-
-
-@dataclass
-class World:
-    """One project of a local cloud, for one row."""
-
-    cloud: RunningCloud
-    project: str
-
-    @property
-    def names(self) -> dict[str, str]:
-        """What the placeholders of a row stand for."""
-        project = self.cloud.kernel.projects.ensure(self.project)
-        return {"project": project.id, "number": str(project.number), "region": REGION}
-
-    def client(self, api: str, token: str | None = None) -> Any:
-        """The official client of an API, as the operator or with a token."""
-        return self.cloud.client(client_class(api), token)
-
-    def http(self, verb: str, path: str, body: Any, token: str | None = None) -> httpx.Response:
-        """A JSON call of the HTTP listener."""
-        return self.cloud.http_client(token).request(verb, path, json=body)
-
-    def account(self, account_id: str, *roles: str) -> str:
-        """An account with roles on the project; its access token."""
-        token = self.cloud.account_token(account_id, self.project)
-        email = f"{account_id}@{self.project}.iam.gserviceaccount.com"
-        for role in roles:
-            self.cloud.kernel.policies.grant(
-                f"projects/{self.project}", role, f"serviceAccount:{email}"
-            )
-        return token
+from tests.support.world import REGION, World
 
 
 def enabled(world: World) -> None:
@@ -400,6 +363,7 @@ def _set_gpu_quota(world: World, value: int) -> None:
 
 
 GIVENS: dict[str, Callable[[World], None]] = {
+    **givens_builds.GIVENS,
     "account_of_another_project": account_of_another_project,
     "bucket": bucket,
     "bucket_dual": bucket_dual,

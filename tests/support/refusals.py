@@ -36,11 +36,13 @@ import yaml
 
 FOLDER = Path(__file__).parents[1] / "refusals"
 CLIENTS = {
+    "alertpolicies": ("google.cloud.monitoring_v3", "AlertPolicyServiceClient"),
     "artifactregistry": ("google.cloud.artifactregistry_v1", "ArtifactRegistryClient"),
     "cloudbilling": ("google.cloud.billing_v1", "CloudBillingClient"),
     "cloudbuild": ("google.cloud.devtools.cloudbuild_v1", "CloudBuildClient"),
     "cloudquotas": ("google.cloud.cloudquotas_v1", "CloudQuotasClient"),
     "cloudresourcemanager": ("google.cloud.resourcemanager_v3", "ProjectsClient"),
+    "dashboards": ("google.cloud.monitoring_dashboard_v1", "DashboardsServiceClient"),
     "eventarc": ("google.cloud.eventarc_v1", "EventarcClient"),
     "iam": ("google.cloud.iam_admin_v1", "IAMClient"),
     "iamcredentials": ("google.cloud.iam_credentials_v1", "IAMCredentialsClient"),

@@ -23,6 +23,7 @@ from gpupipe.localcloud.services.executions import surface as executions
 from gpupipe.localcloud.services.iam import surface as iam
 from gpupipe.localcloud.services.iamcredentials import surface as iamcredentials
 from gpupipe.localcloud.services.logging import surface as logging
+from gpupipe.localcloud.services.monitoring import surface as monitoring
 from gpupipe.localcloud.services.orgpolicy import surface as orgpolicy
 from gpupipe.localcloud.services.pubsub import surface as pubsub
 from gpupipe.localcloud.services.resourcemanager import surface as resourcemanager
@@ -45,6 +46,7 @@ SERVICES: tuple[Factory, ...] = (
     iam.build,
     iamcredentials.build,
     logging.build,
+    monitoring.build,
     orgpolicy.build,
     pubsub.build,
     resourcemanager.build,

@@ -68,6 +68,27 @@ def behaviours(descriptor: Any, field: str) -> list[str]:
     return _TABLE.get(descriptor.full_name, {}).get(field, [])
 
 
+def walk(message: Message, path: str) -> Iterator[tuple[str, Message]]:
+    """A message at a path, and all messages below it, each with its own path."""
+    yield path, message
+    for field, value in message.ListFields():
+        for child in _children(field, value):
+            yield from walk(child, f"{path}.{field.name}")
+
+
+def check_enums(message: Message, path: str) -> None:
+    """Refuse numbers that their enum does not have: over gRPC they arrive like any other."""
+    for place, part in walk(message, path):
+        for field, value in part.ListFields():
+            if field.enum_type is None:
+                continue
+            numbers = value if field.is_repeated else (value,)
+            wrong = [one for one in numbers if one not in field.enum_type.values_by_number]
+            if wrong:
+                where = f"{place}.{field.name}"
+                raise invalid_argument(f"{where} has no value with the number {wrong[0]}.", where)
+
+
 def drop_output_only(message: Message) -> None:
     """Remove what only the server sets, also below."""
     for field, value in message.ListFields():
@@ -88,7 +109,10 @@ def _refuse_missing(message: Message, prefix: str, *, deep: bool) -> None:
     given = {field.name for field, _ in message.ListFields()}
     for field in message.DESCRIPTOR.fields:
         name = f"{message.DESCRIPTOR.full_name}.{field.name}"
-        asked = "REQUIRED" in behaviours(message.DESCRIPTOR, field.name)
+        # A required bool that is false looks like one that is missing.
+        asked = field.type != field.TYPE_BOOL and "REQUIRED" in behaviours(
+            message.DESCRIPTOR, field.name
+        )
         if asked and field.name not in given and name not in _ASKED_ELSEWHERE:
             path = prefix + field.name
             raise invalid_argument(f"The field {path} is required.", path)

@@ -1,0 +1,1 @@
+"""Cloud Monitoring: dashboards and alert policies, checked and kept. Nothing is measured or raised."""

@@ -1,0 +1,80 @@
+"""Cloud Monitoring's surface."""
+
+from collections.abc import Iterable, Iterator
+
+from google.cloud import monitoring_dashboard_v1, monitoring_v3
+from google.protobuf.empty_pb2 import Empty
+
+from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.services.monitoring.alerts import AlertPolicies
+from gpupipe.localcloud.services.monitoring.dashboards import Dashboards
+from gpupipe.localcloud.transport.pipeline import Pipeline
+from gpupipe.localcloud.transport.rows import Rows
+from gpupipe.localcloud.transport.rpc import BaseSurface, Rpc
+
+_API = "monitoring.googleapis.com"
+_DASHBOARDS = Rows("google.monitoring.dashboard.v1.DashboardsService", _API)
+_ALERTS = Rows("google.monitoring.v3.AlertPolicyService", _API)
+_POLICY = (
+    *(f"alert_policy.{path}" for path in (
+        "name", "display_name", "documentation", "user_labels", "combiner", "enabled", "severity",
+        "creation_record", "mutation_record", "validity", "conditions.name",
+        "conditions.display_name", "conditions.condition_threshold",
+        "conditions.condition_absent", "alert_strategy.auto_close",
+        "alert_strategy.notification_prompts",
+    )),
+)  # fmt: skip
+
+
+class MonitoringSurface(BaseSurface):
+    """Dashboards and alert policies; time series and notification channels are not emulated."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._dashboards = Dashboards(kernel)
+        self._alerts = AlertPolicies(kernel)
+
+    def rpcs(self) -> Iterable[Rpc]:
+        """Five methods of each."""
+        yield from self._dashboard_rows()
+        yield from self._alert_rows()
+
+    def _dashboard_rows(self) -> Iterator[Rpc]:
+        do, pb = self._dashboards, monitoring_dashboard_v1
+        one, paged = pb.Dashboard, ("parent", "page_size", "page_token")
+        whole = ("dashboard", "validate_only")
+        for method, types, handler, resource, fields in (
+            ("CreateDashboard", (pb.CreateDashboardRequest, one), do.create, "parent",
+             ("parent", *whole)),
+            ("GetDashboard", (pb.GetDashboardRequest, one), do.get, "name", ("name",)),
+            ("ListDashboards", (pb.ListDashboardsRequest, pb.ListDashboardsResponse), do.list,
+             "parent", paged),
+            ("UpdateDashboard", (pb.UpdateDashboardRequest, one), do.update, "dashboard.name",
+             whole),
+            ("DeleteDashboard", (pb.DeleteDashboardRequest, Empty), do.delete, "name", ("name",)),
+        ):  # fmt: skip
+            verb = handler.__name__
+            yield _DASHBOARDS.row(method, types, handler, f"monitoring.dashboards.{verb}", resource,
+                                  writes=verb not in {"get", "list"}, fields=fields)  # fmt: skip
+
+    def _alert_rows(self) -> Iterator[Rpc]:
+        do, pb = self._alerts, monitoring_v3
+        one = pb.AlertPolicy
+        for method, types, handler, resource, fields in (
+            ("CreateAlertPolicy", (pb.CreateAlertPolicyRequest, one), do.create, "name",
+             ("name", *_POLICY)),
+            ("GetAlertPolicy", (pb.GetAlertPolicyRequest, one), do.get, "name", ("name",)),
+            ("ListAlertPolicies", (pb.ListAlertPoliciesRequest, pb.ListAlertPoliciesResponse),
+             do.list, "name", ("name", "page_size", "page_token")),
+            ("UpdateAlertPolicy", (pb.UpdateAlertPolicyRequest, one), do.update,
+             "alert_policy.name", ("update_mask", *_POLICY)),
+            ("DeleteAlertPolicy", (pb.DeleteAlertPolicyRequest, Empty), do.delete, "name",
+             ("name",)),
+        ):  # fmt: skip
+            verb = handler.__name__
+            yield _ALERTS.row(method, types, handler, f"monitoring.alertPolicies.{verb}", resource,
+                              writes=verb not in {"get", "list"}, fields=fields)  # fmt: skip
+
+
+def build(kernel: Kernel, _: Pipeline) -> MonitoringSurface:
+    """The factory for `registry.SERVICES`."""
+    return MonitoringSurface(kernel)
