@@ -3,8 +3,9 @@
 import pytest
 from google.api_core import exceptions
 from google.cloud import billing_v1, orgpolicy_v2
-from tests.support.givens import World, enabled
+from tests.support.givens import enabled
 from tests.support.localcloud import RunningCloud
+from tests.support.world import World
 
 
 @pytest.fixture

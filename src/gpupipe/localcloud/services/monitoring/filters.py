@@ -52,7 +52,8 @@ def _check(text: str, path: str, wanted: tuple[str, ...]) -> str:
     unknown = [one.field for one in comparisons(expression) if not _FIELD.fullmatch(one.field)]
     if unknown:
         raise invalid_argument(f"{path} has the unknown field {unknown[0]!r}.", path)
-    return [_only(expression, name, path) for name in wanted][0]
+    values = [_only(expression, name, path) for name in wanted]
+    return values[0]
 
 
 def _refuse_functions(text: str) -> None:
