@@ -16,7 +16,7 @@ from google.api_core import exceptions
 from google.cloud import artifactregistry_v1
 from google.cloud.artifactregistry_v1 import Repository
 from tests.support.clock import FakeClock
-from tests.support.localcloud import RunningCloud
+from tests.support.localcloud import CloudFactory, RunningCloud
 from tests.support.workflows import WorkflowTester
 
 from gpupipe.cloud.artifact_registry import Repository as OurRepository
@@ -214,6 +214,17 @@ def test_an_http_client_that_goes_away_ends_the_stall(cloud: RunningCloud) -> No
         )
         until(lambda: account(cloud) == [(1, 0)])
     until(lambda: codes(cloud, "storage.buckets.get")[-1] == "CANCELLED")
+
+
+def test_the_cloud_ends_although_a_call_is_held_up(local_cloud_factory: CloudFactory) -> None:
+    cloud = local_cloud_factory()
+    add(cloud, "storage.buckets.list", "stall", seconds=HOUR_S)
+    client = cloud.storage_client()
+    with ThreadPoolExecutor() as pool:
+        held = pool.submit(lambda: list(client.list_buckets(retry=None, timeout=60)))
+        until(lambda: account(cloud) == [(1, 0)])
+        cloud.cloud.stop()
+        assert held.exception(30) is None
 
 
 def test_a_slow_operation_ends_when_its_time_has_come(cloud: RunningCloud) -> None:

@@ -3,6 +3,7 @@
 import base64
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -203,6 +204,29 @@ def test_an_injected_fault_is_answered(run: RunTester, service: run_v2.Service) 
     run.cloud.inject("run.services.invoke", "UNAVAILABLE")
     assert run.get(service).status_code == 503
     assert run.get(service).status_code == 200
+
+
+def test_a_reset_closes_the_connection_of_a_request(
+    run: RunTester, service: run_v2.Service
+) -> None:
+    run.cloud.control("POST", "faults", {"method": "run.services.invoke", "kind": "reset"})
+    with pytest.raises(httpx.TransportError):
+        run.get(service)
+    assert run.get(service).status_code == 200
+
+
+def test_a_request_that_is_held_up_goes_on_in_time(run: RunTester, service: run_v2.Service) -> None:
+    stall = {"method": "run.services.invoke", "kind": "stall", "seconds": 3600}
+    run.cloud.control("DELETE", "faults")
+    run.cloud.control("POST", "faults", stall)
+    with ThreadPoolExecutor() as pool:
+        held = pool.submit(run.get, service)
+        while not run.cloud.control("GET", "faults")["faults"][0]["consumed"]:
+            assert not held.done()
+        # The clock may move before the request waits; an hour more each time is enough for both.
+        while not held.done():
+            run.cloud.control("POST", "clock", {"seconds": 3600})
+        assert held.result().status_code == 200
 
 
 def test_the_folder_of_images_may_have_spaces(

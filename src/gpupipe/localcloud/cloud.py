@@ -145,7 +145,7 @@ class LocalCloud:
         self._grpc_address = f"127.0.0.1:{grpc.port}"
         grpc.start()
         # Last in, first out: calls that are held up would keep the listeners from ending.
-        stack.callback(pipeline.faults.release)
+        stack.callback(pipeline.faults.close)
 
     def _build(self, kernel: Kernel, pipeline: Pipeline) -> tuple[Surface, ...]:
         oauth = OAuth(kernel)

@@ -24,6 +24,7 @@ class CallFaults:
         self._timers = timers
         self._lock = threading.Lock()
         self._held: set[threading.Event] = set()
+        self._closed = False
 
     def before(self, method: str, wire: Wire) -> None:
         """Meet the next fault that comes before the work; ServiceError when it is not to be done."""
@@ -48,7 +49,9 @@ class CallFaults:
         with self._lock:
             self._held.add(over)
         forget = wire.on_gone(over.set)
-        over.wait()
+        # Looked at after it was noted among those held, so that `close` cannot be missed.
+        if not self._closed:
+            over.wait()
         forget()
         timer.cancel()
         with self._lock:
@@ -57,10 +60,15 @@ class CallFaults:
             raise ServiceError(Code.CANCELLED, "The client went away while the call was held up.")
 
     def release(self) -> None:
-        """End all waiting: the faults were cleared, or the local cloud ends."""
+        """End all waiting: the faults were cleared."""
         with self._lock:
             for over in self._held:
                 over.set()
+
+    def close(self) -> None:
+        """End all waiting for good: the local cloud ends."""
+        self._closed = True
+        self.release()
 
 
 def _broken(fault: Fault, wire: Wire) -> ServiceError:
