@@ -27,7 +27,8 @@ class EventarcTester:
     cloud: RunningCloud
 
     def __post_init__(self) -> None:
-        self.cloud.enable("eventarc.googleapis.com", "pubsub.googleapis.com")
+        apis = ("eventarc", "pubsub", "workflowexecutions")
+        self.cloud.enable(*(f"{api}.googleapis.com" for api in apis))
         agents = self.cloud.kernel.agents
         agents.create("eventarc.googleapis.com", self.cloud.project)
         storage = agents.create("storage.googleapis.com", self.cloud.project)
@@ -198,6 +199,9 @@ def test_validate_only_checks_and_keeps_nothing(tester: EventarcTester) -> None:
     tester.send(request)
     with pytest.raises(exceptions.NotFound):
         tester.get(f"{tester.parent}/triggers/on-upload")
+    publisher = tester.cloud.client(pubsub_v1.PublisherClient)
+    assert list(publisher.list_topics(project=f"projects/{tester.cloud.project}")) == []
+    assert list(tester.cloud.storage_client().bucket("demo-input").list_notifications()) == []
     with pytest.raises(exceptions.InvalidArgument):
         tester.send(request, bucket="nowhere")
 

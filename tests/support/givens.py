@@ -9,6 +9,8 @@ from typing import Any
 
 from gpupipe.localcloud.kernel.caller import OPERATOR
 from gpupipe.localcloud.kernel.registry_images import ImageConfig
+from gpupipe.localcloud.services.eventarc import rules
+from gpupipe.localcloud.services.executions import store as executions
 from gpupipe.localcloud.services.run import messages
 from gpupipe.localcloud.services.run.store import Store
 from tests.support import givens_builds
@@ -259,6 +261,31 @@ def ten_notifications(world: World) -> None:
         world.http("POST", f"/storage/v1/b/{name}/notificationConfigs", body).raise_for_status()
 
 
+def other_bucket(world: World) -> None:
+    """The bucket {project}-2-bucket exists in the project {project}-2."""
+    other = World(world.cloud, f"{world.project}-2")
+    enabled(other)
+    bucket(other)
+
+
+def many_triggers(world: World) -> None:
+    """The location has as many triggers as it may have."""
+    kernel, parent = world.cloud.kernel, f"projects/{world.project}/locations/{REGION}"
+    with kernel.database.transaction():
+        for number in range(500):
+            one = rules.Trigger(name=f"{parent}/triggers/t-{number}")
+            one.event_filters.add(attribute="bucket", value="no-such-bucket")
+            kernel.resources.put(rules.KIND, one.name, parent, one.SerializeToString())
+
+
+def ended_execution(world: World) -> None:
+    """The execution "ended" of the workflow "flow" has succeeded."""
+    workflow_ = f"projects/{world.project}/locations/{REGION}/workflows/flow"
+    execution = executions.Execution(name=f"{workflow_}/executions/ended", state="SUCCEEDED")
+    store, runs = executions.Store(world.cloud.kernel.database), world.cloud.kernel.workflow_runs
+    store.insert(execution, runs.existing(workflow_))
+
+
 def other_workflow(world: World) -> None:
     """The workflow "flow" exists in the project {project}-2."""
     other = World(world.cloud, f"{world.project}-2")
@@ -373,10 +400,12 @@ GIVENS: dict[str, Callable[[World], None]] = {
     "enabled": enabled,
     "event_hold": event_hold,
     "gpus_held": gpus_held,
+    "ended_execution": ended_execution,
     "hundred_accounts": hundred_accounts,
     "image_of_another_project": image_of_another_project,
     "just_enabled": just_enabled,
     "locked_retention": locked_retention,
+    "many_triggers": many_triggers,
     "no_billing": no_billing,
     "no_eventarc_agent_role": no_eventarc_agent_role,
     "no_gpu_quota": no_gpu_quota,
@@ -385,6 +414,7 @@ GIVENS: dict[str, Callable[[World], None]] = {
     "no_receiver": no_receiver,
     "noncurrent": noncurrent,
     "object": object_,
+    "other_bucket": other_bucket,
     "other_workflow": other_workflow,
     "propagation": propagation,
     "repository": repository,

@@ -7,11 +7,12 @@ Google's.) A new trigger gets no events before `Behaviour.propagation_s` is over
 """
 
 import json
+import logging
 import sqlite3
 import threading
 from typing import Any
 
-from gpupipe.localcloud.errors import Code, ServiceError
+from gpupipe.localcloud.errors import Code, ServiceError, failed_precondition
 from gpupipe.localcloud.kernel.authorization import denied
 from gpupipe.localcloud.kernel.events import Event
 from gpupipe.localcloud.kernel.failures import internal, log_failure
@@ -19,8 +20,7 @@ from gpupipe.localcloud.kernel.faults import FaultPoint, Kind
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.eventarc import carriers
 from gpupipe.localcloud.services.eventarc.carriers import FIRST_PAUSE_S, KEPT_S, LONGEST_PAUSE_S
-from gpupipe.localcloud.services.eventarc.rules import Trigger, filters
-from gpupipe.localcloud.services.eventarc.service import KIND
+from gpupipe.localcloud.services.eventarc.rules import KIND, Trigger, filters
 
 _SCHEMA = """CREATE TABLE IF NOT EXISTS eventarc_deliveries (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT, trigger_name TEXT NOT NULL, event TEXT NOT NULL,
@@ -30,7 +30,9 @@ _LARGEST = 512 * 1024
 _BATCH = 50
 _CREATE = "workflows.executions.create"
 _RECEIVE = "eventarc.events.receiveEvent"
+_EXECUTIONS = "workflowexecutions.googleapis.com"
 _END_S = 10
+_logger = logging.getLogger("gpupipe.localcloud")
 
 
 class Delivery:
@@ -169,6 +171,8 @@ class Delivery:
             )
         project = trigger.name.split("/")[1]
         workflow = trigger.destination.workflow
+        if not self._kernel.projects.is_enabled(project, _EXECUTIONS):
+            raise failed_precondition(f"{_EXECUTIONS} is not enabled.")
         member = f"serviceAccount:{account.email}"
         for permission, resource in ((_RECEIVE, f"projects/{project}"), (_CREATE, workflow)):
             if not self._kernel.authorizer.allowed(member, permission, resource):
@@ -193,6 +197,7 @@ class Delivery:
         self._log(row["trigger_name"], text)
 
     def _log(self, trigger: str, text: str) -> None:
+        _logger.warning("%s: %s", trigger, text)
         _, project, _, location, _, trigger_id = trigger.split("/")
         self._kernel.logs.write(
             f"projects/{project}/logs/eventarc.googleapis.com%2Fdelivery",

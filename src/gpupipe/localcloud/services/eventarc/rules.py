@@ -21,7 +21,9 @@ from gpupipe.localcloud.kernel.labels import check_labels
 from gpupipe.localcloud.transport.rows import raw
 
 Trigger = raw(pb.Trigger)
+KIND = "eventarc.trigger"
 JSON = "application/json"
+_MOST = 500
 _ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 _STORAGE = "google.cloud.storage.object.v1."
 TYPES = {
@@ -105,6 +107,12 @@ def _check_fields(trigger: Any) -> None:
     check_labels(trigger.labels, "trigger.labels")
 
 
+def check_number(kernel: Kernel, parent: str) -> None:
+    """RESOURCE_EXHAUSTED where a location holds as many triggers as it may (gcp-facts §5)."""
+    if len(kernel.resources.all(KIND, parent)) >= _MOST:
+        raise ServiceError(Code.RESOURCE_EXHAUSTED, f"At most {_MOST} triggers in a location.")
+
+
 def _check_destination(kernel: Kernel, trigger: Any) -> None:
     path = "trigger.destination"
     if trigger.destination.WhichOneof("descriptor") != "workflow":
@@ -160,6 +168,9 @@ def _check_bucket(kernel: Kernel, trigger: Any) -> None:
     record = kernel.resources.get(_BUCKET, f"projects/_/buckets/{bucket}")
     if record is None:
         raise invalid_argument(f'Bucket "{bucket}" does not exist.', _FILTERS)
+    if record.parent != "/".join(trigger.name.split("/")[:2]):
+        # UNSURE: own knowledge
+        raise invalid_argument(f'Bucket "{bucket}" is not in the trigger\'s project.', _FILTERS)
     body = json.loads(record.body)
     if body["locationType"] == "dual-region":
         # UNSURE whether Eventarc takes them (gcp-facts §5).

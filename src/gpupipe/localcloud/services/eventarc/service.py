@@ -11,12 +11,11 @@ from google.protobuf.message import Message
 from gpupipe.localcloud.errors import Code, ServiceError, already_exists
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.eventarc import carriers, rules
-from gpupipe.localcloud.services.eventarc.rules import Trigger
+from gpupipe.localcloud.services.eventarc.rules import KIND, Trigger
 from gpupipe.localcloud.transport.collection import Collection
 from gpupipe.localcloud.transport.rpc import Call
 from gpupipe.localcloud.transport.updates import WithoutMask, merged
 
-KIND = "eventarc.trigger"
 _SET = tuple(
     f"trigger.{path}"
     for path in ("name", "event_filters", "service_account", "labels", "event_data_content_type",
@@ -63,6 +62,7 @@ class Triggers:
         with self._kernel.database.transaction():
             if self._triggers.find(trigger.name) is not None:
                 raise already_exists(f"Trigger {trigger.name!r} already exists.")  # own words
+            rules.check_number(self._kernel, trigger.name.rpartition("/triggers/")[0])
             self._complete(trigger)
             if not request.validate_only:
                 carriers.make(self._kernel, trigger)

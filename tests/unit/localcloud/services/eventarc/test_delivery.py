@@ -16,14 +16,14 @@ from gpupipe.localcloud.kernel.kernel import Kernel, build_kernel
 from gpupipe.localcloud.kernel.logs import LogEntry
 from gpupipe.localcloud.services.eventarc import carriers
 from gpupipe.localcloud.services.eventarc.delivery import EVENTS, Delivery
-from gpupipe.localcloud.services.eventarc.rules import Trigger
-from gpupipe.localcloud.services.eventarc.service import KIND
+from gpupipe.localcloud.services.eventarc.rules import KIND, Trigger
 
 PROJECT = "projects/demo-project"
 PARENT = f"{PROJECT}/locations/us-central1"
 WORKFLOW = f"{PARENT}/workflows/flow"
 FINALIZED = "google.cloud.storage.object.v1.finalized"
 DAY_S = 24 * 3600
+EXECUTIONS = "workflowexecutions.googleapis.com"
 
 
 def event(name: str = "a.txt", bucket: str = "input", kind: str = FINALIZED) -> dict[str, Any]:
@@ -69,6 +69,7 @@ class Bench:
         agent = kernel.agents.create("storage.googleapis.com", "demo-project")
         self.storage_agent = f"serviceAccount:{agent}"
         kernel.policies.grant(PROJECT, "roles/pubsub.publisher", self.storage_agent)
+        kernel.projects.set_enabled("demo-project", EXECUTIONS, enabled=True)
         self.target = Target()
         kernel.workflow_runs.register(self.target.start, lambda _: None)
         self.account = kernel.identity.create_account("demo-project", "trigger").email
@@ -174,7 +175,9 @@ def test_an_event_too_large_for_google_is_not_delivered(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("lost", ["topic", "subscription", "notification", "grant"])
-def test_without_what_carries_events_a_trigger_is_dead(bench: Bench, lost: str) -> None:
+def test_without_what_carries_events_a_trigger_is_dead(
+    bench: Bench, caplog: pytest.LogCaptureFixture, lost: str
+) -> None:
     carrier = bench.stored().transport.pubsub
     if lost == "topic":
         bench.kernel.topics.delete_topic(carrier.topic)
@@ -189,6 +192,7 @@ def test_without_what_carries_events_a_trigger_is_dead(bench: Bench, lost: str) 
     assert bench.waiting() == 0
     (entry,) = bench.entries()
     assert "not delivered" in str(entry.payload)
+    assert f"{bench.trigger}: {entry.payload}" in caplog.messages
 
 
 def test_what_waits_is_lost_with_the_subscription_and_not_with_the_topic(bench: Bench) -> None:
@@ -273,6 +277,14 @@ def test_one_role_alone_is_not_enough(bench: Bench, role: str) -> None:
     assert "tried again in 10 s" in str(entry.payload)
     assert "denied" in str(entry.payload)
     assert entry.resource_labels == {"trigger_id": "on-upload", "location": "us-central1"}
+
+
+def test_executions_are_not_started_while_their_api_is_disabled(bench: Bench) -> None:
+    bench.kernel.projects.set_enabled("demo-project", EXECUTIONS, enabled=False)
+    bench.publish(event())
+    assert bench.delivery.deliver_due() == 10.0
+    (entry,) = bench.entries()
+    assert f"{EXECUTIONS} is not enabled" in str(entry.payload)
 
 
 def test_a_disabled_account_starts_nothing_until_it_is_enabled(
