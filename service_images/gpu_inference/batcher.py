@@ -3,9 +3,9 @@
 Contract: a worker never waits for company; it takes whatever queued while the last batch ran, up
 to `max_batch` rows. A request's rows are sorted by length and go in slices, a few at a time, so
 that a large request neither pads its short rows nor starves a small one. When `queue_limit` rows
-are admitted and not yet done, the next request is refused with a ProblemError 429; a large request
-counts as half of that, so that two of them at most share the device and neither runs out of its
-time. A request that is cancelled takes its waiting slices along; only those that run run on.
+are admitted and not yet done, the next request is refused with a ProblemError 429; a request counts
+as `most_of_one` rows at most, which decides how many large ones share the device while small ones
+still get in. A request that is cancelled takes its waiting slices along; only those that run run on.
 """
 
 import asyncio
@@ -45,12 +45,20 @@ class Batcher:
     """Feeds one blocking scorer from many requests."""
 
     def __init__(
-        self, score: Score, *, max_batch: int, workers: int, queue_limit: int, clock: Clock
+        self,
+        score: Score,
+        *,
+        max_batch: int,
+        workers: int,
+        queue_limit: int,
+        most_of_one: int,
+        clock: Clock,
     ) -> None:
         self._score = score
         self._max_batch = max_batch
         self._workers = workers
         self._queue_limit = queue_limit
+        self._most_of_one = most_of_one
         self._clock = clock
         self._waiting: deque[_Slice] = deque()
         self._arrived = asyncio.Event()
@@ -59,7 +67,7 @@ class Batcher:
     @contextmanager
     def admit(self, rows: int) -> Iterator[None]:
         """Holds a place for `rows` rows. Raises a ProblemError 429 when all are taken."""
-        weight = max(1, min(rows, self._queue_limit // 2))
+        weight = min(rows, self._most_of_one)
         if self._admitted and self._admitted + weight > self._queue_limit:
             message = f"{self._admitted} windows of text wait; at most {self._queue_limit} may"
             details = {"waiting": self._admitted, "limit": self._queue_limit}

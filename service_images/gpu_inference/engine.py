@@ -15,7 +15,7 @@ from gpu_inference.session import Device
 from gpu_inference.windows import Encoder, Window, mean
 
 DIGITS = 6
-# English has about 4.5 characters to a token; only the queue's length is reckoned with this.
+# English has about 4 characters to a token; only the queue's length is reckoned with this.
 _CHARS_OF_A_WINDOW = 1000
 
 

@@ -30,9 +30,12 @@ _CPU_BATCH = 8
 _QUEUE_LIMIT = 2 * _CUDA_BATCH
 _CUDA_WINDOWS = 16_384
 # A full window (256 tokens) took 0.12 to 0.16 s of one core of a busy two-core AMD EPYC, measured by
-# bench/window.py. Two texts of this size, and the queue lets no third one in, take 82 s of one core:
-# little more than a quarter of the 300 s that a request has.
+# bench/window.py: the longest text takes 41 s of one core. A request has 300 s.
 _CPU_WINDOWS = 256
+# Two large requests share a CUDA device, so that one is read and cut up while the other is scored.
+# A CPU takes one, as two would need twice the time.
+_CUDA_MOST_OF_ONE = _QUEUE_LIMIT // 2
+_CPU_MOST_OF_ONE = _QUEUE_LIMIT * 3 // 4
 _WARM_UP = "The first inference is the slow one."
 _SUM_TOLERANCE = 1e-3
 
@@ -45,7 +48,6 @@ class ModelSettings:
     model_uri: str
     emulated_accelerator: str
     max_windows: int
-    queue_limit: int = _QUEUE_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,8 @@ def build_engine(settings: ModelSettings, bundle: Bundle, scorer: Scorer, clock:
         max_batch=_CUDA_BATCH if cuda else _CPU_BATCH,
         # A CUDA device runs one batch at a time, a CPU one for each core.
         workers=1 if cuda else usable_cpus(),
-        queue_limit=settings.queue_limit,
+        queue_limit=_QUEUE_LIMIT,
+        most_of_one=_CUDA_MOST_OF_ONE if cuda else _CPU_MOST_OF_ONE,
         clock=clock,
     )
     return Engine(encoder, batcher, manifest.labels, bundle.identity(), scorer.device)

@@ -36,7 +36,12 @@ def run(
 ) -> None:
     async def play() -> None:
         batcher = Batcher(
-            device.score, max_batch=4, workers=workers, queue_limit=limit, clock=FixedClock()
+            device.score,
+            max_batch=4,
+            workers=workers,
+            queue_limit=limit,
+            most_of_one=4,
+            clock=FixedClock(),
         )
         working = asyncio.create_task(batcher.run())
         try:
