@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from gpupipe.cloud.permissions import missing_permission, role_for
 from gpupipe.core.errors import Exit, GpupipeError
 from gpupipe.core.redact import redact
 
@@ -28,7 +29,7 @@ class ApiError(GpupipeError):
     """An API refused a call; `refusal` is what it said, `resource` what the call was about."""
 
     def __init__(self, refusal: Refusal, *, what: str, resource: str) -> None:
-        advice = _ADVICE.get(refusal.reason) or _ADVICE.get(refusal.code) or _UNKNOWN
+        advice = _advice(refusal)
         super().__init__(
             f"{what} failed: {_MEANING.get(refusal.code, 'the API refused it')}.",
             resource=resource,
@@ -58,7 +59,7 @@ _UNKNOWN: _Advice = ("Run the same command again; it goes on where it stopped.",
                      "reference/errors.md", Exit.FAILED)  # fmt: skip
 _ADVICE: dict[str, _Advice] = {
     "PERMISSION_DENIED": (
-        "Ask for a role with the permission named above; docs list the roles an operator needs.",
+        "Ask for a role with the permission named above, then run the same command again.",
         "reference/errors.md#permission",
         Exit.CREDENTIALS,
     ),
@@ -88,6 +89,20 @@ _ADVICE: dict[str, _Advice] = {
         Exit.FAILED,
     ),
 }
+
+
+def _advice(refusal: Refusal) -> _Advice:
+    found = _ADVICE.get(refusal.reason) or _ADVICE.get(refusal.code) or _UNKNOWN
+    if found is not _ADVICE["PERMISSION_DENIED"]:
+        return found
+    permission = missing_permission(refusal.message, dict(refusal.metadata))
+    role = role_for(permission)
+    if not role:
+        return found
+    what = (
+        f"Ask for {role} on the project (it holds {permission}), then run the same command again."
+    )
+    return what, found[1], found[2]
 
 
 def _bracket(reason: str) -> str:

@@ -85,6 +85,11 @@ class LocalCloud:
         return self._pipeline
 
     @property
+    def surfaces(self) -> tuple[Surface, ...]:
+        """The emulated APIs, for the reference page of permissions and for tests."""
+        return self._surfaces
+
+    @property
     def http(self) -> str:
         """The HTTP address, "http://127.0.0.1:PORT"."""
         return self._http_address

@@ -10,7 +10,7 @@ from google.api_core import exceptions as api
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo
 
-from gpupipe.cloud.errors import ApiError, is_code, refusal_of, translated
+from gpupipe.cloud.errors import ApiError, Refusal, is_code, refusal_of, translated
 from gpupipe.core.errors import Exit, GpupipeError
 
 WHAT, RESOURCE = "Creating the bucket", "buckets/b"
@@ -134,3 +134,33 @@ def test_an_error_is_asked_for_its_code() -> None:
     assert is_code(caught(api.NotFound(LIBRARY)), "ABORTED", "NOT_FOUND")
     assert not is_code(caught(api.NotFound(LIBRARY)), "ABORTED")
     assert not is_code(own, "NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    ("refusal", "permission", "role"),
+    [
+        (Refusal("PERMISSION_DENIED", "IAM_PERMISSION_DENIED", "no",
+                 (("permission", "run.services.create"),)),
+         "run.services.create", "roles/run.admin"),
+        (Refusal("PERMISSION_DENIED", "", "Permission 'iam.serviceaccounts.actAs' denied on service "
+                 "account a@p.iam.gserviceaccount.com (or it may not exist)."),
+         "iam.serviceaccounts.actAs", "roles/iam.serviceAccountUser"),
+        (Refusal("PERMISSION_DENIED", "forbidden", "me@x does not have storage.buckets.create access "
+                 "to the Google Cloud Storage bucket."),
+         "storage.buckets.create", "roles/storage.admin"),
+        (Refusal("PERMISSION_DENIED", "", 'Permission "eventarc.triggers.create" denied on "p"'),
+         "eventarc.triggers.create", "roles/eventarc.admin"),
+    ],
+)  # fmt: skip
+def test_a_denied_call_says_which_permission_and_which_role_to_ask_for(
+    refusal: Refusal, permission: str, role: str
+) -> None:
+    error = ApiError(refusal, what="Doing it", resource="projects/p")
+    assert permission in error.resolution
+    assert role in error.resolution
+    assert error.exit is Exit.CREDENTIALS
+
+
+def test_a_denied_call_that_names_nothing_names_no_role() -> None:
+    error = ApiError(Refusal("PERMISSION_DENIED", "", "no"), what="Doing it", resource="projects/p")
+    assert "roles/" not in error.resolution

@@ -76,6 +76,9 @@ class Surface(Protocol):
     def fault_points(self) -> Iterable[FaultPoint]:
         """The methods, by their names in the request log, that faults can be put on."""
 
+    def permissions(self) -> Iterable[tuple[str, str]]:
+        """Each method with a permission that it asks for; several rows where it asks for more."""
+
     def start(self) -> None:
         """Start background work; both listeners have their ports, `kernel.loop` may be used."""
 
@@ -100,6 +103,10 @@ class BaseSurface:
     def fault_points(self) -> Iterable[FaultPoint]:
         """Those of the rows; a surface with routes adds theirs."""
         return (row.fault_point for row in self.rpcs())
+
+    def permissions(self) -> Iterable[tuple[str, str]]:
+        """Those of the gRPC methods' rows."""
+        return ((row.name, row.permission) for row in self.rpcs())
 
     def start(self) -> None:
         """Nothing to start."""

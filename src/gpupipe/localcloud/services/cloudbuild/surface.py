@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from google.cloud.devtools import cloudbuild_v1 as pb
 from google.longrunning.operations_pb2 import Operation
 
+from gpupipe.localcloud.kernel import act_as
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.cloudbuild.lifecycle import Lifecycle
 from gpupipe.localcloud.services.cloudbuild.service import CloudBuild, resource_of
@@ -42,6 +43,11 @@ class CloudBuildSurface(BaseSurface):
             writes = verb in {"create", "update"}
             permission = f"cloudbuild.builds.{verb}"
             yield _TABLE.row(method, types, handler, permission, resource_of, writes=writes)
+
+    def permissions(self) -> Iterable[tuple[str, str]]:
+        """Also acting as the build's account."""
+        yield from super().permissions()
+        yield "cloudbuild.builds.create", act_as.PERMISSION
 
     def stop(self) -> None:
         """Builds have been asked to end; wait until their processes have."""

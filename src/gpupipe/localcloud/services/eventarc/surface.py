@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from gpupipe.localcloud.kernel.faults import FaultPoint
+from gpupipe.localcloud.kernel import act_as
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.eventarc.delivery import EVENTS, Delivery
 from gpupipe.localcloud.services.eventarc.service import FIELDS, Triggers, triggers_of
@@ -29,6 +30,12 @@ class EventarcSurface(BaseSurface):
         """Those of the rows, and the delivery of events."""
         yield from super().fault_points()
         yield EVENTS
+
+    def permissions(self) -> Iterable[tuple[str, str]]:
+        """Also acting as the trigger's account."""
+        yield from super().permissions()
+        yield "eventarc.triggers.create", act_as.PERMISSION
+        yield "eventarc.triggers.update", act_as.PERMISSION
 
     def start(self) -> None:
         """Deliver."""

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from starlette.routing import BaseRoute
 
 from gpupipe.localcloud.kernel.faults import FaultPoint
+from gpupipe.localcloud.kernel import act_as
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.runner.supervisor import Supervisor
-from gpupipe.localcloud.services.run import methods
+from gpupipe.localcloud.services.run import invoker, methods
 from gpupipe.localcloud.services.run.deployment import Deployments
 from gpupipe.localcloud.services.run.fleet import Fleet
 from gpupipe.localcloud.services.run.front_door import INVOKE, FrontDoor
@@ -59,6 +60,13 @@ class Run(BaseSurface):
         """Those of the rows, and the front door."""
         yield from super().fault_points()
         yield INVOKE
+
+    def permissions(self) -> Iterable[tuple[str, str]]:
+        """Also acting as the service's account, and calling a service."""
+        yield from super().permissions()
+        yield "run.services.create", act_as.PERMISSION
+        yield "run.services.update", act_as.PERMISSION
+        yield "run.services.invoke", invoker.PERMISSION
 
     def start(self) -> None:
         """Scale with time and start minimums; interrupted deployments go on as operations."""

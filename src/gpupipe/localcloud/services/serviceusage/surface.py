@@ -54,6 +54,11 @@ class ServiceUsageSurface(BaseSurface):
         yield from super().fault_points()
         yield FaultPoint(METHOD)
 
+    def permissions(self) -> Iterable[tuple[str, str]]:
+        """Also that of generateServiceIdentity."""
+        yield from super().permissions()
+        yield METHOD, _ENABLE
+
     def routes(self) -> Iterable[BaseRoute]:
         """generateServiceIdentity."""
         yield self._identities.route()

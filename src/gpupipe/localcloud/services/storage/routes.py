@@ -3,7 +3,7 @@
 Paths are matched as they were sent, before percent-decoding: an object name may contain "/".
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -63,6 +63,10 @@ class Routes:
     def names(self) -> frozenset[str]:
         """The names of all methods."""
         return frozenset(method.name for method in self._methods)
+
+    def permissions(self) -> Iterator[tuple[str, str]]:
+        """Each method's name with its permission."""
+        return ((method.name, method.permission) for method in self._methods)
 
     def match(self, verb: str, raw_path: str) -> Match:
         """The row for a path as sent; a path or verb that has none is refused by name."""

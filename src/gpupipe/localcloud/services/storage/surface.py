@@ -107,6 +107,11 @@ class Storage(BaseSurface):
         yield from (FaultPoint(name) for name in self._routes.names)
         yield DISK_FAULT
 
+    def permissions(self) -> Iterator[tuple[str, str]]:
+        """Those of the JSON API; replacing an object also asks for storage.objects.delete."""
+        yield from self._routes.permissions()
+        yield "storage.objects.insert", "storage.objects.delete"
+
     def start(self) -> None:
         """Apply lifecycle rules now and from time to time."""
         self.sweeper.start()

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from google.cloud import workflows_v1 as pb
 
+from gpupipe.localcloud.kernel import act_as
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.workflows.service import (
     FIELDS,
@@ -37,6 +38,12 @@ class WorkflowsSurface(BaseSurface):
             "name",
             fields=REVISION_FIELDS,
         )
+
+    def permissions(self) -> Iterable[tuple[str, str]]:
+        """Also acting as the workflow's account."""
+        yield from super().permissions()
+        yield "workflows.workflows.create", act_as.PERMISSION
+        yield "workflows.workflows.update", act_as.PERMISSION
 
 
 def build(kernel: Kernel, _: Pipeline) -> WorkflowsSurface:

@@ -1,0 +1,80 @@
+"""Which permission a refusal is about, and which predefined role to ask for.
+
+The roles are the narrowest predefined ones that hold what gpupipe does with a service; together they
+are what a person needs (docs/reference/iam.md is generated from this table).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A predefined role: which permissions it is asked for, by their beginnings, and what for."""
+
+    name: str
+    permissions: tuple[str, ...]
+    purpose: str
+    required: bool = True
+
+
+ROLES: tuple[Role, ...] = (
+    Role("roles/serviceusage.serviceUsageAdmin", ("serviceusage.",),
+         "enable the APIs and make Google's service agents"),
+    Role("roles/resourcemanager.projectIamAdmin", ("resourcemanager.projects.",),
+         "read the project and grant the pipeline's accounts their project roles"),
+    Role("roles/iam.serviceAccountUser", ("iam.serviceAccounts.actAs",),
+         "hand the accounts to services, workflow, trigger and builds"),
+    Role("roles/iam.serviceAccountTokenCreator",
+         ("iam.serviceAccounts.getAccessToken", "iam.serviceAccounts.getOpenIdToken"),
+         "--impersonate-service-account", required=False),
+    Role("roles/iam.serviceAccountAdmin", ("iam.serviceAccounts.",),
+         "make, describe and delete the pipeline's accounts"),
+    Role("roles/artifactregistry.admin", ("artifactregistry.",),
+         "make the repository and say who pushes to it"),
+    Role("roles/storage.admin", ("storage.",),
+         "make the buckets, say who uses them, send files and read results"),
+    Role("roles/cloudbuild.builds.editor", ("cloudbuild.",), "build the images"),
+    Role("roles/run.admin", ("run.",), "deploy the services and say who calls them"),
+    Role("roles/workflows.admin", ("workflows.",), "deploy the workflow and follow its executions"),
+    Role("roles/eventarc.admin", ("eventarc.",), "make the trigger"),
+    Role("roles/cloudquotas.viewer", ("cloudquotas.",),
+         "fit the instances to the quotas; without it the quotas count as unknown", required=False),
+    Role("roles/logging.viewer", ("logging.logEntries.", "logging.logs."),
+         "show the end of a build's log when it fails", required=False),
+    Role("roles/logging.configWriter", ("logging.",), "make log-based metrics", required=False),
+    Role("roles/monitoring.editor", ("monitoring.",), "make dashboards and alerts", required=False),
+    Role("roles/pubsub.viewer", ("pubsub.",), "see the topics behind the triggers", required=False),
+    Role("roles/billing.costsManager", ("billing.",), "make a budget", required=False),
+    Role("roles/orgpolicy.policyViewer", ("orgpolicy.",), "see which constraints hold",
+         required=False),
+)  # fmt: skip
+"""The first that matches a permission is the one to ask for."""
+
+_NAME = r"[a-z]+\.[a-zA-Z]+\.[a-zA-Z]+"
+# IAM's words ("Permission 'x' denied"), Eventarc's ("Permission "x" denied"), Cloud Storage's
+# ("does not have x access").
+_QUOTED = re.compile(rf"Permission ['\"]({_NAME})['\"] denied|does not have ({_NAME}) access")
+
+
+def missing_permission(message: str, metadata: Mapping[str, str]) -> str:
+    """The permission that a PERMISSION_DENIED names, "" when it names none."""
+    if named := metadata.get("permission"):
+        return named
+    found = _QUOTED.search(message)
+    return next((name for name in found.groups() if name), "") if found else ""
+
+
+def role_for(permission: str) -> str:
+    """The role to ask for, "" when no table knows."""
+    # Cloud Run writes iam.serviceaccounts.actAs.
+    wanted = permission.lower()
+    return next(
+        (
+            role.name
+            for role in ROLES
+            if any(wanted.startswith(start.lower()) for start in role.permissions)
+        ),
+        "",
+    )
