@@ -42,14 +42,14 @@ alphabetical order; `roles/owner` holds every permission but those on objects an
 is shown to whoever may read the operations of its API.
 
 """
-_ROLE_COLUMNS = "| role | what for |\n|---|---|\n"
+_ROLE_COLUMNS = "| role | first needed by | what for |\n|---|---|---|\n"
 _METHOD_COLUMNS = "| method | permission | roles that hold it |\n|---|---|---|\n"
 
 
 def page() -> str:
     """The page."""
-    needed = "".join(_role(role) for role in ASKED if role.required)
-    optional = "".join(_role(role) for role in ASKED if not role.required)
+    needed = "".join(_role(role) for role in ASKED if role.needed)
+    optional = "".join(_role(role) for role in ASKED if not role.needed)
     return (
         _HEAD
         + _ROLE_COLUMNS
@@ -79,7 +79,7 @@ def _sections(found: Iterable[tuple[str, str]]) -> Iterable[str]:
 
 
 def _role(role: Role) -> str:
-    return f"| `{role.name}` | {role.purpose} |\n"
+    return f"| `{role.name}` | {role.needed or '-'} | {role.purpose} |\n"
 
 
 def _method(name: str, permission: str) -> str:

@@ -6,5 +6,6 @@ from tests.support.localcloud import (
     module_cloud,
     session_cloud,
 )
+from tests.support.pipeline import quick_pipeline
 
-__all__ = ["local_cloud", "local_cloud_factory", "module_cloud", "session_cloud"]
+__all__ = ["local_cloud", "local_cloud_factory", "module_cloud", "quick_pipeline", "session_cloud"]

@@ -10,6 +10,7 @@ from gpupipe.cloud.causes import ACT_AS_VISIBLE, API_USABLE
 from gpupipe.cloud.clients import module
 from gpupipe.cloud.errors import ApiError
 from gpupipe.cloud.logging import LoggingApi
+from gpupipe.cloud.permissions import missing_permission
 from gpupipe.core.errors import GpupipeError
 
 _LOG_LINES = 40
@@ -45,6 +46,16 @@ class Build:
     status: str
     digest: str | None
     detail: str
+    problem: str = ""
+
+    @property
+    def denied(self) -> bool:
+        """Whether it failed because its account may not read the source or push the image."""
+        return self.problem == "PUSH_NOT_AUTHORIZED" or bool(missing_permission(self.detail, {}))
+
+
+class DeniedBuildError(GpupipeError):
+    """A build failed for want of a permission."""
 
 
 class BuildsApi(Api):
@@ -89,7 +100,11 @@ class BuildsApi(Api):
         deadline_s: float,
         tell: Callable[[Wait], None],
     ) -> str:
-        """Wait for a build and return its digest; GpupipeError with the end of its log if it failed."""
+        """Wait for a build and return its digest.
+
+        GpupipeError with the end of its log if it failed; DeniedBuildError where its account lacked
+        a permission, which may only be too new.
+        """
         began = self._caller.clock.monotonic()
         while build.status in {"STATUS_UNKNOWN", "PENDING", "QUEUED", "WORKING"}:
             elapsed = self._caller.clock.monotonic() - began
@@ -103,7 +118,9 @@ class BuildsApi(Api):
             self._caller.clock.sleep(max(0.1, _POLL_S * self._caller.hurry))
             build = self._read(project, build)
         if build.status != "SUCCESS" or not build.digest:
-            raise _failed(build, build.status.lower(), _log_tail(logs, project, build))
+            kind = DeniedBuildError if build.denied else GpupipeError
+            log = _log_tail(logs, project, build)
+            raise _failed(build, build.status.lower(), log, kind)
         return build.digest
 
     def _read(self, project: str, build: Build) -> Build:
@@ -160,6 +177,7 @@ def _build(found: Any) -> Build:
         detail=str(
             found.status_detail or (found.failure_info.detail if found.failure_info else "")
         ),
+        problem=str(found.failure_info.type_.name) if found.failure_info else "",
     )
 
 
@@ -171,8 +189,10 @@ def _log_tail(logs: LoggingApi, project: str, build: Build) -> str:
         return "(its log could not be read: roles/logging.viewer is missing)"
 
 
-def _failed(build: Build, how: str, log: str) -> GpupipeError:
-    return GpupipeError(
+def _failed(
+    build: Build, how: str, log: str, kind: type[GpupipeError] = GpupipeError
+) -> GpupipeError:
+    return kind(
         f"The build of the image failed: {how}.",
         resource=build.name or build.build_id,
         details="\n".join(part for part in (build.detail, log) if part) or None,

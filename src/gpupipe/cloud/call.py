@@ -33,6 +33,9 @@ TRANSIENT = frozenset({"UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED", "ABORTED"
 RATE_LIMITS = frozenset({"RATE_LIMIT_EXCEEDED", "rateLimitExceeded", "userRateLimitExceeded"})
 TRANSIENT_DEADLINE_S = 300.0
 CONFLICT_ATTEMPTS = 8
+# Google names 2 minutes as typical and 7 or more as possible (gcp-facts 6).
+GRANT_S = 420.0
+GRANT_PAUSE_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +69,16 @@ class Presence:
 
 @dataclass(slots=True)
 class Caller:
-    """Carries out calls. `on_wait` hears of every pause; `hurry` scales pauses (1 on Google)."""
+    """Carries out calls. `on_wait` hears of every pause; `hurry` scales pauses (1 on Google).
+
+    always: causes that every call has from now on, such as APIs that were enabled a moment ago.
+    """
 
     clock: Clock
     on_wait: Callable[[Wait], None] = lambda _: None
     hurry: float = 1.0
     presence: Presence = Presence()
+    always: tuple[Cause, ...] = ()
     _random: random.Random = field(default_factory=random.Random)
 
     def call(
@@ -88,7 +95,8 @@ class Caller:
         what: "Creating the bucket"; resource: its full name. Raises ApiError, or what `presence`
         says where nobody listens.
         """
-        causes = (self._absence(), *causes, *((_TRANSIENT_CAUSE,) if idempotent else ()))
+        transient = (_TRANSIENT_CAUSE,) if idempotent else ()
+        causes = (self._absence(), *causes, *self.always, *transient)
         began = self.clock.monotonic()
         policy = _Policy(self, causes, began)
         retrying = tenacity.Retrying(
@@ -117,6 +125,23 @@ class Caller:
             self.presence.deadline_s,
             lambda refusal: refusal.nobody_listens,
         )
+
+    def until_granted(self, attempt: Callable[[], T], denied: Callable[[GpupipeError], bool]) -> T:
+        """Run `attempt` again while it fails because a new grant has no effect yet.
+
+        For what an account does on its own and not in a call of ours. An account that will never
+        be allowed is told apart from one that will by time alone: `GRANT_S`.
+        """
+        began = self.clock.monotonic()
+        while True:
+            try:
+                return attempt()
+            except GpupipeError as error:
+                elapsed = self.clock.monotonic() - began
+                if not denied(error) or elapsed >= GRANT_S:
+                    raise
+            self.on_wait(Wait("a new grant to take effect", elapsed, GRANT_S))
+            self.clock.sleep(GRANT_PAUSE_S * self.hurry)
 
     def spread(self) -> float:
         """A factor around 1, so that callers that failed together do not come back together."""
@@ -156,7 +181,10 @@ class _Policy:
 
     def retries(self, error: BaseException) -> bool:
         cause = self._cause(error)
-        return cause is not None and self._elapsed() < cause.deadline_s
+        if cause is None or not isinstance(error, ApiError):
+            return False
+        # An API that asks for a longer pause than there is time says that waiting is of no use.
+        return self._elapsed() + (error.refusal.retry_after_s or 0.0) < cause.deadline_s
 
     def pause(self, state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None

@@ -5,9 +5,10 @@ from typing import Any
 
 from gpupipe.cloud.api import Api
 from gpupipe.cloud.call import none_if_missing, poll
+from gpupipe.cloud.errors import ApiError
 from gpupipe.core.errors import GpupipeError
 
-_VISIBLE_S = 120.0
+_VISIBLE_S = 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,20 @@ class IamApi(Api):
         poll(
             self._caller,
             f"the service account {account_id} to be visible",
-            lambda: self.get(project, email),
+            lambda: self._seen(project, email),
             deadline_s=_VISIBLE_S,
             error=lambda: _not_visible(email),
         )
         return email
+
+    def _seen(self, project: str, email: str) -> Account | None:
+        """The account; None also where a new one is denied as one that may not exist."""
+        try:
+            return self.get(project, email)
+        except ApiError as error:
+            if error.refusal.code != "PERMISSION_DENIED":
+                raise
+            return None
 
     def describe(self, project: str, wanted: Account) -> None:
         """Set display name and description."""

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from gpupipe.cloud.api import Api
+from gpupipe.cloud.clients import module
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,4 +53,6 @@ def _entry(found: Any) -> Entry:
     payload = found.text_payload
     if not payload and found.json_payload:
         payload = str(dict(found.json_payload).get("message", dict(found.json_payload)))
-    return Entry(found.timestamp, str(found.severity.name), str(payload))
+    # The one enum of these clients that comes as a number.
+    severity = module("google.logging.type.log_severity_pb2").LogSeverity.Name(int(found.severity))
+    return Entry(found.timestamp, str(severity), str(payload))

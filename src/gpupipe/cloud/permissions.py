@@ -11,12 +11,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A predefined role: which permissions it is asked for, by their beginnings, and what for."""
+    """A predefined role: which permissions it is asked for, by their beginnings, and what for.
+
+    needed: the first command that fails without it, "deploy" or "destroy"; "" for none.
+    """
 
     name: str
     permissions: tuple[str, ...]
     purpose: str
-    required: bool = True
+    needed: str = "deploy"
 
 
 ROLES: tuple[Role, ...] = (
@@ -28,7 +31,7 @@ ROLES: tuple[Role, ...] = (
          "hand the accounts to services, workflow, trigger and builds"),
     Role("roles/iam.serviceAccountTokenCreator",
          ("iam.serviceAccounts.getAccessToken", "iam.serviceAccounts.getOpenIdToken"),
-         "--impersonate-service-account", required=False),
+         "--impersonate-service-account", needed=""),
     Role("roles/iam.serviceAccountAdmin", ("iam.serviceAccounts.",),
          "make, describe and delete the pipeline's accounts"),
     Role("roles/artifactregistry.admin", ("artifactregistry.",),
@@ -40,15 +43,16 @@ ROLES: tuple[Role, ...] = (
     Role("roles/workflows.admin", ("workflows.",), "deploy the workflow and follow its executions"),
     Role("roles/eventarc.admin", ("eventarc.",), "make the trigger"),
     Role("roles/cloudquotas.viewer", ("cloudquotas.",),
-         "fit the instances to the quotas; without it the quotas count as unknown", required=False),
+         "fit the instances to the quotas (not needed where every max_instances is set)"),
     Role("roles/logging.viewer", ("logging.logEntries.", "logging.logs."),
-         "show the end of a build's log when it fails", required=False),
-    Role("roles/logging.configWriter", ("logging.",), "make log-based metrics", required=False),
-    Role("roles/monitoring.editor", ("monitoring.",), "make dashboards and alerts", required=False),
-    Role("roles/pubsub.viewer", ("pubsub.",), "see the topics behind the triggers", required=False),
-    Role("roles/billing.costsManager", ("billing.",), "make a budget", required=False),
+         "show the end of a build's log when it fails", needed=""),
+    Role("roles/logging.configWriter", ("logging.",), "make log-based metrics", needed=""),
+    Role("roles/monitoring.editor", ("monitoring.",), "make dashboards and alerts", needed=""),
+    Role("roles/pubsub.viewer", ("pubsub.",),
+         "see that the topics and subscriptions behind a trigger are gone", needed="destroy"),
+    Role("roles/billing.costsManager", ("billing.",), "make a budget", needed=""),
     Role("roles/orgpolicy.policyViewer", ("orgpolicy.",), "see which constraints hold",
-         required=False),
+         needed=""),
 )  # fmt: skip
 """The first that matches a permission is the one to ask for."""
 

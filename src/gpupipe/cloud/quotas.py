@@ -18,7 +18,8 @@ class QuotasApi(Api):
     def limit(self, project: str, region: str, quota_id: str) -> int | None:
         """The limit in the quota's own unit (milli-CPU, bytes, GPUs); None: not known, or none.
 
-        Only a conclusive answer counts: no API, no permission or no row means unknown, not zero.
+        Only a conclusive answer counts: no API or no row means unknown, not zero. ApiError
+        PERMISSION_DENIED where the quotas may not be read.
         """
         name = (
             f"projects/{project}/locations/global/services/run.googleapis.com/quotaInfos/{quota_id}"
@@ -31,7 +32,7 @@ class QuotasApi(Api):
                 )
             )
         except ApiError as error:
-            if error.refusal.code in {"PERMISSION_DENIED", "UNIMPLEMENTED", "INVALID_ARGUMENT"}:
+            if error.refusal.code in {"UNIMPLEMENTED", "INVALID_ARGUMENT"}:
                 return None
             raise
         for row in info.dimensions_infos if info is not None else ():

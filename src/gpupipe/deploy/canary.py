@@ -11,13 +11,17 @@ from gpupipe.core.clock import Clock
 from gpupipe.core.errors import GpupipeError
 from gpupipe.deploy.action import Action, Verb
 from gpupipe.deploy.events import Failed, Finished, Report, Started, Waiting
-from gpupipe.deploy.follow import Outcome, Sent, follow
+from gpupipe.deploy.follow import DENIED, Outcome, Sent, follow
 from gpupipe.deploy.phase import Phase
 from gpupipe.deploy.spec import PipelineSpec
 
 PREFIX = "gpupipe-canary/"
 TIMEOUT_S = 900.0
 _TEXT = b"This pipeline works, and that is good news."
+
+
+class DeniedCanaryError(GpupipeError):
+    """One of the pipeline's accounts was not allowed to do its part."""
 
 
 def action(spec: PipelineSpec) -> Action:
@@ -32,13 +36,21 @@ def run(cloud: Cloud, spec: PipelineSpec, clock: Clock, report: Report) -> Outco
     began, shown = clock.monotonic(), action(spec)
     report(Started(shown))
     report(Waiting(shown, "its result", 0.0, TIMEOUT_S))
+    cloud.caller.on_wait = lambda wait: report(
+        Waiting(shown, wait.what, wait.elapsed_s, wait.deadline_s)
+    )
     try:
-        outcome = _send(cloud, spec, clock)
+        # The grants may be a minute old.
+        outcome = cloud.caller.until_granted(lambda: _send(cloud, spec, clock), _is_denied)
     except GpupipeError as error:
         report(Failed(shown, clock.monotonic() - began, error))
         raise
     report(Finished(shown, clock.monotonic() - began))
     return outcome
+
+
+def _is_denied(error: GpupipeError) -> bool:
+    return isinstance(error, DeniedCanaryError)
 
 
 def _send(cloud: Cloud, spec: PipelineSpec, clock: Clock) -> Outcome:
@@ -61,7 +73,8 @@ def _send(cloud: Cloud, spec: PipelineSpec, clock: Clock) -> Outcome:
     finally:
         _clean(cloud, spec, name)
     if outcome.state != "succeeded":
-        raise GpupipeError(
+        kind = DeniedCanaryError if outcome.error_code in DENIED else GpupipeError
+        raise kind(
             f"The canary file did not come out of the pipeline: {outcome.state}.",
             resource=f"gs://{uploaded.bucket}/{name}",
             details=outcome.reason or None,

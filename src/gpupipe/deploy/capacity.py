@@ -5,6 +5,7 @@ Quotas count GPU, CPU and memory, each for instances x size of one service.
 
 from dataclasses import dataclass
 
+from gpupipe.cloud.errors import is_code
 from gpupipe.cloud.quotas import CPU, L4, L4_ZONAL, MEMORY
 from gpupipe.core.config import GpuServiceConfig
 from gpupipe.core.errors import Exit, GpupipeError
@@ -64,11 +65,17 @@ def region_note(region: str) -> str | None:
 def max_instances(world: World, service: str) -> tuple[int, str | None]:
     """The maximum to deploy, and a note where the default was lowered.
 
-    A maximum that the user set and that does not fit is a blocker (GpupipeError); quotas that
-    cannot be read do not count.
+    A maximum that the user set and that does not fit is a blocker (GpupipeError); so are quotas
+    that may not be read where the user set none. Quotas that are not known do not count.
     """
     wanted = world.spec.service_config(service).max_instances
-    limit = _binding(world, service)
+    try:
+        limit = _binding(world, service)
+    except GpupipeError as error:
+        # What the user set is tried as it is; a default could only be a guess.
+        if wanted is None or not is_code(error, "PERMISSION_DENIED"):
+            raise
+        limit = None
     if limit is None or limit.fits >= (wanted or DEFAULT_MAX):
         return wanted or DEFAULT_MAX, None
     if wanted is not None or limit.fits < 1:

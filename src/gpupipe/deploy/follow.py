@@ -15,6 +15,8 @@ _POLL_S = 1.0
 # An execution starts after its file came; the two APIs' clocks may differ by a little.
 _CLOCKS = timedelta(minutes=1)
 _EVER = datetime.fromtimestamp(0, UTC) + _CLOCKS
+DENIED = frozenset({"status_403", "storage_permission_denied"})
+"""Codes of failures for want of a grant: calling a service, using a bucket."""
 STAGES = ("upload", "queue", "preprocess", "inference", "postprocess")
 
 
@@ -31,7 +33,7 @@ class Sent:
 class Outcome:
     """What became of a file. state: succeeded, failed, superseded, ignored, waiting.
 
-    seconds: by stage, where known. error_class and reason say why a file failed.
+    seconds: by stage, where known. error_class, error_code and reason say why a file failed.
     """
 
     sent: Sent
@@ -42,6 +44,7 @@ class Outcome:
     result_object: str = ""
     error_object: str = ""
     error_class: str = ""
+    error_code: str = ""
     reason: str = ""
     execution: str = ""
 
@@ -109,6 +112,7 @@ def _outcome(cloud: Cloud, output_bucket: str, sent: Sent, execution: Execution)
         seconds=_seconds(sent, execution, {}),
         error_object=name if record else "",
         error_class=str(record.get("class") or details.get("class") or "system"),
+        error_code=str(told.get("code") or details.get("code") or ""),
         reason=str(told.get("message") or details.get("message") or error or execution.state),
         execution=execution.execution_id,
     )

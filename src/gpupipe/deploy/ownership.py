@@ -18,7 +18,7 @@ def is_ours(observed: Any, spec: PipelineSpec) -> bool:
     everything else as None or a value.
     """
     if isinstance(observed, frozenset):
-        return any(member in spec.members for _, member in observed)
+        return any(spec.is_ours(member) for _, member in observed)
     return observed is not None
 
 

@@ -3,6 +3,7 @@
 Values that only exist later (digests, URLs) are parameters of the functions that need them.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -36,6 +37,7 @@ ROLES = {
 }
 """Service -> the account it runs as."""
 
+_TOMB = re.compile(r"deleted:serviceAccount:([^?]+)\?uid=\d+")
 _VIEW, _CREATE = "roles/storage.objectViewer", "roles/storage.objectCreator"
 _BUCKET_ROLES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "input": ((_VIEW, "pre"),),
@@ -95,6 +97,10 @@ class PipelineSpec:
     def members(self) -> frozenset[str]:
         """Our accounts as members: a binding of one of these is ours."""
         return frozenset(self.names.member(role) for role in _ACCOUNT_NAMES)
+
+    def is_ours(self, member: str) -> bool:
+        """Whether a member is one of our accounts, also one that was deleted by hand."""
+        return member in self.members or _TOMB.sub(r"serviceAccount:\1", member) in self.members
 
     def account(self, role: str) -> Account:
         """A service account."""

@@ -13,6 +13,7 @@ from tests.support.clock import FakeClock
 
 from gpupipe.cloud.call import (
     CONFLICT_ATTEMPTS,
+    GRANT_S,
     TRANSIENT_DEADLINE_S,
     Caller,
     Cause,
@@ -21,6 +22,7 @@ from gpupipe.cloud.call import (
     none_if_missing,
     poll,
 )
+from gpupipe.cloud.causes import API_USABLE
 from gpupipe.cloud.errors import ApiError, Refusal
 from gpupipe.core.errors import GpupipeError
 
@@ -353,3 +355,57 @@ def test_poll_gives_up_at_its_deadline() -> None:
     with pytest.raises(GpupipeError, match="did not come"):
         poll(Caller(clock), "it", lambda: None, deadline_s=5.0, error=lambda: late)
     assert clock.monotonic() == 5.0
+
+
+def test_what_an_account_does_is_tried_again_until_a_new_grant_has_its_effect() -> None:
+    clock, attempts = FakeClock(), []
+
+    def attempt() -> str:
+        attempts.append(clock.monotonic())
+        if clock.monotonic() < 90:
+            raise GpupipeError("denied", resolution="wait", doc="reference/errors.md")
+        return "done"
+
+    assert Caller(clock).until_granted(attempt, lambda error: error.brief == "denied") == "done"
+    assert len(attempts) > 2
+
+
+def test_a_grant_that_never_comes_and_other_errors_are_final() -> None:
+    clock, attempts = FakeClock(), []
+
+    def attempt() -> None:
+        attempts.append(clock.monotonic())
+        raise GpupipeError("denied", resolution="wait", doc="reference/errors.md")
+
+    with pytest.raises(GpupipeError):
+        Caller(clock).until_granted(attempt, lambda _: True)
+    assert GRANT_S <= attempts[-1] < GRANT_S + 60
+    attempts.clear()
+    with pytest.raises(GpupipeError):
+        Caller(clock).until_granted(attempt, lambda _: False)
+    assert len(attempts) == 1
+
+
+def test_causes_that_hold_for_every_call() -> None:
+    clock = FakeClock()
+    caller = Caller(clock, always=(API_USABLE,))
+    answers = iter([Refusal("PERMISSION_DENIED", "SERVICE_DISABLED", "not yet"), None])
+
+    def attempt() -> str:
+        if refusal := next(answers):
+            raise ApiError(refusal, what="Reading", resource="projects/p")
+        return "found"
+
+    assert caller.call("Reading", "projects/p", attempt, idempotent=False) == "found"
+
+
+def test_a_pause_longer_than_there_is_time_is_not_waited_for() -> None:
+    clock = FakeClock()
+
+    def attempt() -> str:
+        refusal = Refusal("RESOURCE_EXHAUSTED", "", "full", retry_after_s=86_401.0)
+        raise ApiError(refusal, what="Creating", resource="projects/p")
+
+    with pytest.raises(ApiError):
+        Caller(clock).call("Creating", "projects/p", attempt)
+    assert clock.slept == []

@@ -72,7 +72,6 @@ def test_the_first_row_that_covers_the_region_holds(
     "error",
     [
         api.NotFound("no such quota"),
-        api.PermissionDenied("no"),
         api.MethodNotImplemented("what"),
         api.InvalidArgument("what"),
     ],
@@ -81,9 +80,10 @@ def test_no_answer_is_unknown(error: Exception) -> None:
     assert limit(error) is None
 
 
-def test_another_error_is_raised() -> None:
+@pytest.mark.parametrize("error", [api.Unauthenticated("who"), api.PermissionDenied("no")])
+def test_another_error_is_raised(error: Exception) -> None:
     with pytest.raises(ApiError):
-        limit(api.Unauthenticated("who"))
+        limit(error)
 
 
 def test_the_quota_of_cloud_run_is_asked() -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from gpupipe.cloud.causes import API_USABLE
 from gpupipe.deploy.action import Action, Change, Verb
 from gpupipe.deploy.phase import Phase
 from gpupipe.deploy.spec import APIS
@@ -40,6 +41,8 @@ class Apis:
         missing = APIS - world.cloud.service_usage.enabled(project)
         if missing:
             world.cloud.service_usage.enable(project, missing)
+            # "Not enabled" can from now on only mean "not known everywhere yet".
+            world.cloud.caller.always = (API_USABLE,)
 
     def remove(self, world: World) -> None:
         """APIs are the project's, not ours: they stay."""

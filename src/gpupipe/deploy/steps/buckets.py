@@ -50,7 +50,9 @@ class DataBucket:
             found = world.cloud.storage.get(name)
         except GpupipeError as error:
             if is_code(error, "PERMISSION_DENIED"):
-                # Names are everybody's: a bucket that we may not read is probably not ours.
+                # Names are everybody's: a bucket that we may not read is probably not ours, unless
+                # we may not even list our own (then that is what is said).
+                world.cloud.storage.labelled(world.spec.identity)
                 raise not_ours("bucket", name) from error
             raise
         if found is None:

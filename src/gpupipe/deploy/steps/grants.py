@@ -36,7 +36,7 @@ class ProjectGrants:
         return frozenset(
             (role, member)
             for role, member in bindings
-            if member in world.spec.members
+            if world.spec.is_ours(member)
             or (role == "roles/pubsub.publisher" and is_storage_agent(member))
         )
 
@@ -52,19 +52,20 @@ class ProjectGrants:
         agents = {member for _, member in observed if is_storage_agent(member)}
         agent = next(iter(agents), "serviceAccount:the Cloud Storage service agent")
         wanted = spec.project_roles(agent.partition(":")[2])
-        return role_changes(wanted, observed, {*spec.members, *agents})
+        ours = {member for _, member in observed if spec.is_ours(member)}
+        return role_changes(wanted, observed, {*spec.members, *ours, *agents})
 
     def apply(self, world: World, action: Action) -> None:  # noqa: ARG002  # one thing to do
         """Write the policy once."""
         # Asking for the agent makes it exist; only then can it be given a role.
         wanted = world.spec.project_roles(world.cloud.storage.agent())
-        ours = {one for one in self.observe(world) if one[1] in world.spec.members}
+        ours = {one for one in self.observe(world) if world.spec.is_ours(one[1])}
         world.cloud.projects.edit_bindings(
             world.spec.names.project, add=wanted, remove=ours - wanted
         )
 
     def remove(self, world: World) -> None:
         """Remove our accounts' bindings; the Storage agent's role is shared and stays."""
-        ours = {one for one in self.observe(world) if one[1] in world.spec.members}
+        ours = {one for one in self.observe(world) if world.spec.is_ours(one[1])}
         if ours:
             world.cloud.projects.edit_bindings(world.spec.names.project, remove=ours)

@@ -7,7 +7,7 @@ another machine. A build of the same source that still runs is followed, not rep
 from dataclasses import dataclass
 from typing import ClassVar
 
-from gpupipe.cloud.builds import BuildRequest
+from gpupipe.cloud.builds import BuildRequest, DeniedBuildError
 from gpupipe.core.assets import build_context
 from gpupipe.core.digest import archive, source_digest, source_tag
 from gpupipe.deploy.action import Action, Verb
@@ -46,23 +46,31 @@ class Image:
         return action(self, world, Verb.KEEP, "this source was built already")
 
     def apply(self, world: World, action: Action) -> None:  # noqa: ARG002  # one thing to do
-        """Upload the source, build, and record the digest."""
+        """Upload the source, build, and record the digest.
+
+        A build whose account is denied what it was granted a moment ago is begun again.
+        """
+        digest = world.cloud.caller.until_granted(
+            lambda: self._build(world), lambda error: isinstance(error, DeniedBuildError)
+        )
+        self._found(world, digest)
+
+    def remove(self, world: World) -> None:
+        """Images go with their repository."""
+
+    def _build(self, world: World) -> str:
         names, builds = world.spec.names, world.cloud.builds
         label = f"{names.prefix}-{self.service}-{self._tag()}"
         build = builds.running(names.project, names.location, label)
         if build is None:
             build = builds.start(self._request(world, label))
-        digest = builds.finish(
+        return builds.finish(
             names.project,
             build,
             world.cloud.logging,
             deadline_s=BUILD_TIMEOUT_S + 600,
             tell=world.cloud.caller.on_wait,
         )
-        self._found(world, digest)
-
-    def remove(self, world: World) -> None:
-        """Images go with their repository."""
 
     def _request(self, world: World, label: str) -> BuildRequest:
         files, names = build_context(self.service), world.spec.names

@@ -60,12 +60,7 @@ class RunService:
 
     def observe(self, world: World) -> Seen | None:
         """The service and its bindings; its URL becomes a fact."""
-        limit, note = max_instances(world, self.service)
-        world.facts.max_instances[self.service] = limit
-        region = region_note(world.spec.names.region) if self._has_gpu(world) else None
-        notes = [one for one in (region, note) if one]
-        if notes:
-            world.facts.notes[self.key] = "\n".join(notes)
+        self._measure(world)
         found = world.cloud.run.get(world.spec.service_name(self.service))
         if found is None:
             return None
@@ -75,7 +70,9 @@ class RunService:
         return found, world.cloud.run.bindings(found.service.name)
 
     def diff(self, world: World, observed: Seen | None) -> Action:
-        """Compare the owned fields, readiness and who may call it."""
+        """Compare the owned fields, readiness and who may call it. Raises where the size is not known."""
+        if self.service in world.facts.no_capacity:
+            raise world.facts.no_capacity[self.service]
         if observed is None:
             return decide(self, world, None)
         found, bindings = observed
@@ -103,6 +100,20 @@ class RunService:
         ours = self._ours(api.bindings(wanted.name), world)
         callers = self._callers(world)
         api.edit_bindings(wanted.name, add=callers, remove=ours - callers)
+
+    def _measure(self, world: World) -> None:
+        """How many instances fit, for a deploy; who only looks or destroys need not know."""
+        try:
+            limit, note = max_instances(world, self.service)
+        except GpupipeError as error:
+            world.facts.no_capacity[self.service] = error
+            return
+        world.facts.no_capacity.pop(self.service, None)
+        world.facts.max_instances[self.service] = limit
+        region = region_note(world.spec.names.region) if self._has_gpu(world) else None
+        notes = [one for one in (region, note) if one]
+        if notes:
+            world.facts.notes[self.key] = "\n".join(notes)
 
     def remove(self, world: World) -> None:
         """Delete it with all its revisions."""

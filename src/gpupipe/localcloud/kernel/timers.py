@@ -14,6 +14,8 @@ from contextlib import suppress
 from gpupipe.localcloud.kernel.clock import MovableClock
 from gpupipe.localcloud.kernel.failures import log_failure
 
+_LOOK_S = 0.5
+
 
 class Timer:
     """One callback that waits; it runs once at most."""
@@ -97,5 +99,6 @@ class Timers:
                 left = self._heap[0][0] - self._clock.monotonic() if self._heap else None
                 if left is not None and left <= 0:
                     return heapq.heappop(self._heap)[2]
-                self._changed.wait(left)
+                # A clock below may run faster than the machine's: it is looked at now and then.
+                self._changed.wait(None if left is None else min(left, _LOOK_S))
             return None

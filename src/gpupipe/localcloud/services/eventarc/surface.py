@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from gpupipe.localcloud.kernel.faults import FaultPoint
 from gpupipe.localcloud.kernel import act_as
+from gpupipe.localcloud.kernel.faults import FaultPoint
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.eventarc.delivery import EVENTS, Delivery
 from gpupipe.localcloud.services.eventarc.service import FIELDS, Triggers, triggers_of

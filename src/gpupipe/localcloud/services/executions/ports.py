@@ -16,6 +16,7 @@ from gpupipe.workflows.effects import Effects
 
 _LOG = "workflows.googleapis.com%2Fexecutions_system"  # gcp-facts §7, UNSURE
 _RESOURCE = "workflows.googleapis.com/Workflow"
+_WRITE = "logging.logEntries.create"
 _LABEL = "workflows.googleapis.com/execution_id"
 
 
@@ -41,7 +42,8 @@ class ClockPort:
 class LogPort:
     """Entries of `sys.log`, on the workflow, with the execution as a label.
 
-    They are written by `writer` in their order: the loop does not wait for the database.
+    They are written by `writer` in their order: the loop does not wait for the database. The
+    workflow's account writes them: without its right to do so there are none (gcp-facts §6).
     """
 
     def __init__(self, kernel: Kernel, workflow: Any, execution_id: str, writer: Executor) -> None:
@@ -57,16 +59,21 @@ class LogPort:
     def _entry(self, severity: str, payload: Any) -> Callable[[], object]:
         _, project, _, location, _, workflow_id = self._workflow.name.split("/")
         text = payload if isinstance(payload, str | dict) else json.dumps(payload)
-        now = self._kernel.clock.now()
-        return lambda: self._kernel.logs.write(
-            f"projects/{project}/logs/{_LOG}",
-            _RESOURCE,
-            {"workflow_id": workflow_id, "location": location},
-            severity,
-            text,
-            labels={_LABEL: self._execution_id},
-            timestamp=now,
-        )
+        now, member = self._kernel.clock.now(), f"serviceAccount:{account_of(self._workflow)}"
+
+        def write() -> None:
+            if self._kernel.authorizer.allowed(member, _WRITE, f"projects/{project}"):
+                self._kernel.logs.write(
+                    f"projects/{project}/logs/{_LOG}",
+                    _RESOURCE,
+                    {"workflow_id": workflow_id, "location": location},
+                    severity,
+                    text,
+                    labels={_LABEL: self._execution_id},
+                    timestamp=now,
+                )
+
+        return write
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 from starlette.routing import BaseRoute
 
-from gpupipe.localcloud.kernel.faults import FaultPoint
 from gpupipe.localcloud.kernel import act_as
+from gpupipe.localcloud.kernel.faults import FaultPoint
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.runner.supervisor import Supervisor
 from gpupipe.localcloud.services.run import invoker, methods

@@ -1,0 +1,131 @@
+"""Who may deploy: an account with exactly the documented roles can, one with any of them less cannot.
+
+The account is acted as by the code behind --impersonate-service-account.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+import pytest
+from tests.support.localcloud import RunningCloud
+from tests.support.pipeline import ACCOUNT, PROJECT, Deployer, FastClock, QuickPipeline
+
+from gpupipe.cloud.permissions import ROLES, Role, role_for
+from gpupipe.core.errors import Exit, GpupipeError
+from gpupipe.deploy import destroy
+
+RESOURCE = f"projects/{PROJECT}"
+NEEDED = [role for role in ROLES if role.needed]
+
+
+def test_exactly_the_documented_roles_are_enough(quick_pipeline: QuickPipeline) -> None:
+    deployed = quick_pipeline.deployed
+    assert deployed.outcome.errors == []
+    assert not deployed.outcome.failed
+    assert deployed.canary is not None
+    assert deployed.canary.state == "succeeded"
+    callers = {row["caller"] for row in quick_pipeline.cloud.requests() if row["writes"]}
+    assert f"serviceAccount:{ACCOUNT}" in callers
+
+
+@contextmanager
+def without(cloud: RunningCloud, role: str) -> Iterator[None]:
+    """Take one role away for a while."""
+    policies, member = cloud.kernel.policies, f"serviceAccount:{ACCOUNT}"
+    policy = policies.get(RESOURCE)
+    for binding in policy.bindings:
+        if binding.role == role:
+            binding.members.remove(member)
+    policies.put(RESOURCE, policy)
+    try:
+        yield
+    finally:
+        policies.grant(RESOURCE, role, member)
+
+
+@pytest.mark.parametrize("role", NEEDED, ids=lambda role: role.name)
+def test_without_one_of_them_the_error_names_the_permission_and_the_role(
+    quick_pipeline: QuickPipeline, role: Role
+) -> None:
+    with something_to_do(quick_pipeline, role.name), without(quick_pipeline.cloud, role.name):
+        errors = errors_of(impatient(quick_pipeline.cloud), role.needed)
+    assert errors
+    for error in errors:
+        assert error.exit is Exit.CREDENTIALS, error.details
+        assert role.name in error.resolution, (error.brief, error.details)
+        permission = error.resolution.partition("(it holds ")[2].partition(")")[0]
+        assert role_for(permission) == role.name
+        # Cloud Run's text has the permission in other letters.
+        assert permission.lower() in (error.details or "").lower()
+
+
+@contextmanager
+def something_to_do(pipeline: QuickPipeline, role: str) -> Iterator[None]:
+    """Make a deploy need the role, where it does not need it only to look."""
+    spec, kernel = pipeline.spec, pipeline.cloud.kernel
+    account = spec.account("eventarc")
+    if role in {"roles/cloudbuild.builds.editor", "roles/iam.serviceAccountUser"}:
+        untag(pipeline.cloud, spec.repository.name, "preprocess")
+    if role == "roles/serviceusage.serviceUsageAdmin":
+        kernel.projects.set_enabled(PROJECT, "pubsub.googleapis.com", enabled=False)
+    if role == "roles/iam.serviceAccountAdmin":
+        kernel.identity.delete_account(account.email)
+    try:
+        yield
+    finally:
+        give_back(pipeline)
+
+
+def give_back(pipeline: QuickPipeline) -> None:
+    """Undo what made something to do."""
+    spec, kernel = pipeline.spec, pipeline.cloud.kernel
+    account = spec.account("eventarc")
+    kernel.projects.set_enabled(PROJECT, "pubsub.googleapis.com", enabled=True)
+    if kernel.identity.account(account.email) is None:
+        account_id = spec.names.account_id("eventarc")
+        kernel.identity.create_account(
+            PROJECT, account_id, account.display_name, account.description
+        )
+
+
+def impatient(cloud: RunningCloud) -> Deployer:
+    """Gives up on a missing right in no time."""
+    return Deployer(cloud, FastClock(400.0), PROJECT, account=ACCOUNT, hurry=1.0)
+
+
+def untag(cloud: RunningCloud, repository: str, name: str) -> None:
+    """Let no tag name any image of a name."""
+    for image in cloud.kernel.images.list(repository):
+        for tag in image.tags if image.image == name else ():
+            cloud.kernel.images.untag(repository, name, tag)
+
+
+def errors_of(one: Deployer, command: str) -> list[GpupipeError]:
+    """What a deploy fails with, its plan or its steps; or the look at what a destroy leaves."""
+    try:
+        if command == "destroy":
+            destroy.inventory(one.engine().world, keep=frozenset(), parallelism=8)
+            return []
+        done = one.deploy(canary=False)
+    except GpupipeError as error:
+        return [error]
+    return [error for _, error in done.outcome.errors]
+
+
+def test_the_roles_are_enough_to_destroy(quick_pipeline: QuickPipeline) -> None:
+    """The last test of all that use the pipeline: it is gone afterwards."""
+    one = quick_pipeline.deployer
+    world = one.engine().world
+    removal = destroy.plan_removal(world, keep=frozenset(), parallelism=8)
+    outcome = destroy.remove(
+        world,
+        removal,
+        lambda _: nullcontext(lambda _: None),
+        clock=one.clock,
+        parallelism=8,
+        cancel=threading.Event(),
+        force=False,
+    )
+    assert outcome.errors == []
+    assert destroy.inventory(world, keep=frozenset(), parallelism=8) == ()
