@@ -171,6 +171,14 @@ def test_lists_refuse_what_executions_have_not(
         tester.executions.list_executions(request={"parent": workflow.name, **request_}, timeout=5)
 
 
+def test_without_an_argument_null_is_read(tester: WorkflowTester) -> None:
+    workflow = tester.deploy("flow", ECHO).name
+    execution = executions_v1.Execution()
+    started = tester.executions.create_execution(parent=workflow, execution=execution, timeout=5)
+    ended = tester.ended(started.name)
+    assert (ended.argument, ended.result) == ("null", "null")
+
+
 def test_the_basic_view_has_no_labels(tester: WorkflowTester) -> None:
     workflow = tester.deploy("flow", ECHO, labels={"a": "b"})
     name = tester.ended(tester.start(workflow.name).name).name

@@ -90,7 +90,7 @@ class Executions:
             execution = Execution(
                 name=f"{name}/executions/{uuid4()}",
                 state=QUEUED if self._runner.full else ACTIVE,
-                argument=argument,
+                argument=argument or "null",  # what is read where none was given
                 workflow_revision_id=workflow.revision_id,
                 labels={**workflow.labels, **labels},
             )

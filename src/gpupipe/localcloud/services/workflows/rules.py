@@ -12,7 +12,7 @@ from gpupipe.localcloud.kernel.caller import Caller
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.kernel.labels import check_labels
 from gpupipe.localcloud.services.workflows.regions import REGIONS
-from gpupipe.localcloud.transport.fields import not_emulated
+from gpupipe.localcloud.transport.fields import check_enums, not_emulated
 from gpupipe.workflows.errors import SourceError
 from gpupipe.workflows.program import load
 
@@ -22,7 +22,6 @@ _RESERVED = ("GOOGLE", "WORKFLOWS")
 _MOST_VARIABLES = 20
 _VARIABLE_BYTES = 4096
 _DESCRIPTION_CHARACTERS = 1000
-_LEVELS = frozenset(map(int, pb.Workflow.CallLogLevel))
 # Nothing is logged of calls, which is what this level says.
 _EMULATED_LEVELS = frozenset({0, int(pb.Workflow.CallLogLevel.LOG_NONE)})
 
@@ -48,7 +47,9 @@ def check_place(kernel: Kernel, name: str, workflow_id: str) -> None:
 def check(kernel: Kernel, workflow: Any, caller: Caller) -> None:
     """Refuse what Workflows refuses to deploy; the account gets its full name."""
     _check_account(kernel, workflow, caller)
-    _check_level(workflow.call_log_level)
+    check_enums(workflow, "workflow")
+    if workflow.call_log_level not in _EMULATED_LEVELS:
+        raise not_emulated("workflow.call_log_level")
     if len(workflow.description) > _DESCRIPTION_CHARACTERS:
         raise invalid_argument("The description is too long.", "workflow.description")
     _check_variables(workflow.user_env_vars)
@@ -58,14 +59,6 @@ def check(kernel: Kernel, workflow: Any, caller: Caller) -> None:
     except SourceError as error:
         # The words before the faults are not documented.
         raise invalid_argument(f"failed to build: {error}", "workflow.source_contents") from error
-
-
-def _check_level(level: int) -> None:
-    path = "workflow.call_log_level"
-    if level not in _LEVELS:
-        raise invalid_argument(f"There is no level {level}.", path)
-    if level not in _EMULATED_LEVELS:
-        raise not_emulated(path)
 
 
 def _check_account(kernel: Kernel, workflow: Any, caller: Caller) -> None:
