@@ -318,6 +318,15 @@ def run_service(world: World) -> None:
     _deploy(world, "svc", revision="svc-first", scaling={"max_instance_count": 10})
 
 
+def thousand_services(world: World) -> None:
+    """The location has as many services as it may have; none has ever run."""
+    parent = f"projects/{world.project}/locations/{REGION}"
+    store = Store(world.cloud.kernel.resources)
+    with world.cloud.kernel.database.transaction():
+        for number in range(1000):
+            store.put_service(messages.Service(name=f"{parent}/services/svc-{number}"))
+
+
 def no_gpu_quota(world: World) -> None:
     """The project has no L4."""
     _set_gpu_quota(world, 0)
@@ -427,6 +436,7 @@ GIVENS: dict[str, Callable[[World], None]] = {
     "temporary_hold": temporary_hold,
     "ten_notifications": ten_notifications,
     "their_bucket": their_bucket,
+    "thousand_services": thousand_services,
     "token_creator": token_creator,
     "trigger": trigger,
     "trigger_rights": trigger_rights,

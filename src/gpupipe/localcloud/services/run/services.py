@@ -20,6 +20,8 @@ from gpupipe.localcloud.transport.fields import check_required, drop_output_only
 from gpupipe.localcloud.transport.rpc import Call
 from gpupipe.localcloud.transport.updates import WithoutMask, merged
 
+_MOST_SERVICES = 1000
+
 
 class Services:
     """Create, get, list, update, delete."""
@@ -111,6 +113,12 @@ class Services:
             _check_not_deleting(old)
             raise already_exists(f"Resource '{name.service}' already exists.")  # own words
         check_required(wanted, "service")
+        if self._store.number(name.location) >= _MOST_SERVICES:
+            # The limit is documented; code and words are ours.
+            raise ServiceError(
+                Code.RESOURCE_EXHAUSTED,
+                f"{name.location} has {_MOST_SERVICES} services: no more are allowed.",
+            )
         service = _asked(wanted)
         complete_and_check(self._kernel, self._store, caller, name, service)
         now = self._kernel.clock.now()

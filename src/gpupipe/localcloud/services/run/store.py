@@ -28,6 +28,10 @@ class Store:
         """Every service of every project."""
         return [messages.Service.FromString(r.body) for r in self._resources.all(_SERVICE)]
 
+    def number(self, parent: str) -> int:
+        """How many services a location has."""
+        return len(self._resources.all(_SERVICE, parent))
+
     def page(self, parent: str, size: int, token: str) -> Page:
         """A page of the services of a location."""
         return self._resources.page(_SERVICE, parent, size=size, token=token)
