@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from urllib.parse import quote
 
+from common import logs
 from common.fields import Fields
 from common.problems import JsonObject, invalid
 
@@ -81,6 +82,11 @@ def input_key(fields: Fields) -> InputKey:
     return InputKey(
         fields.text("bucket", max_chars=222), object_name(fields), fields.optional_generation()
     )
+
+
+def bind_log(execution_id: str, source: "ObjectRef | InputKey") -> None:
+    """Adds to every further log line of this request what it is about."""
+    logs.bind(execution_id=execution_id, object=source.name, generation=source.generation)
 
 
 def work_name(kind: str, name: str, generation: str, number: int) -> str:

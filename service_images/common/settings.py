@@ -65,7 +65,7 @@ def service_settings(environment: Environment, service: str) -> ServiceSettings:
 
 
 def required(value: str, variable: str) -> str:
-    """`value`, which a request needs now."""
+    """`value`, without which the service cannot start. Raises SettingError."""
     if not value:
         raise SettingError(f"{variable} is not set")
     return value

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from common.objects import GENERATION_KEY, ObjectInfo, ObjectRef, input_metadata
+from common.objects import ObjectInfo, ObjectRef, input_metadata
 from common.problems import Blame, ProblemError
 
 JSON = "application/json"
@@ -116,7 +116,8 @@ def find_written(
         info = store.stat(*target)
     except ObjectMissingError:
         return None
-    return info if info.metadata.get(GENERATION_KEY) == source[1] else None
+    ours = input_metadata(*source).items() <= info.metadata.items()
+    return info if ours else None
 
 
 def read_work(store: Store, ref: ObjectRef, limit: int) -> bytes:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from common import logs
 from common.clock import Clock
 from common.fields import Fields
+from common.objects import bind_log
 from common.problems import Blame, JsonObject, ProblemError
 from common.settings import Environment, ServiceSettings, service_settings
 from common.startup import Startup
@@ -64,10 +64,7 @@ def create_app(
 
     async def process(body: Fields) -> JsonObject:
         request = parse_chunk_request(body)
-        source = request.source
-        logs.bind(
-            execution_id=request.execution_id, object=source.name, generation=source.generation
-        )
+        bind_log(request.execution_id, request.source)
         ready = startup.value()
         bucket = service.work_bucket
         if not bucket:  # not needed where only /predict is used, so not checked at start

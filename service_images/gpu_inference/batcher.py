@@ -12,7 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from anyio import CapacityLimiter, to_thread
 
@@ -38,7 +38,7 @@ class Scored:
 class _Slice:
     rows: list[Window]
     answer: asyncio.Future[list[Probabilities]]
-    started: float = field(default=0.0)
+    started: float = 0.0
 
 
 class Batcher:

@@ -52,7 +52,9 @@ def _read(store: Store, bucket: str, folder: str) -> Bundle:
         parts[entry.name] = list(_parts(info.ref, info.size))
     flat = [part for some in parts.values() for part in some]
     with ThreadPoolExecutor(_PARALLEL) as pool:
-        contents = iter(list(pool.map(lambda part: store.read(*_arguments(part)), flat)))
+        contents = iter(
+            list(pool.map(lambda part: store.read(part.ref, part.start, part.end), flat))
+        )
     files = {name: b"".join(next(contents) for _ in some) for name, some in parts.items()}
     return checked_bundle(manifest, files)
 
@@ -63,7 +65,3 @@ def _parts(ref: ObjectRef, size: int) -> Iterator[_Part]:
         return
     for start in range(0, size, _PART_BYTES):
         yield _Part(ref, start, min(start + _PART_BYTES, size))
-
-
-def _arguments(part: _Part) -> tuple[ObjectRef, int, int | None]:
-    return part.ref, part.start, part.end

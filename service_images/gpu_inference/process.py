@@ -15,7 +15,7 @@ from anyio import to_thread
 from common.fields import Fields, parse_json
 from common.jsonl import broken_record, decode_lines, encode_lines
 from common.objects import ObjectInfo, ObjectRef, object_ref, work_name
-from common.problems import Blame, JsonObject, ProblemError
+from common.problems import Blame, JsonObject, ProblemError, invalid
 from common.store import JSON_LINES, Store, find_written, read_work, write_once
 from gpu_inference.engine import Engine, Prediction, Predictions
 
@@ -49,10 +49,7 @@ def parse_chunk_request(body: Fields) -> ChunkRequest:
     number = chunk.name.rpartition("/")[2].removesuffix(".jsonl")
     plain = number.isascii() and number.isdigit() and int(number) < _NUMBERS
     if not plain or chunk.name != work_name("chunks", source.name, source.generation, int(number)):
-        message = "is not the name of a chunk of this input"
-        raise ProblemError(
-            400, "invalid_request", f"chunk.name: {message}", details={"field": "chunk.name"}
-        )
+        raise invalid(fields.path("name"), "is not the name of a chunk of this input")
     return ChunkRequest(source, chunk, body.text("execution_id"), int(number))
 
 

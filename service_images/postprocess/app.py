@@ -6,9 +6,9 @@ from collections.abc import Callable
 from anyio import to_thread
 from starlette.applications import Starlette
 
-from common import logs
 from common.clock import Clock
 from common.fields import Fields
+from common.objects import bind_log
 from common.problems import JsonObject
 from common.settings import Environment, ServiceSettings, required, service_settings
 from common.startup import Startup
@@ -35,10 +35,7 @@ def create_app(
 
     async def postprocess(body: Fields) -> JsonObject:
         request = parse_result_request(body)
-        source = request.source
-        logs.bind(
-            execution_id=request.execution_id, object=source.name, generation=source.generation
-        )
+        bind_log(request.execution_id, request.source)
         work = Postprocessor(startup.value(), settings.output_bucket, clock)
         answer = await to_thread.run_sync(work.run, request)
         fields = {name: answer[name] for name in ("output_file", "summary", "timings_ms")}
@@ -47,10 +44,7 @@ def create_app(
 
     async def fail(body: Fields) -> JsonObject:
         request = parse_fail_request(body)
-        source = request.source
-        logs.bind(
-            execution_id=request.execution_id, object=source.name, generation=source.generation
-        )
+        bind_log(request.execution_id, request.source)
         work = FailureWriter(startup.value(), settings.output_bucket, clock)
         answer = await to_thread.run_sync(work.run, request)
         fields = {"stage": request.stage, "error_class": request.error_class, **answer}

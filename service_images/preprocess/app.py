@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from anyio import to_thread
 from starlette.applications import Starlette
 
-from common import logs
 from common.clock import Clock
 from common.fields import Fields
+from common.objects import bind_log
 from common.problems import JsonObject
 from common.settings import Environment, ServiceSettings, required, service_settings
 from common.startup import Startup
@@ -43,7 +43,7 @@ def create_app(settings: Settings, open_store: Callable[[], Store], clock: Clock
 
     async def preprocess(body: Fields) -> JsonObject:
         key, execution_id = parse_request(body)
-        logs.bind(execution_id=execution_id, object=key.name, generation=key.generation)
+        bind_log(execution_id, key)
         stage = Stage(startup.value(), service.work_bucket, settings.limits, clock)
         answer = await to_thread.run_sync(stage.run, key)
         fields = {name: answer.get(name) for name in ("superseded", "items", "timings_ms")}

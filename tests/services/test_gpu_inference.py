@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
-from common.objects import GENERATION_KEY, work_name
+from common.objects import input_metadata, work_name
 from common.settings import Environment, SettingError
 from common.store import StorageUnavailableError
 from gpu_inference.app import create_app, read_settings
@@ -136,7 +136,7 @@ def test_scores_that_do_not_say_how_they_were_made_are_used(
     client: TestClient, store: MemoryStore, scorer: FakeScorer
 ) -> None:
     name = work_name("scores", "a.txt", "77", 0)
-    generation = store.put(WORK, name, b"{}", **{GENERATION_KEY: "77"})
+    generation = store.put(WORK, name, b"{}", **input_metadata("a.txt", "77"))
     answer = process(client, chunk(store, "good")).json()
     assert answer["scores"]["generation"] == generation
     assert answer["device"] == scorer.device.label

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from common.objects import GENERATION_KEY
+from common.objects import GENERATION_KEY, input_metadata
 from common.settings import Environment
 from postprocess.app import create_app, read_settings
 from tests.services.fakes import (
@@ -283,10 +283,11 @@ def test_result_after_an_error_record_is_written_and_beats_it(
     assert client.post("/fail", json=failure()).json()["result_file"] == RESULT
 
 
+@pytest.mark.parametrize("metadata", [{}, input_metadata("other.txt", "77")])
 def test_foreign_object_in_the_results_place_is_no_result(
-    client: TestClient, store: MemoryStore
+    client: TestClient, store: MemoryStore, metadata: dict[str, str]
 ) -> None:
-    store.put(OUTPUT, RESULT, b"{}")
+    store.put(OUTPUT, RESULT, b"{}", **metadata)
     assert client.post("/fail", json=failure()).json()["error_file"] == ERROR
 
 
