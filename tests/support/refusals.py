@@ -18,9 +18,10 @@ the local cloud's code, and the local cloud does not read them.
         given: [enabled]                 # names of `tests.support.givens.GIVENS`, in order
         roles: [roles/run.viewer]        # the caller is an account with these; else the operator
 
-Placeholders {project}, {number} and {region} are filled in everywhere; every row has a project of
-its own. `!repeat [x, 300]` is a long text, `!labels 65` a map of so many labels, and
-`!members [20, "user:{}@example.com"]` a list of so many texts, numbered where they have "{}".
+Placeholders {project}, {number}, {region} and {digest} (of the image in the repository "images")
+are filled in everywhere; every row has a project of its own. `!repeat [x, 300]` is a long text,
+`!labels 65` a map of so many labels, and `!members [20, "user:{}@example.com"]` a list of so many
+texts, numbered where they have "{}".
 """
 
 import copy

@@ -22,7 +22,14 @@ class World:
     def names(self) -> dict[str, str]:
         """What the placeholders of a row stand for."""
         project = self.cloud.kernel.projects.ensure(self.project)
-        return {"project": project.id, "number": str(project.number), "region": REGION}
+        repository = f"{project.name}/locations/{REGION}/repositories/images"
+        images = self.cloud.kernel.images.list(repository)
+        return {
+            "project": project.id,
+            "number": str(project.number),
+            "region": REGION,
+            "digest": images[0].digest if images else "",
+        }
 
     def client(self, api: str, token: str | None = None) -> Any:
         """The official client of an API, as the operator or with a token."""

@@ -4,13 +4,12 @@ import re
 from urllib.parse import quote, unquote
 
 from gpupipe.localcloud.errors import invalid_argument
+from gpupipe.localcloud.kernel import locations
 from gpupipe.localcloud.kernel.projects import Projects
 
-_LOCATION = re.compile(r"projects/([^/]+)/locations/([a-z0-9-]+)")
-_REPOSITORY = re.compile(_LOCATION.pattern + r"/repositories/([^/]+)")
-_PACKAGE = re.compile(rf"({_REPOSITORY.pattern})/packages/([^/]+)")
+_PACKAGE = re.compile(r"(.+)/packages/([^/]+)")
 _MEMBER = re.compile(rf"({_PACKAGE.pattern})/(versions|tags)/([^/]+)")
-_IMAGE = re.compile(rf"({_REPOSITORY.pattern})/dockerImages/([^/@]+)@(sha256:[0-9a-f]{{64}})")
+_IMAGE = re.compile(r"(.+)/dockerImages/([^/@]+)@(sha256:[0-9a-f]{64})")
 
 
 class Names:
@@ -21,42 +20,32 @@ class Names:
 
     def location(self, name: str) -> str:
         """projects/P/locations/L."""
-        return self._own(name, _LOCATION, "projects/PROJECT/locations/LOCATION")
+        return locations.location(self._projects, name)
 
     def repository(self, name: str) -> str:
         """projects/P/locations/L/repositories/R."""
-        form = "projects/PROJECT/locations/LOCATION/repositories/REPOSITORY"
-        return self._own(name, _REPOSITORY, form)
+        return locations.below(self._projects, name, "repositories")
 
     def package(self, name: str) -> tuple[str, str]:
         """(repository, image) of .../packages/IMAGE."""
         match = _PACKAGE.fullmatch(name)
         if match is None:
             raise _invalid(name, "REPOSITORY/packages/PACKAGE")
-        return self.repository(match[1]), unquote(match[5])
+        return self.repository(match[1]), unquote(match[2])
 
     def member(self, name: str, kind: str) -> tuple[str, str, str]:
         """(repository, image, tag or digest) of .../packages/IMAGE/{tags,versions}/ID."""
         match = _MEMBER.fullmatch(name)
-        if match is None or match[7] != kind:
+        if match is None or match[4] != kind:
             raise _invalid(name, f"REPOSITORY/packages/PACKAGE/{kind}/ID")
-        return (*self.package(match[1]), match[8])
+        return (*self.package(match[1]), match[5])
 
     def docker_image(self, name: str) -> tuple[str, str, str]:
         """(repository, image, digest) of .../dockerImages/IMAGE@DIGEST."""
         match = _IMAGE.fullmatch(name)
         if match is None:
             raise _invalid(name, "REPOSITORY/dockerImages/IMAGE@sha256:DIGEST")
-        return self.repository(match[1]), unquote(match[5]), match[6]
-
-    def _own(self, name: str, form: re.Pattern[str], expected: str) -> str:
-        match = form.fullmatch(name)
-        if match is None or match[2] == "-":
-            raise _invalid(name, expected)
-        project = self._projects.get(match[1])
-        if project is None:
-            raise invalid_argument(f"Project {match[1]} does not exist.", "name")
-        return name.replace(f"projects/{match[1]}", project.name, 1)
+        return self.repository(match[1]), unquote(match[2]), match[3]
 
 
 def encoded(image: str) -> str:

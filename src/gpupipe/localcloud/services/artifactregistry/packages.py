@@ -1,5 +1,6 @@
 """Images of a repository as packages, versions, tags and Docker images."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,12 +18,16 @@ from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.kernel.registry_images import StoredImage
 from gpupipe.localcloud.services.artifactregistry import shapes
 from gpupipe.localcloud.services.artifactregistry.names import Names
-from gpupipe.localcloud.services.artifactregistry.repositories import Repositories, refuse_filter
+from gpupipe.localcloud.services.artifactregistry.repositories import Repositories
 from gpupipe.localcloud.store.paging import page_of
 from gpupipe.localcloud.transport.rows import raw
 from gpupipe.localcloud.transport.rpc import Call
+from gpupipe.localcloud.transport.updates import WithoutMask, merged
 
 _MOST = 1000
+_FULL = int(artifactregistry_v1.VersionView.FULL)
+# ids of tags: the pattern of Docker's
+_TAG = re.compile(r"[\w][\w.-]{0,127}", re.ASCII)
 
 
 class Packages:
@@ -62,12 +67,14 @@ class Packages:
     def list_versions(self, request: Any, _: Call) -> Any:
         """ListVersions."""
         images = self._versions(*self._names.package(request.parent))
-        versions = [shapes.version(image) for image in images]
+        full = request.view == _FULL
+        versions = [shapes.version(image, full=full) for image in images]
         return _page(request, versions, artifactregistry_v1.ListVersionsResponse, "versions")
 
     def get_version(self, request: Any, _: Call) -> Any:
         """GetVersion."""
-        return shapes.version(self._image(*self._names.member(request.name, "versions")))
+        image = self._image(*self._names.member(request.name, "versions"))
+        return shapes.version(image, full=request.view == _FULL)
 
     def delete_version(self, request: Any, _: Call) -> Operation:
         """DeleteVersion; one with tags only by force."""
@@ -95,6 +102,8 @@ class Packages:
     def create_tag(self, request: Any, _: Call) -> Any:
         """CreateTag: a new one."""
         repository, name = self._names.package(request.parent)
+        if not _TAG.fullmatch(request.tag_id):
+            raise invalid_argument(f"The tag {request.tag_id!r} is not valid.", "tag_id")
         if self._find_tagged(repository, name, request.tag_id) is not None:
             raise already_exists(f"Tag {request.tag_id} of {name} already exists.")  # own words
         return self._tag(repository, name, request.tag_id, request.tag.version)
@@ -102,8 +111,16 @@ class Packages:
     def update_tag(self, request: Any, _: Call) -> Any:
         """UpdateTag: an existing one names another version."""
         repository, name, tag = self._names.member(request.tag.name, "tags")
-        self._tagged(repository, name, tag)
-        return self._tag(repository, name, tag, request.tag.version)
+        old = shapes.tag(self._tagged(repository, name, tag), tag)
+        new = merged(
+            old,
+            request.tag,
+            request.update_mask,
+            path="tag",
+            without_mask=WithoutMask.GIVEN,
+            keep=("name",),
+        )
+        return self._tag(repository, name, tag, new.version)
 
     def delete_tag(self, request: Any, _: Call) -> Empty:
         """DeleteTag."""
@@ -146,7 +163,6 @@ class Packages:
 
 
 def _page(request: Any, items: Sequence[Any], answer: Any, field: str) -> Any:
-    refuse_filter(request)
     page, token = page_of(
         items, lambda item: str(item.name), request.page_size, request.page_token, most=_MOST
     )

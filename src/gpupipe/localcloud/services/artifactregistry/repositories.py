@@ -6,20 +6,15 @@ from uuid import uuid4
 from google.cloud import artifactregistry_v1
 from google.longrunning.operations_pb2 import Operation
 from google.protobuf.empty_pb2 import Empty
-from google.protobuf.field_mask_pb2 import FieldMask
 
-from gpupipe.localcloud.errors import (
-    already_exists,
-    invalid_argument,
-    not_found,
-    unimplemented,
-)
+from gpupipe.localcloud.errors import already_exists, not_found
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.kernel.registry_images import REPOSITORY_KIND
 from gpupipe.localcloud.services.artifactregistry import rules
 from gpupipe.localcloud.services.artifactregistry.names import Names
 from gpupipe.localcloud.transport.rows import raw
 from gpupipe.localcloud.transport.rpc import Call
+from gpupipe.localcloud.transport.updates import WithoutMask, merged
 
 Repository = raw(artifactregistry_v1.Repository)
 _STANDARD = int(artifactregistry_v1.Repository.Mode.STANDARD_REPOSITORY)
@@ -38,7 +33,6 @@ class Repositories:
 
     def list(self, request: Any, _: Call) -> Any:
         """ListRepositories."""
-        refuse_filter(request)
         page = self._kernel.resources.page(
             REPOSITORY_KIND,
             self._names.location(request.parent),
@@ -55,6 +49,7 @@ class Repositories:
     def create(self, request: Any, _: Call) -> Operation:
         """CreateRepository."""
         parent = self._names.location(request.parent)
+        rules.check_location(parent)
         rules.check_id(request.repository_id)
         rules.check(request.repository)
         repository = Repository()
@@ -71,18 +66,18 @@ class Repositories:
             return self.done(repository.name, self._shown(repository))
 
     def update(self, request: Any, _: Call) -> Any:
-        """UpdateRepository: at once; an empty mask replaces all that can be changed."""
-        wanted = request.repository
-        paths = [path for path in request.update_mask.paths if path != "*"]
-        for path in paths:
-            if path.partition(".")[0] not in rules.CHANGEABLE:
-                raise invalid_argument(f"The field {path!r} cannot be changed.", "update_mask")
-        rules.check_changeable(wanted)
+        """UpdateRepository: at once."""
         with self._kernel.database.transaction():
-            repository = self.existing(wanted.name)
-            for path in {path.partition(".")[0] for path in paths} or set(rules.CHANGEABLE):
-                repository.ClearField(path)
-                FieldMask(paths=[path]).MergeMessage(wanted, repository)
+            old = self.existing(request.repository.name)
+            repository = merged(
+                old,
+                request.repository,
+                request.update_mask,
+                path="repository",
+                without_mask=WithoutMask.GIVEN,
+                keep=("name",),
+            )
+            rules.check_changed(old, repository)
             repository.update_time.FromDatetime(self._kernel.clock.now())
             self._put(repository)
         return self._shown(repository)
@@ -130,10 +125,3 @@ class Repositories:
         repository.size_bytes = sum(image.size for image in images)
         repository.registry_uri = f"{location}-docker.pkg.dev/{project}/{name}"
         return repository
-
-
-def refuse_filter(request: Any) -> None:
-    """Filters and orders of lists are refused by name: ignoring one would show too much."""
-    for field in ("filter", "order_by"):
-        if getattr(request, field, ""):
-            raise unimplemented(f"{field} in lists of Artifact Registry")

@@ -5,19 +5,29 @@ from typing import Any
 
 from google.cloud import artifactregistry_v1
 
-from gpupipe.localcloud.errors import invalid_argument, unimplemented
+from gpupipe.localcloud.errors import invalid_argument, not_found, unimplemented
+from gpupipe.localcloud.kernel.labels import check_labels
+from gpupipe.localcloud.kernel.regions import REGIONS
+from gpupipe.localcloud.transport.fields import check_enums
 
 # "begins with a letter, ends letter/number, lowercase letters/digits/hyphens, <= 63"; UNSURE of
 # the exact expression
 _ID = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
-_LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-_LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
-_MOST_LABELS = 64
+_MULTI_REGIONS = frozenset({"asia", "europe", "us"})  # own knowledge
 _DOCKER = int(artifactregistry_v1.Repository.Format.DOCKER)
 _MODES = {0, int(artifactregistry_v1.Repository.Mode.STANDARD_REPOSITORY)}
 _DELETE = int(artifactregistry_v1.CleanupPolicy.Action.DELETE)
 _KEEP = int(artifactregistry_v1.CleanupPolicy.Action.KEEP)
-CHANGEABLE = ("description", "labels", "cleanup_policies", "cleanup_policy_dry_run")
+_FIXED = ("format_", "mode")
+_POLICIES = "repository.cleanup_policies"
+_KEY_LIMIT = 128
+
+
+def check_location(parent: str) -> None:
+    """Refuse a location that Artifact Registry is not in; the code is UNSURE."""
+    location = parent.rpartition("/")[2]
+    if location not in REGIONS | _MULTI_REGIONS:
+        raise not_found(f"Location {location} is not one of Artifact Registry.")
 
 
 def check_id(repository_id: str) -> None:
@@ -32,40 +42,33 @@ def check_id(repository_id: str) -> None:
 
 def check(repository: Any) -> None:
     """Refuse what is wrong, and by name what the local cloud does not emulate."""
+    check_enums(repository, "repository")
     if repository.format_ == 0:
-        raise invalid_argument("The format of the repository is required.", "repository.format")
+        raise invalid_argument("The format of the repository is required.", "repository.format_")
     if repository.format_ != _DOCKER:
         raise unimplemented("repositories of another format than DOCKER")
     if repository.mode not in _MODES:
         raise unimplemented("virtual and remote repositories")
-    if repository.kms_key_name:
-        raise unimplemented("customer-managed encryption keys")
-    if repository.docker_config.immutable_tags:
-        raise unimplemented("immutable tags")
-    check_changeable(repository)
-
-
-def check_changeable(repository: Any) -> None:
-    """The rules of what an update may bring."""
-    _check_labels(repository.labels)
+    check_labels(repository.labels, "repository.labels")
     for key, policy in repository.cleanup_policies.items():
         _check_cleanup(key, policy)
 
 
-def _check_labels(labels: Any) -> None:
-    if len(labels) > _MOST_LABELS:
-        raise invalid_argument(f"At most {_MOST_LABELS} labels are allowed.", "repository.labels")
-    for key, value in labels.items():
-        if not _LABEL_KEY.fullmatch(key) or not _LABEL_VALUE.fullmatch(value):
-            raise invalid_argument(
-                f"The label {key!r}={value!r} is not valid: lower-case letters, digits, _ and -, "
-                "63 at most, the key beginning with a letter.",
-                "repository.labels",
-            )
+def check_changed(old: Any, new: Any) -> None:
+    """Refuse a change of what stays for good; the rules of the rest are those of a new one."""
+    for field in _FIXED:
+        if getattr(old, field) != getattr(new, field):
+            path = f"repository.{field}"
+            raise invalid_argument(f"The field {path} cannot be changed.", path)
+    check(new)
 
 
 def _check_cleanup(key: str, policy: Any) -> None:
-    where = "repository.cleanup_policies"
+    where = _POLICIES
+    if not 0 < len(key) < _KEY_LIMIT:
+        raise invalid_argument(
+            f"The id of a cleanup policy has fewer than {_KEY_LIMIT} characters.", where
+        )
     if policy.id and policy.id != key:
         raise invalid_argument(f"The cleanup policy {policy.id!r} is under the key {key!r}.", where)
     if policy.action not in {_DELETE, _KEEP}:

@@ -42,11 +42,10 @@ def packages(images: Iterable[StoredImage]) -> list[Any]:
     return result
 
 
-def version(image: StoredImage) -> Any:
-    """One version of a package, with the tags that name it."""
-    message = Version(
-        name=_version_name(image), related_tags=[tag(image, name) for name in image.tags]
-    )
+def version(image: StoredImage, *, full: bool) -> Any:
+    """One version of a package; the full view has the tags that name it."""
+    tags = [tag(image, name) for name in image.tags] if full else []
+    message = Version(name=_version_name(image), related_tags=tags)
     message.create_time.FromDatetime(image.created)
     message.update_time.FromDatetime(image.created)
     return message

@@ -18,6 +18,12 @@ _TABLE = Rows(
     "google.devtools.artifactregistry.v1.ArtifactRegistry", "artifactregistry.googleapis.com"
 )
 _PERMISSION = "artifactregistry"
+_SET = tuple(
+    f"repository.{path}"
+    for path in ("name", "format_", "mode", "description", "labels", "cleanup_policies",
+                 "cleanup_policy_dry_run")
+)  # fmt: skip
+_PAGED = ("parent", "page_size", "page_token")
 
 
 class ArtifactRegistry(BaseSurface):
@@ -41,19 +47,19 @@ class ArtifactRegistry(BaseSurface):
     def _repository_rows(self) -> Iterator[Rpc]:
         do, one = self._repositories, pb.Repository
         lists = (pb.ListRepositoriesRequest, pb.ListRepositoriesResponse)
-        for method, types, handler, verb, resource in (
-            ("GetRepository", (pb.GetRepositoryRequest, one), do.get, "get", "name"),
-            ("ListRepositories", lists, do.list, "list", "parent"),
-            ("CreateRepository", (pb.CreateRepositoryRequest, Operation), do.create, "create",
-             "parent"),
-            ("UpdateRepository", (pb.UpdateRepositoryRequest, one), do.update, "update",
-             "repository.name"),
-            ("DeleteRepository", (pb.DeleteRepositoryRequest, Operation), do.delete, "delete",
-             "name"),
+        for method, types, handler, resource, fields in (
+            ("GetRepository", (pb.GetRepositoryRequest, one), do.get, "name", ("name",)),
+            ("ListRepositories", lists, do.list, "parent", _PAGED),
+            ("CreateRepository", (pb.CreateRepositoryRequest, Operation), do.create, "parent",
+             ("parent", "repository_id", *_SET)),
+            ("UpdateRepository", (pb.UpdateRepositoryRequest, one), do.update, "repository.name",
+             ("update_mask", *_SET)),
+            ("DeleteRepository", (pb.DeleteRepositoryRequest, Operation), do.delete, "name",
+             ("name",)),
         ):  # fmt: skip
-            writes = verb not in {"get", "list"}
-            permission = f"{_PERMISSION}.repositories.{verb}"
-            yield _TABLE.row(method, types, handler, permission, resource, writes=writes)
+            verb = handler.__name__
+            yield _TABLE.row(method, types, handler, f"{_PERMISSION}.repositories.{verb}", resource,
+                             writes=verb not in {"get", "list"}, fields=fields)  # fmt: skip
 
     def _reads(self) -> Iterator[Rpc]:
         do = self._packages
@@ -69,22 +75,28 @@ class ArtifactRegistry(BaseSurface):
              (pb.ListTagsRequest, pb.ListTagsResponse), do.list_tags),
         ):  # fmt: skip
             name = f"{_PERMISSION}.{permission}"
-            yield _TABLE.row(f"Get{kind}", one, get, f"{name}.get", "name")
-            yield _TABLE.row(f"List{kind}s", many, listing, f"{name}.list", "parent")
+            view = ("view",) if kind == "Version" else ()
+            yield _TABLE.row(f"Get{kind}", one, get, f"{name}.get", "name", fields=("name", *view))
+            yield _TABLE.row(
+                f"List{kind}s", many, listing, f"{name}.list", "parent", fields=(*_PAGED, *view)
+            )
 
     def _writes(self) -> Iterator[Rpc]:
         do = self._packages
-        for method, types, handler, permission, resource in (
+        for method, types, handler, permission, resource, fields in (
             ("DeletePackage", (pb.DeletePackageRequest, Operation), do.delete_package,
-             "packages.delete", "name"),
+             "packages.delete", "name", ("name",)),
             ("DeleteVersion", (pb.DeleteVersionRequest, Operation), do.delete_version,
-             "versions.delete", "name"),
-            ("CreateTag", (pb.CreateTagRequest, pb.Tag), do.create_tag, "tags.create", "parent"),
-            ("UpdateTag", (pb.UpdateTagRequest, pb.Tag), do.update_tag, "tags.update", "tag.name"),
-            ("DeleteTag", (pb.DeleteTagRequest, Empty), do.delete_tag, "tags.delete", "name"),
+             "versions.delete", "name", ("name", "force")),
+            ("CreateTag", (pb.CreateTagRequest, pb.Tag), do.create_tag, "tags.create", "parent",
+             ("parent", "tag_id", "tag")),
+            ("UpdateTag", (pb.UpdateTagRequest, pb.Tag), do.update_tag, "tags.update", "tag.name",
+             ("tag", "update_mask")),
+            ("DeleteTag", (pb.DeleteTagRequest, Empty), do.delete_tag, "tags.delete", "name",
+             ("name",)),
         ):  # fmt: skip
             name = f"{_PERMISSION}.{permission}"
-            yield _TABLE.row(method, types, handler, name, resource, writes=True)
+            yield _TABLE.row(method, types, handler, name, resource, writes=True, fields=fields)
 
 
 def build(kernel: Kernel, _: Pipeline) -> ArtifactRegistry:

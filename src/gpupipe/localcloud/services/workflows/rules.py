@@ -11,7 +11,7 @@ from gpupipe.localcloud.kernel.act_as import account_to_act_as
 from gpupipe.localcloud.kernel.caller import Caller
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.kernel.labels import check_labels
-from gpupipe.localcloud.services.workflows.regions import REGIONS
+from gpupipe.localcloud.kernel.regions import REGIONS
 from gpupipe.localcloud.transport.fields import check_enums, not_emulated
 from gpupipe.workflows.errors import SourceError
 from gpupipe.workflows.program import load

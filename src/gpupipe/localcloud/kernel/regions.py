@@ -1,4 +1,4 @@
-"""The regions of Workflows (cloud.google.com/workflows/docs/locations; own knowledge)."""
+"""Regions of Google Cloud where Workflows and Artifact Registry are (own knowledge: UNSURE)."""
 
 REGIONS = frozenset(
     {
