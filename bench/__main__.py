@@ -1,65 +1,26 @@
-"""Measures the command line against its own floor, in one run on one machine.
+"""The measurements: `python -m bench [commands|storage]`, all of them without an argument.
 
-Usage: python -m bench. Prints medians and ratios; ratios travel between machines, seconds do not.
+Each prints ratios of what ran side by side in one run on one machine; ratios travel between
+machines, seconds do not.
 """
 
-import os
-import statistics
-import subprocess
 import sys
-import tempfile
-import time
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
-GPUPIPE = str(Path(sys.executable).with_name("gpupipe"))
-ROUNDS = 5
-HELP = (GPUPIPE, "--help")
-FLOOR = (sys.executable, "-c", "import typer, rich")
-DEPLOY = (GPUPIPE, "deploy", "--local", "--yes", "--no-canary")
-PLAN = (GPUPIPE, "deploy", "--local", "--dry-run")
-UPLOAD = (GPUPIPE, "test-upload", "--local")
+from bench import commands, storage
+
+BENCHES: Mapping[str, Callable[[], None]] = {"commands": commands.main, "storage": storage.main}
 
 
-def main() -> None:
-    """Measure and print."""
-    with tempfile.TemporaryDirectory() as home:
-        environment = {**os.environ, "GPUPIPE_HOME": home}
-        try:
-            report(environment)
-        finally:
-            subprocess.run([GPUPIPE, "local", "stop"], env=environment, check=False)
-
-
-def report(environment: dict[str, str]) -> None:
-    """All measurements."""
-    show("help / import of typer and rich", *side_by_side(HELP, FLOOR, environment))
-    first = seconds(DEPLOY, environment)
-    again, plan = side_by_side(DEPLOY, PLAN, environment)
-    show("first deploy / one that writes nothing", first, again)
-    show("deploy that writes nothing / its plan", again, plan)
-    files = statistics.median(seconds(UPLOAD, environment) for _ in range(ROUNDS))
-    show("three sample files / a deploy that writes nothing", files, again)
-
-
-def side_by_side(
-    one: tuple[str, ...], two: tuple[str, ...], environment: dict[str, str]
-) -> tuple[float, float]:
-    """Medians of two commands that take turns."""
-    rounds = [(seconds(one, environment), seconds(two, environment)) for _ in range(ROUNDS)]
-    return statistics.median(a for a, _ in rounds), statistics.median(b for _, b in rounds)
-
-
-def seconds(command: tuple[str, ...], environment: dict[str, str]) -> float:
-    """One run of a whole process."""
-    began = time.perf_counter()
-    subprocess.run(command, env=environment, check=True, capture_output=True)
-    return time.perf_counter() - began
-
-
-def show(what: str, one: float, two: float) -> None:
-    """One line."""
-    print(f"{what}: {one / two:.2f}  ({one:.2f} s / {two:.2f} s)", flush=True)
+def main(arguments: list[str]) -> int:
+    """Run the measurements that are named; 2 for a name that is none."""
+    if unknown := set(arguments) - BENCHES.keys():
+        print(f"usage: python -m bench [{'|'.join(BENCHES)}] (not {', '.join(sorted(unknown))})")
+        return 2
+    for name in arguments or BENCHES:
+        BENCHES[name]()
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -81,6 +81,11 @@ class Buckets:
             return None
         return Bucket(record.parent.removeprefix("projects/"), json.loads(record.body))
 
+    def project_of(self, name: str) -> str | None:
+        """The project of a bucket; asked several times in each call, so nothing is parsed."""
+        record = self._kernel.resources.get(KIND, resource_of(name))
+        return None if record is None else record.parent
+
     def get(self, name: str) -> Bucket:
         """The bucket, or 404."""
         found = self.find(name)

@@ -100,7 +100,7 @@ class Storage(BaseSurface):
         for root in ("storage", "upload/storage", "download/storage", "resumable/upload/storage"):
             yield Route(f"/{root}/v1/{{rest:path}}", self._endpoint, methods=verbs)
         yield Route(batch.PATH, self._batch, methods=["POST"])
-        yield XmlApi(lambda name: self._buckets.find(name) is not None)
+        yield XmlApi(lambda name: self._buckets.project_of(name) is not None)
 
     def fault_points(self) -> Iterator[FaultPoint]:
         """The methods of the routes, and the disk."""
@@ -233,8 +233,7 @@ class Storage(BaseSurface):
 
     def _parent(self, resource: str) -> str | None:
         name = resource.removeprefix("projects/_/buckets/").partition("/")[0]
-        bucket = self._buckets.find(name)
-        return None if bucket is None else f"projects/{bucket.project}"
+        return self._buckets.project_of(name)
 
 
 def _partial(answer: Reply | Download, fields: str) -> Reply | Download:
