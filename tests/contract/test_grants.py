@@ -68,6 +68,8 @@ FATAL = (
     Grant("infer", VIEWER, "work", "inference", DENIED),
     Grant("infer", CREATOR, "work", "inference", DENIED),
     Grant("post", VIEWER, "work", "postprocess", DENIED),
+    # It looks first whether the generation has its outcome already.
+    Grant("post", VIEWER, "output", "postprocess", DENIED, recorded=False),
     Grant("post", CREATOR, "output", "postprocess", DENIED, recorded=False),
 )
 UNCALLABLE = (
@@ -213,7 +215,6 @@ def refusals(pipeline: Deployer, permission: str) -> list[Any]:
     [
         # The first run of a file only creates; reading is for the one that finds something there.
         Grant("pre", VIEWER, "work"),
-        Grant("post", VIEWER, "output"),
         # The default model is in the image.
         Grant("infer", VIEWER, "models"),
         # The log is not the work.
@@ -232,7 +233,7 @@ def test_a_grant_for_another_day(pipeline: Deployer, grant: Grant) -> None:
 
 def test_every_grant_of_the_pipeline_is_in_this_file(pipeline: Deployer) -> None:
     tested = {(one.account, one.role, one.on) for one in (*FATAL, *UNCALLABLE)} | {
-        ("pre", VIEWER, "work"), ("post", VIEWER, "output"), ("infer", VIEWER, "models"),
+        ("pre", VIEWER, "work"), ("infer", VIEWER, "models"),
         ("workflow", "roles/logging.logWriter", "project"),
         ("eventarc", "roles/workflows.invoker", "project"),
         ("eventarc", "roles/eventarc.eventReceiver", "project"),

@@ -126,8 +126,8 @@ class Caller:
             lambda refusal: refusal.nobody_listens,
         )
 
-    def until_granted(self, attempt: Callable[[], T], denied: Callable[[GpupipeError], bool]) -> T:
-        """Run `attempt` again while it fails because a new grant has no effect yet.
+    def until_effective(self, attempt: Callable[[], T], early: Callable[[GpupipeError], bool]) -> T:
+        """Run `attempt` again while it fails because something new has no effect yet.
 
         For what an account does on its own and not in a call of ours. An account that will never
         be allowed is told apart from one that will by time alone: `GRANT_S`.
@@ -138,9 +138,9 @@ class Caller:
                 return attempt()
             except GpupipeError as error:
                 elapsed = self.clock.monotonic() - began
-                if not denied(error) or elapsed >= GRANT_S:
+                if not early(error) or elapsed >= GRANT_S:
                     raise
-            self.on_wait(Wait("a new grant to take effect", elapsed, GRANT_S))
+            self.on_wait(Wait("new grants to take effect", elapsed, GRANT_S))
             self.clock.sleep(GRANT_PAUSE_S * self.hurry)
 
     def spread(self) -> float:

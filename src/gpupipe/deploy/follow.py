@@ -57,8 +57,12 @@ def follow(
     *,
     clock: Clock,
     timeout_s: float,
+    start_s: float | None = None,
 ) -> Iterator[Outcome]:
-    """An outcome for each file as soon as it has one; `waiting` for the rest at the deadline."""
+    """An outcome for each file as soon as it has one; `waiting` for the rest at the deadline.
+
+    start_s: an earlier deadline for when no execution has begun to work on any of them.
+    """
     waiting = {
         (one.object.bucket, one.object.name, str(one.object.generation)): one for one in sent
     }
@@ -73,11 +77,12 @@ def follow(
                 active[key] = execution.execution_id
             else:
                 yield _outcome(cloud, output_bucket, waiting.pop(key), execution)
-        if not waiting or clock.monotonic() - began > timeout_s:
+        deadline_s = timeout_s if active or start_s is None else start_s
+        if not waiting or clock.monotonic() - began > deadline_s:
             break
         clock.sleep(max(0.1, _POLL_S * cloud.caller.hurry))
     for key, one in waiting.items():
-        yield _unfinished(one, active.get(key, ""), timeout_s)
+        yield _unfinished(one, active.get(key, ""), deadline_s)
 
 
 def _oldest(waiting: Iterable[Sent]) -> datetime:

@@ -50,7 +50,7 @@ class Image:
 
         A build whose account is denied what it was granted a moment ago is begun again.
         """
-        digest = world.cloud.caller.until_granted(
+        digest = world.cloud.caller.until_effective(
             lambda: self._build(world), lambda error: isinstance(error, DeniedBuildError)
         )
         self._found(world, digest)
