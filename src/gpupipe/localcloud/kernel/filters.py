@@ -6,7 +6,7 @@ parentheses. Each API says what a comparison means and refuses the fields that i
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gpupipe.localcloud.errors import invalid_argument
 
@@ -94,6 +94,8 @@ def comparisons(expression: Expression) -> tuple[Comparison, ...]:
 class _Token:
     kind: str
     text: str
+    at: int = field(default=0, compare=False)
+    """Its place in the filter, from 1."""
 
 
 def _tokens(text: str) -> list[_Token]:
@@ -103,9 +105,12 @@ def _tokens(text: str) -> list[_Token]:
     while position < end:
         match = _TOKEN.match(text, position)
         if match is None:
-            raise invalid_argument(f"The filter cannot be read from: {text[position:]!r}", "filter")
+            raise invalid_argument(
+                f"The filter cannot be read at character {position + 1}: {text[position:]!r}.",
+                "filter",
+            )
         kind = match.lastgroup or ""
-        found.append(_Token(kind, match[kind]))
+        found.append(_Token(kind, match[kind], match.start(kind) + 1))
         position = match.end()
     return found
 
@@ -153,8 +158,8 @@ class _Parser:
         name = self._take("word", "quoted")
         if name.text in _JOINERS or self._peek().kind != "op":
             raise invalid_argument(
-                f"The filter has {name.text!r} where a comparison (field=value) is expected; a "
-                "search for text in all fields is not emulated by the local cloud.",
+                f"The filter has {name.text!r} at character {name.at}, where a comparison "
+                "(field=value) is expected; a search for text in all fields is not emulated.",
                 "filter",
             )
         operator = self._take("op").text
@@ -180,7 +185,7 @@ class _Parser:
 
     def _unexpected(self) -> Exception:
         token = self._peek()
-        what = f"{token.text!r}" if token.text else "its end"
+        what = f"character {token.at}: {token.text!r}" if token.at else "its end"
         return invalid_argument(f"The filter cannot be read at {what}.", "filter")
 
 

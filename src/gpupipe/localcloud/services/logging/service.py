@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import unquote
 
 from google.cloud.logging_v2 import types
 from google.protobuf.empty_pb2 import Empty
 
-from gpupipe.localcloud.errors import ServiceError, invalid_argument, not_found
+from gpupipe.localcloud.errors import ServiceError, invalid_argument, not_found, unimplemented
 from gpupipe.localcloud.kernel.kernel import Kernel
-from gpupipe.localcloud.kernel.logs import LogEntry
+from gpupipe.localcloud.kernel.logs import LogEntry, Payload
 from gpupipe.localcloud.services.logging import messages
 from gpupipe.localcloud.services.logging.filter import compiled
 from gpupipe.localcloud.store.paging import after_token, page_token
@@ -19,9 +20,16 @@ from gpupipe.localcloud.transport.rpc import Call
 
 LIST, WRITE = "logging.logEntries.list", "logging.logEntries.create"
 _LOG = re.compile(r"projects/([^/]+)/logs/([^/]+)")
+_LOG_ID = re.compile(r"[A-Za-z0-9/_.-]{1,511}")  # LogEntry.log_name
 _PROJECT = re.compile(r"projects/[^/]+")
+_ELSEWHERE = re.compile(r"(organizations|folders|billingAccounts)/.+|projects/[^/]+/locations/.+")
 _ORDERS = {"": False, "timestamp asc": False, "timestamp desc": True}
 _PAGE, _MOST = 50, 1000  # ListLogEntriesRequest.page_size
+_MOST_NAMES = 100  # ListLogEntriesRequest.resource_names
+_ENTRY_BYTES = 256 * 1024  # cloud.google.com/logging/quotas; own knowledge
+# Entries outside of this are taken, and not seen again (WriteLogEntriesRequest.entries); the days
+# are those of a new project's bucket, own knowledge.
+_PAST, _FUTURE = timedelta(days=30), timedelta(hours=24)
 Key = tuple[float, int]
 
 
@@ -34,16 +42,10 @@ class Logging:
     def list(self, request: Any, call: Call) -> Any:
         """ListLogEntries, oldest first unless asked otherwise."""
         names = list(request.resource_names)
-        if not names or not all(_PROJECT.fullmatch(name) for name in names):
-            raise invalid_argument(
-                "resource_names must be projects (projects/ID).", "resource_names"
-            )
-        if request.order_by not in _ORDERS:
-            raise invalid_argument(f"Unknown order {request.order_by!r}.", "order_by")
         for name in names:
             self._kernel.authorizer.check(call.caller, LIST, name)
         newest_first = _ORDERS[request.order_by]
-        size = min(request.page_size, _MOST) if request.page_size > 0 else _PAGE
+        size = request.page_size or _PAGE
         test = _after(compiled(request.filter), request.page_token, newest_first=newest_first)
         found = sorted(
             (
@@ -61,25 +63,47 @@ class Logging:
         )
 
     def write(self, request: Any, call: Call) -> Any:
-        """WriteLogEntries: all are checked before the first is written."""
-        entries = [_completed(request, entry) for entry in request.entries]
-        projects = {_log_parts(entry.log_name)[0] for entry in entries}
-        for project in projects:
-            self._kernel.authorizer.check(call.caller, WRITE, f"projects/{project}")
-        ready = [(entry, messages.payload_of(entry)) for entry in entries]
-        for entry, payload in () if request.dry_run else ready:
-            self._kernel.logs.write(
-                self._own_name(entry.log_name),
-                entry.resource.type,
-                dict(entry.resource.labels),
-                messages.severity_of(entry),
-                payload,
-                labels=dict(entry.labels),
-                trace=entry.trace,
-                timestamp=messages.time_of(entry),
-                insert_id=entry.insert_id,
-            )
+        """WriteLogEntries: all are checked before the first is written.
+
+        With `partial_success` the good ones are written, and the first refusal is the answer.
+        """
+        ready, refused = [], []
+        for entry in request.entries:
+            try:
+                ready.append(self._checked(_completed(request, entry), call))
+            except ServiceError as error:
+                refused.append(error)
+        if refused and not request.partial_success:
+            raise refused[0]
+        for whole, payload in () if request.dry_run else ready:
+            self._write(whole, payload)
+        if refused:
+            raise refused[0]
         return raw(types.WriteLogEntriesResponse)()
+
+    def _checked(self, entry: Any, call: Call) -> tuple[Any, Payload]:
+        """The entry and what it says, when the caller may write it."""
+        project, _ = _log_parts(entry.log_name)
+        self._kernel.authorizer.check(call.caller, WRITE, f"projects/{project}")
+        if entry.ByteSize() > _ENTRY_BYTES:
+            raise invalid_argument(f"An entry has more than {_ENTRY_BYTES} bytes.", "entries")
+        return entry, messages.payload_of(entry)
+
+    def _write(self, entry: Any, payload: Payload) -> None:
+        time, now = messages.time_of(entry), self._kernel.clock.now().astimezone(UTC)
+        if time is not None and not now - _PAST <= time <= now + _FUTURE:
+            return
+        self._kernel.logs.write(
+            self._own_name(entry.log_name),
+            entry.resource.type,
+            dict(entry.resource.labels),
+            messages.severity_of(entry),
+            payload,
+            labels=dict(entry.labels),
+            trace=entry.trace,
+            timestamp=time,
+            insert_id=entry.insert_id,
+        )
 
     def delete(self, request: Any, _: Call) -> Empty:
         """DeleteLog: all entries of one log."""
@@ -107,11 +131,34 @@ class Logging:
         return f"{project.name}/logs/{log_id}"
 
 
+def listed_project(request: Any) -> str:
+    """The first project of a list, whose form is checked before anyone's rights are."""
+    _check_list(request)
+    return str(request.resource_names[0])
+
+
 def first_project(request: Any) -> str:
-    """The project whose API must be enabled: that of the first name in a request."""
-    names = [*getattr(request, "resource_names", ()), getattr(request, "log_name", "")]
+    """The project whose API must be enabled: that of the first log in a request."""
+    names = [request.log_name]
     names += [entry.log_name for entry in getattr(request, "entries", ())]
     return next(("/".join(name.split("/")[:2]) for name in names if name), "")
+
+
+def _check_list(request: Any) -> None:
+    names, path = request.resource_names, "resource_names"
+    if not names:
+        raise invalid_argument(f"The field {path} is required.", path)
+    if len(names) > _MOST_NAMES:
+        raise invalid_argument(f"At most {_MOST_NAMES} resource_names.", path)
+    for name in names:
+        if _ELSEWHERE.fullmatch(name):
+            raise unimplemented(f"logs of {name}: only those of projects")
+        if not _PROJECT.fullmatch(name):
+            raise invalid_argument(f"Invalid resource name {name!r}: expected projects/ID.", path)
+    if request.order_by not in _ORDERS:
+        raise invalid_argument(f"Unknown order {request.order_by!r}.", "order_by")
+    if not 0 <= request.page_size <= _MOST:
+        raise invalid_argument(f"The page_size must be from 1 to {_MOST}.", "page_size")
 
 
 def _completed(request: Any, entry: Any) -> Any:
@@ -129,7 +176,7 @@ def _completed(request: Any, entry: Any) -> Any:
 
 def _log_parts(log_name: str) -> tuple[str, str]:
     match = _LOG.fullmatch(log_name)
-    if match is None:
+    if match is None or not _LOG_ID.fullmatch(unquote(match[2])):
         raise invalid_argument(
             f"Invalid log name {log_name!r}: expected projects/PROJECT/logs/ID with ID URL-encoded.",
             "log_name",
