@@ -1,10 +1,12 @@
 """Follows files through the pipeline: which execution works on each, and what became of it."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from gpupipe.cloud.cloud import Cloud
 from gpupipe.cloud.executions import Execution
@@ -12,6 +14,7 @@ from gpupipe.cloud.storage import Object
 from gpupipe.core.clock import Clock
 
 _POLL_S = 1.0
+_LONGEST_NAME = 1024  # bytes of an object name that Storage takes
 # An execution starts after its file came; the two APIs' clocks may differ by a little.
 _CLOCKS = timedelta(minutes=1)
 _EVER = datetime.fromtimestamp(0, UTC) + _CLOCKS
@@ -104,12 +107,40 @@ def _unfinished(sent: Sent, execution: str, timeout_s: float) -> Outcome:
 def _outcome(cloud: Cloud, output_bucket: str, sent: Sent, execution: Execution) -> Outcome:
     if execution.state == "SUCCEEDED":
         return _success(cloud, output_bucket, sent, execution)
+    name = _earlier_result(cloud, output_bucket, sent)
+    if name:
+        return _succeeded(cloud, output_bucket, sent, execution, name)
+    return _failure(cloud, output_bucket, sent, execution)
+
+
+def _earlier_result(cloud: Cloud, output_bucket: str, sent: Sent) -> str:
+    """The result of this very generation by another execution; "" where there is none.
+
+    A result counts wherever it exists, also beside an error record.
+    """
+    name = result_name(sent.object.name, sent.object.generation)
+    found = cloud.storage.stat(output_bucket, name)
+    ours = found is not None and found.metadata.items() >= {
+        ("gpupipe-input-name", quote(sent.object.name, safe="")),
+        ("gpupipe-input-generation", str(sent.object.generation)),
+    }
+    return name if ours else ""
+
+
+def result_name(name: str, generation: int) -> str:
+    """Where postprocess writes the result of an input: its name, hashed when it gets too long."""
+    plain = f"results/{name}.{generation}.json"
+    if len(plain.encode()) <= _LONGEST_NAME:
+        return plain
+    return f"results/{hashlib.sha256(name.encode()).hexdigest()}.{generation}.json"
+
+
+def _failure(cloud: Cloud, output_bucket: str, sent: Sent, execution: Execution) -> Outcome:
     error = execution.error
     details = error if isinstance(error, dict) else {}
-    name = str(
-        details.get("error_file") or f"errors/{sent.object.name}.{sent.object.generation}.json"
-    )
-    record = _json(cloud.storage.read(output_bucket, name))
+    # An execution that names no record wrote none; it tells all that is known itself.
+    name = str(details.get("error_file") or "")
+    record = _json(cloud.storage.read(output_bucket, name)) if name else {}
     told = record.get("error", {}) if isinstance(record.get("error"), dict) else {}
     return Outcome(
         sent,
@@ -129,6 +160,12 @@ def _success(cloud: Cloud, output_bucket: str, sent: Sent, execution: Execution)
     name = str(result.get("output_file") or "")
     if status != "success" or not name:
         return Outcome(sent, status, execution=execution.execution_id)
+    return _succeeded(cloud, output_bucket, sent, execution, name)
+
+
+def _succeeded(
+    cloud: Cloud, output_bucket: str, sent: Sent, execution: Execution, name: str
+) -> Outcome:
     content = _json(cloud.storage.read(output_bucket, name))
     label, score = _headline(content)
     return Outcome(

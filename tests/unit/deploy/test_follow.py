@@ -1,9 +1,13 @@
 """Files are followed to an outcome each, or to the deadline."""
 
+import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
+from urllib.parse import quote
 
+import pytest
 from tests.support.clock import FakeClock
 
 from gpupipe.cloud.cloud import Cloud
@@ -21,11 +25,27 @@ def execution(name: str, state: str) -> Execution:
     return Execution(f"w/executions/id-of-{name}", state, None, None, argument, None, None, "")
 
 
-def cloud(*executions: Execution) -> Cloud:
-    """A cloud whose workflow has these executions and whose buckets are empty."""
+class Bucket:
+    """An output bucket with these objects: name -> (metadata, content)."""
+
+    def __init__(self, objects: dict[str, tuple[dict[str, str], str]]) -> None:
+        self._objects = objects
+
+    def read(self, _: str, name: str) -> bytes | None:
+        return self._objects[name][1].encode() if name in self._objects else None
+
+    def stat(self, bucket: str, name: str) -> Object | None:
+        found = self._objects.get(name)
+        return None if found is None else Object(bucket, name, 1, 1, None, found[0])
+
+
+def cloud(
+    *executions: Execution, output: dict[str, tuple[dict[str, str], str]] | None = None
+) -> Cloud:
+    """A cloud whose workflow has these executions."""
     fake: Any = SimpleNamespace(
         executions=SimpleNamespace(since=lambda *_: list(executions)),
-        storage=SimpleNamespace(read=lambda *_: None),
+        storage=Bucket(output or {}),
         caller=SimpleNamespace(hurry=1.0),
     )
     return cast("Cloud", fake)
@@ -63,3 +83,45 @@ def test_executions_are_asked_for_from_the_oldest_file_on_that_waits() -> None:
 def test_without_a_record_a_failure_is_the_systems() -> None:
     one = outcomes(cloud(execution("b", "FAILED")), sent("b"))["b"]
     assert (one.error_class, one.reason, one.error_object) == ("system", "FAILED", "")
+
+
+def written_for(name: str, generation: str = "7") -> dict[str, str]:
+    return {"gpupipe-input-name": name, "gpupipe-input-generation": generation}
+
+
+RESULT = '{"items": [{"label": "positive", "score": 0.9}]}'
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("a b.txt", "results/a b.txt.7.json"),
+        ("x" * 1020, f"results/{hashlib.sha256(b'x' * 1020).hexdigest()}.7.json"),
+    ],
+)
+def test_a_result_counts_whatever_the_newest_execution_says(name: str, place: str) -> None:
+    output = {place: (written_for(quote(name)), RESULT)}
+    one = outcomes(cloud(execution(name, "FAILED"), output=output), sent(name))[name]
+    assert (one.state, one.label, one.result_object) == ("succeeded", "positive", place)
+
+
+@pytest.mark.parametrize("metadata", [{}, written_for("b", "6"), written_for("other")])
+def test_an_object_of_another_input_is_no_result(metadata: dict[str, str]) -> None:
+    output = {"results/b.7.json": (metadata, RESULT)}
+    assert (
+        outcomes(cloud(execution("b", "FAILED"), output=output), sent("b"))["b"].state == "failed"
+    )
+
+
+def test_a_failure_is_told_by_the_record_that_its_execution_names() -> None:
+    error = {"error_file": "errors/b.7.json", "message": "from the execution"}
+    failed = replace(execution("b", "FAILED"), error=error)
+    record = '{"class": "input", "error": {"code": "empty_input", "message": "it is empty"}}'
+    output = {"errors/b.7.json": (written_for("b"), record)}
+    one = outcomes(cloud(failed, output=output), sent("b"))["b"]
+    assert (one.error_class, one.reason, one.error_object) == (
+        "input", "it is empty", "errors/b.7.json",
+    )  # fmt: skip
+    unnamed = replace(failed, error={"error_file": None, "class": "input", "message": "gone"})
+    one = outcomes(cloud(unnamed, output=output), sent("b"))["b"]
+    assert (one.error_class, one.reason, one.error_object) == ("input", "gone", "")

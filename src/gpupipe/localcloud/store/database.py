@@ -50,11 +50,13 @@ class Database:
             self._local.hooks = []
             try:
                 yield connection
+                connection.commit()
             except BaseException:
+                # Also where the commit itself fails (a full disk): what stayed open would take the
+                # thread's later transactions in, and never commit them.
                 connection.rollback()
                 self._local.hooks = []
                 raise
-            connection.commit()
         hooks, self._local.hooks = self._local.hooks, []
         for hook in hooks:
             hook()

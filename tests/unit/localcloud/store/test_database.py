@@ -53,6 +53,18 @@ def test_a_rollback_drops_the_hooks(database: Database) -> None:
     assert ran == []
 
 
+def test_a_commit_that_fails_leaves_no_transaction_open(database: Database) -> None:
+    database.define(
+        "CREATE TABLE parents (id INTEGER PRIMARY KEY)",
+        "CREATE TABLE children (parent INTEGER REFERENCES parents)",
+    )
+    with pytest.raises(sqlite3.IntegrityError), database.transaction() as connection:
+        connection.execute("PRAGMA defer_foreign_keys=ON")  # so that only the commit notices
+        connection.execute("INSERT INTO children VALUES (7)")
+    assert not database.read().in_transaction
+    assert database.read().execute("SELECT count(*) FROM children").fetchone()[0] == 0
+
+
 def test_a_hook_may_write(database: Database) -> None:
     with database.transaction():
         database.after_commit(lambda: insert(database, "from the hook"))
