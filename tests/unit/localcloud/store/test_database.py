@@ -58,7 +58,7 @@ def test_a_commit_that_fails_leaves_no_transaction_open(database: Database) -> N
         "CREATE TABLE parents (id INTEGER PRIMARY KEY)",
         "CREATE TABLE children (parent INTEGER REFERENCES parents)",
     )
-    with pytest.raises(sqlite3.IntegrityError), database.transaction() as connection:
+    with pytest.raises(sqlite3.IntegrityError), database.transaction() as connection:  # noqa: PT012
         connection.execute("PRAGMA defer_foreign_keys=ON")  # so that only the commit notices
         connection.execute("INSERT INTO children VALUES (7)")
     assert not database.read().in_transaction
