@@ -1,10 +1,43 @@
 """Givens of rows about builds, images, logs and monitoring; `tests.support.givens` has them all."""
 
-from collections.abc import Callable
+import io
+import tarfile
+from collections.abc import Callable, Mapping
 
 from gpupipe.localcloud.kernel.registry_images import ImageConfig
 from gpupipe.localcloud.services.monitoring.alert_rules import AlertPolicy
 from tests.support.world import REGION, World
+
+DOCKERFILE = """FROM python:3.11-slim
+COPY app.py /app/app.py
+CMD ["python", "/app/app.py"]
+"""
+
+
+def archive(files: Mapping[str, str]) -> bytes:
+    """A .tar.gz of these files."""
+    packed = io.BytesIO()
+    with tarfile.open(mode="w:gz", fileobj=packed) as tar:
+        for name, text in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(text.encode())
+            tar.addfile(member, io.BytesIO(text.encode()))
+    return packed.getvalue()
+
+
+def build_source(world: World) -> None:
+    """The bucket {project}-bucket holds source.tar.gz: a Dockerfile and a file to copy."""
+    bucket = world.cloud.storage_client(world.project).create_bucket(
+        f"{world.project}-bucket", location=REGION
+    )
+    packed = archive({"Dockerfile": DOCKERFILE, "app.py": "print('hello')\n"})
+    bucket.blob("source.tar.gz").upload_from_string(packed)
+
+
+def build_roles(world: World) -> None:
+    """The account runtime@ has what a build takes, on the project."""
+    for role in ("storage.objectViewer", "artifactregistry.writer", "logging.logWriter"):
+        world.account("runtime", f"roles/{role}")
 
 
 def dashboard(world: World) -> None:
@@ -60,6 +93,8 @@ def quota_preference(world: World) -> None:
 
 GIVENS: dict[str, Callable[[World], None]] = {
     "alert_policy": alert_policy,
+    "build_roles": build_roles,
+    "build_source": build_source,
     "dashboard": dashboard,
     "pushed": pushed,
     "quota_preference": quota_preference,

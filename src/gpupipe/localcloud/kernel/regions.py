@@ -1,4 +1,4 @@
-"""Regions of Google Cloud where Workflows and Artifact Registry are (own knowledge: UNSURE)."""
+"""Regions of Google Cloud where the serverless products are (own knowledge: UNSURE)."""
 
 REGIONS = frozenset(
     {

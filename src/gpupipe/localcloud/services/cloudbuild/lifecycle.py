@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any
 
 from google.longrunning.operations_pb2 import Operation
@@ -20,12 +21,14 @@ from gpupipe.localcloud.services.cloudbuild.store import Builds
 from gpupipe.localcloud.services.cloudbuild.worker import FailedError, Outcome, Worker
 
 _DEFAULT_TIMEOUT_S = 3600  # gcp-facts §3
+_DEFAULT_QUEUE_S = 3600  # own knowledge
 _QUEUE_POLL_S = 0.05
 _STOP_S = 10.0
 # Codes and words of a failed build's operation are UNSURE; the build itself tells all.
 _CODES = {
     messages.CANCELLED: Code.CANCELLED,
     messages.TIMEOUT: Code.DEADLINE_EXCEEDED,
+    messages.EXPIRED: Code.DEADLINE_EXCEEDED,
     messages.FAILURE: Code.UNKNOWN,
     messages.INTERNAL_ERROR: Code.INTERNAL,
 }
@@ -33,22 +36,27 @@ _CODES = {
 
 @dataclass(slots=True)
 class _Clock:
-    """When a build must end, on the injected clock; none before it works."""
+    """When a build must have begun, and then when it must end, on the injected clock."""
 
     monotonic: Callable[[], float]
-    deadline: float = float("inf")
+    deadline: float
+    works: bool = False
+
+    def begin(self, seconds: float) -> None:
+        """It works from now on, for so long at most."""
+        self.deadline, self.works = self.monotonic() + seconds, True
 
     def passed(self) -> bool:
         return self.monotonic() >= self.deadline
 
 
 class Lifecycle:
-    """Runs builds, as many at once as there are cores; the others are queued."""
+    """Runs builds, as many at once as there are slots; the others are queued."""
 
-    def __init__(self, kernel: Kernel, builds: Builds) -> None:
+    def __init__(self, kernel: Kernel, builds: Builds, slots: int) -> None:
         self._kernel = kernel
         self._builds = builds
-        self._slots = threading.Semaphore(max(1, os.cpu_count() or 1))
+        self._slots = threading.Semaphore(slots)
         self._idle = threading.Condition()
         self._active = 0
         self._reset = False
@@ -97,7 +105,7 @@ class Lifecycle:
                 self._idle.notify_all()
 
     def _run(self, key: str, progress: Progress) -> Any:
-        clock = _Clock(self._kernel.clock.monotonic)
+        clock = self._queue_clock(self._builds.get(key))
 
         def ended() -> bool:
             stopped = progress.cancelled() or self._reset or clock.passed()
@@ -108,6 +116,15 @@ class Lifecycle:
                 return self._finish(key, progress, self._attempt(key, progress, clock, ended))
         except (BuildEndedError, FailedError) as error:
             raise self._ended(key, progress, clock, error) from error
+
+    def _queue_clock(self, build: Any) -> _Clock:
+        """The time that is left in the queue; one that a stop has cut off waits anew."""
+        began = self._kernel.clock.monotonic()
+        waited = self._kernel.clock.now() - build.create_time.ToDatetime(tzinfo=UTC)
+        left = build.queue_ttl.seconds or _DEFAULT_QUEUE_S
+        if not build.HasField("start_time"):
+            left -= waited.total_seconds()
+        return _Clock(self._kernel.clock.monotonic, began + left)
 
     @contextmanager
     def _slot(self, ended: Callable[[], bool]) -> Iterator[None]:
@@ -131,7 +148,7 @@ class Lifecycle:
         build.start_time.FromDatetime(self._kernel.clock.now())
         log.warn(build, email)  # noqa: G010  # our own log
         self._show(build, progress)
-        clock.deadline = clock.monotonic() + (build.timeout.seconds or _DEFAULT_TIMEOUT_S)
+        clock.begin(build.timeout.seconds or _DEFAULT_TIMEOUT_S)
         job = Job(log.line, ended)
         job.log(f"starting build {build.id}")
         try:
@@ -177,8 +194,10 @@ class Lifecycle:
             self._end(build, messages.FAILURE, str(error).partition("\n")[0])
             build.failure_info.type_ = error.kind
             build.failure_info.detail = str(error)
-        elif clock.passed():
+        elif clock.passed() and clock.works:
             self._end(build, messages.TIMEOUT, "The build did not end within its timeout.")
+        elif clock.passed():
+            self._end(build, messages.EXPIRED, "The build was in the queue longer than queue_ttl.")
         else:
             self._end(build, messages.CANCELLED, "The build was cancelled.")
 

@@ -18,6 +18,7 @@ FAILURE = int(pb.Build.Status.FAILURE)
 INTERNAL_ERROR = int(pb.Build.Status.INTERNAL_ERROR)
 TIMEOUT = int(pb.Build.Status.TIMEOUT)
 CANCELLED = int(pb.Build.Status.CANCELLED)
+EXPIRED = int(pb.Build.Status.EXPIRED)
 RUNNING = frozenset({int(pb.Build.Status.PENDING), QUEUED, WORKING})
 STATUS_NAMES = {int(status): status.name for status in list(pb.Build.Status)}
 

@@ -18,12 +18,6 @@ from gpupipe.localcloud.services.cloudbuild.store import Builds, operation_name
 from gpupipe.localcloud.store.paging import page_of
 from gpupipe.localcloud.transport.rpc import Call
 
-_OUTPUT_ONLY = (
-    "approval", "build_trigger_id", "create_time", "failure_info", "finish_time", "id", "log_url",
-    "name", "results", "source_provenance", "start_time", "status", "status_detail", "timing",
-    "warnings",
-)  # fmt: skip
-
 
 class CloudBuild:
     """Create, get, list, cancel."""
@@ -40,13 +34,12 @@ class CloudBuild:
         project, location = self._builds.parent(request.parent, request.project_id)
         if request.project_id not in {project.id, str(project.number)}:
             raise invalid_argument("project_id is not the parent's project.", "project_id")
+        rules.check_location(location)
         rules.check(request.build)
         account = rules.account_of(request.build)
         account_to_act_as(self._kernel.identity, self._kernel.authorizer, call.caller, account)
         build = messages.Build()
         build.CopyFrom(request.build)
-        for field in _OUTPUT_ONLY:
-            build.ClearField(field)
         build.id = str(uuid4())
         build.project_id = project.id
         build.name = f"projects/{project.number}/locations/{location}/builds/{build.id}"

@@ -1,5 +1,6 @@
 """Cloud Build's surface: wires the handlers and the builds that run."""
 
+import os
 import shutil
 from collections.abc import Iterable
 
@@ -9,6 +10,7 @@ from google.longrunning.operations_pb2 import Operation
 from gpupipe.localcloud.kernel import act_as
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.cloudbuild.lifecycle import Lifecycle
+from gpupipe.localcloud.services.cloudbuild.rules import FIELDS
 from gpupipe.localcloud.services.cloudbuild.service import CloudBuild, resource_of
 from gpupipe.localcloud.services.cloudbuild.store import Builds
 from gpupipe.localcloud.transport.pipeline import Pipeline
@@ -20,29 +22,33 @@ _METADATA_TYPE = "google.devtools.cloudbuild.v1.BuildOperationMetadata"
 
 
 class CloudBuildSurface(BaseSurface):
-    """google.devtools.cloudbuild.v1.CloudBuild; triggers and worker pools are not emulated."""
+    """google.devtools.cloudbuild.v1.CloudBuild; triggers and worker pools are not emulated.
 
-    def __init__(self, kernel: Kernel) -> None:
+    slots: how many builds work at once, the others are queued.
+    """
+
+    def __init__(self, kernel: Kernel, slots: int) -> None:
         self._folder = kernel.settings.builds
         # What a stopped process left there is of no use: a build goes on from its source.
         shutil.rmtree(self._folder, ignore_errors=True)
         builds = Builds(kernel.resources, kernel.projects)
-        self._lifecycle = Lifecycle(kernel, builds)
+        self._lifecycle = Lifecycle(kernel, builds, slots)
         self._service = CloudBuild(kernel, builds, self._lifecycle)
         kernel.operations.register_resumer(_METADATA_TYPE, self._lifecycle.resume)
 
     def rpcs(self) -> Iterable[Rpc]:
         """The four methods of builds."""
         do = self._service
-        for method, types, handler, verb in (
-            ("CreateBuild", (pb.CreateBuildRequest, Operation), do.create, "create"),
-            ("GetBuild", (pb.GetBuildRequest, pb.Build), do.get, "get"),
-            ("ListBuilds", (pb.ListBuildsRequest, pb.ListBuildsResponse), do.list, "list"),
-            ("CancelBuild", (pb.CancelBuildRequest, pb.Build), do.cancel, "update"),
+        one, several = ("name", "project_id", "id"), (pb.ListBuildsRequest, pb.ListBuildsResponse)
+        listed = ("parent", "project_id", "page_size", "page_token", "filter")
+        for method, types, handler, verb, fields in (
+            ("CreateBuild", (pb.CreateBuildRequest, Operation), do.create, "create", FIELDS),
+            ("GetBuild", (pb.GetBuildRequest, pb.Build), do.get, "get", one),
+            ("ListBuilds", several, do.list, "list", listed),
+            ("CancelBuild", (pb.CancelBuildRequest, pb.Build), do.cancel, "update", one),
         ):
-            writes = verb in {"create", "update"}
-            permission = f"cloudbuild.builds.{verb}"
-            yield _TABLE.row(method, types, handler, permission, resource_of, writes=writes)
+            yield _TABLE.row(method, types, handler, f"cloudbuild.builds.{verb}", resource_of,
+                             writes=verb in {"create", "update"}, fields=fields)  # fmt: skip
 
     def permissions(self) -> Iterable[tuple[str, str]]:
         """Also acting as the build's account."""
@@ -60,4 +66,4 @@ class CloudBuildSurface(BaseSurface):
 
 def build(kernel: Kernel, _: Pipeline) -> CloudBuildSurface:
     """The factory for `registry.SERVICES`."""
-    return CloudBuildSurface(kernel)
+    return CloudBuildSurface(kernel, max(1, os.cpu_count() or 1))
