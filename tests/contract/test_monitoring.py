@@ -145,13 +145,3 @@ def test_what_is_not_emulated_is_refused_by_name(alerts, names, path, change) ->
             },
             retry=None,
         )
-
-
-def test_functions_in_filters_are_refused_by_name(dashboards, names) -> None:
-    request = filled(bases()["monitoring.ratio"].body, names)
-    query = request["dashboard"]["grid_layout"]["widgets"][0]["xy_chart"]["data_sets"][0]
-    query["time_series_query"] = {
-        "time_series_filter": {"filter": 'metric.type = starts_with("run.googleapis.com/")'}
-    }
-    with pytest.raises(exceptions.MethodNotImplemented, match="starts_with"):
-        dashboards.create_dashboard(request=request, retry=None)

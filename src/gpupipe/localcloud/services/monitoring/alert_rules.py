@@ -19,6 +19,7 @@ _COMPARISONS = frozenset(
     {int(pb.ComparisonType.COMPARISON_GT), int(pb.ComparisonType.COMPARISON_LT)}
 )
 _MINUTE_S = 60
+_LEAST_ABSENCE_S = 120
 _HOUR_S = 3600
 _FORECAST_S = (_HOUR_S, 60 * _HOUR_S)
 _AUTO_CLOSE_S = (_HOUR_S // 2, 7 * 24 * _HOUR_S)  # own knowledge: UNSURE
@@ -49,8 +50,9 @@ def _check_condition(condition: Any) -> None:
     filters.check_alert(test.filter, f"{path}.filter")
     for one in test.aggregations:
         aggregations.check(one, f"{path}.aggregations", aggregations.ALERT_MOST_S)
-    if test.duration.nanos or test.duration.seconds < 0 or test.duration.seconds % _MINUTE_S:
-        _refuse(f"{path}.duration", "must be a whole number of minutes")
+    least = 0 if kind == "condition_threshold" else _LEAST_ABSENCE_S
+    if test.duration.seconds < least or test.duration.seconds % _MINUTE_S:
+        _refuse(f"{path}.duration", f"must be whole minutes, at least {least} s")
     _check_trigger(test.trigger, f"{path}.trigger")
     if kind == "condition_threshold":
         _check_threshold(test, path)

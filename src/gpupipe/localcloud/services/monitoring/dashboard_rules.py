@@ -11,8 +11,8 @@ from gpupipe.localcloud.transport.fields import check_enums, walk
 from gpupipe.localcloud.transport.rows import raw
 
 Dashboard = raw(pb.Dashboard)
-# google.monitoring.dashboard.v1 MosaicLayout.columns; newer pages speak of 48: UNSURE
-_MOST_COLUMNS = 12
+# MosaicLayout.columns says 12, newer pages say 48: what one of them allows is not refused.
+_MOST_COLUMNS = 48
 _LINE = int(pb.XyChart.DataSet.PlotType.LINE)
 _Y1 = int(pb.XyChart.DataSet.TargetAxis.Y1)
 

@@ -1,12 +1,12 @@
 """The filters of charts and alert conditions: which series of a metric they select.
 
-A filter names exactly one metric.type; that of an alert condition one resource.type too. The fields
-are those of Monitoring's filters; functions (`starts_with`, `one_of`, ...) are not emulated.
+A filter names exactly one metric.type; that of an alert condition one resource.type too. Fields and
+functions are those of Monitoring's filters. Nothing is selected here: a filter is read and kept.
 """
 
 import re
 
-from gpupipe.localcloud.errors import invalid_argument, not_found, unimplemented
+from gpupipe.localcloud.errors import invalid_argument, not_found
 from gpupipe.localcloud.kernel.filters import Comparison, Every, Expression, comparisons, parse
 
 _LONGEST = 2048  # AlertPolicy.Condition.MetricThreshold.filter
@@ -14,8 +14,12 @@ _FIELD = re.compile(
     r"metric\.type|metric\.labels?\..+|resource\.type|resource\.labels?\..+|project|group\.id"
     r"|metadata\.(?:user|system)_labels\..+"
 )
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
-_FUNCTION = re.compile(r"([a-z][\w.]*)\s*\(")
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+# A text by itself (which may look like a call), or a call of a function.
+_CALL = re.compile(rf"{_QUOTED}|([a-z][\w.]*)\s*\(((?:{_QUOTED}|[^()\"])*)\)")
+_FUNCTIONS = frozenset(
+    {"ends_with", "has_substring", "monitoring.regex.full_match", "one_of", "starts_with"}
+)
 # gcp-facts §7: names that are written down here and there and that Google does not have.
 _NOT_METRICS = frozenset(
     {
@@ -47,8 +51,7 @@ def check_alert(text: str, path: str) -> None:
 
 def _check(text: str, path: str, wanted: tuple[str, ...]) -> str:
     """The metric's type."""
-    _refuse_functions(text)
-    expression = parse(text)
+    expression = parse(_CALL.sub(lambda found: _as_value(found, path), text))
     unknown = [one.field for one in comparisons(expression) if not _FIELD.fullmatch(one.field)]
     if unknown:
         raise invalid_argument(f"{path} has the unknown field {unknown[0]!r}.", path)
@@ -56,10 +59,14 @@ def _check(text: str, path: str, wanted: tuple[str, ...]) -> str:
     return values[0]
 
 
-def _refuse_functions(text: str) -> None:
-    called = _FUNCTION.search(_QUOTED.sub('""', text))
-    if called:
-        raise unimplemented(f"the function {called[1]} in filters of Monitoring")
+def _as_value(found: re.Match[str], path: str) -> str:
+    """A call as one text, which is not the full name of anything."""
+    name = found[1]
+    if name is None:
+        return found[0]
+    if name not in _FUNCTIONS:
+        raise invalid_argument(f"{path} calls the unknown function {name!r}.", path)
+    return '"' + re.sub(r'(["\\])', r"\\\1", f"{name}({found[2]})") + '"'
 
 
 def _only(expression: Expression, name: str, path: str) -> str:
@@ -67,6 +74,7 @@ def _only(expression: Expression, name: str, path: str) -> str:
     found = [one for one in comparisons(expression) if one.field == name]
     required = expression.parts if isinstance(expression, Every) else (expression,)
     values = [one.value for one in required if isinstance(one, Comparison) and one in found]
-    if len(found) != 1 or len(values) != 1 or found[0].operator != "=":
+    exact = [value for value in values if not _CALL.fullmatch(value)]
+    if len(found) != 1 or len(exact) != 1 or found[0].operator != "=":
         raise invalid_argument(f"{path} must specify exactly one {name}.", path)
     return values[0]
