@@ -14,6 +14,7 @@ COMMANDS = (
     ("test-upload",),
     ("status",),
     ("destroy",),
+    ("plan",),
     ("local",),
     *(("local", name) for name in ("start", "stop", "status", "reset", "env", "logs")),
     *(("local", "fault", name) for name in ("add", "list", "clear")),

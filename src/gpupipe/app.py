@@ -30,7 +30,7 @@ def _root(
 
 def build() -> Callable[..., Any]:
     """The command line as one callable."""
-    from gpupipe.commands import deploy, destroy, local, status, test_upload
+    from gpupipe.commands import deploy, destroy, local, plan, status, test_upload
 
     app = typer.Typer(
         add_completion=True,
@@ -50,6 +50,7 @@ def build() -> Callable[..., Any]:
         ),
         ("status", status.status, "See what exists, its health, what happened lately."),
         ("destroy", destroy.destroy, "Remove all of it, then prove that nothing is left."),
+        ("plan", plan.plan, "See what a deploy would do, and why."),
     ):
         app.command(name, short_help=short)(command)
     app.add_typer(local.app, name="local", short_help="Start, stop and look into the local cloud.")

@@ -6,13 +6,12 @@ from gpupipe.commands._interrupt import stopping
 from gpupipe.commands._question import ask
 from gpupipe.context import Context, open_context, require_named_project
 from gpupipe.core.config import Flags
-from gpupipe.core.errors import Exit
+from gpupipe.core.errors import Exit, UsageError
 from gpupipe.deploy.engine import Deployed, Engine
-from gpupipe.deploy.planner import Plan
 from gpupipe.render.console import answer, say, talk
 from gpupipe.render.json_output import print_json
 from gpupipe.render.output import Output
-from gpupipe.render.plan import plan_json, print_plan
+from gpupipe.render.plan import Shown, plan_json, print_plan
 from gpupipe.render.progress import LOOKING, busy, progress
 from gpupipe.render.summary import deployed_json, print_deployed
 
@@ -24,6 +23,7 @@ class DeployRequest:
     flags: Flags
     yes: bool
     dry_run: bool
+    exit_code: bool
     verify: bool
     canary: bool
     parallelism: int
@@ -32,6 +32,13 @@ class DeployRequest:
 
 def run(request: DeployRequest) -> int:
     """Carry out the request; the exit code."""
+    if request.exit_code and not request.dry_run:
+        raise UsageError(
+            "--exit-code is for a dry run.",
+            resource="--exit-code",
+            resolution="Use it with `gpupipe plan`, or with --dry-run.",
+            doc="reference/cli.md#plan",
+        )
     context = open_context(request.flags)
     with stopping(context.clock) as stop:
         engine = Engine(
@@ -43,10 +50,11 @@ def run(request: DeployRequest) -> int:
         )
         with busy(talk(), LOOKING):
             plan = engine.plan()
-        notes = tuple(engine.world.facts.notes.values())
+        proof = engine.sends_canary(plan, send_canary=request.canary, verify=request.verify)
+        shown = Shown(plan.actions, tuple(engine.world.facts.notes.values()), proof)
         if request.dry_run:
-            return _show(request, plan, notes)
-        if not _may_go_on(request, context, plan, notes):
+            return _show(request, shown)
+        if not _may_go_on(request, context, shown):
             say(talk(), "Nothing was done.")
             return Exit.DONE
         stop.begin()
@@ -62,22 +70,20 @@ def run(request: DeployRequest) -> int:
     return Exit.DONE
 
 
-def _show(request: DeployRequest, plan: Plan, notes: tuple[str, ...]) -> int:
+def _show(request: DeployRequest, shown: Shown) -> int:
     if request.output is Output.JSON:
-        print_json(plan_json(plan.actions, notes))
+        print_json(plan_json(shown))
     else:
-        print_plan(answer(), plan.actions, notes)
-    return Exit.DONE
+        print_plan(answer(), shown)
+    return Exit.DIFFERENCES if request.exit_code and shown.writes else Exit.DONE
 
 
-def _may_go_on(
-    request: DeployRequest, context: Context, plan: Plan, notes: tuple[str, ...]
-) -> bool:
+def _may_go_on(request: DeployRequest, context: Context, shown: Shown) -> bool:
     """Show the plan; ask before billable things are made on Google Cloud."""
-    print_plan(talk(), plan.actions, notes)
-    if not plan.writes or context.target.is_local:
+    print_plan(talk(), shown)
+    if not shown.writes or context.target.is_local:
         return True
-    if not any(one.verb == "keep" and one.kind == "bucket" for one in plan.actions):
+    if not any(one.verb == "keep" and one.kind == "bucket" for one in shown.actions):
         require_named_project(context.target)
     return request.yes or ask(
         f"Deploy to the project {context.target.project}? It will cost money."

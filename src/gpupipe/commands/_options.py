@@ -34,6 +34,19 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes to the questi
 DryRun = Annotated[
     bool, typer.Option("--dry-run", "-n", help="Show what would be done; write nothing.")
 ]
+ExitCode = Annotated[
+    bool,
+    typer.Option("--exit-code", help="With a dry run: exit 3 when there is anything to do."),
+]
+Verify = Annotated[
+    bool, typer.Option("--verify", help="Send the canary file even when nothing changed.")
+]
+NoCanary = Annotated[
+    bool, typer.Option("--no-canary", help="Do not send a canary file at the end.")
+]
+Parallelism = Annotated[
+    int, typer.Option("--parallelism", min=1, max=32, help="Steps that run at once.")
+]
 Impersonate = Annotated[
     str | None,
     typer.Option(

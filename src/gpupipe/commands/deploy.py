@@ -1,24 +1,25 @@
 """`gpupipe deploy`: bring the pipeline into being, or up to date."""
 
-from typing import Annotated
-
-import typer
-
 from gpupipe.commands._options import (
     ConfigFile,
     DryRun,
+    ExitCode,
     Impersonate,
     Local,
+    NoCanary,
     OutputAs,
+    Parallelism,
     Prefix,
     Project,
     Region,
+    Verify,
     Yes,
 )
 from gpupipe.render.output import Output
 
 
-def deploy(  # one parameter an option
+def deploy(
+    *,
     local: Local = False,
     project: Project = None,
     region: Region = None,
@@ -26,15 +27,10 @@ def deploy(  # one parameter an option
     config: ConfigFile = None,
     yes: Yes = False,
     dry_run: DryRun = False,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Send the canary file even when nothing changed.")
-    ] = False,
-    no_canary: Annotated[
-        bool, typer.Option("--no-canary", help="Do not send a canary file at the end.")
-    ] = False,
-    parallelism: Annotated[
-        int, typer.Option("--parallelism", min=1, max=32, help="Steps that run at once.")
-    ] = 8,
+    exit_code: ExitCode = False,
+    verify: Verify = False,
+    no_canary: NoCanary = False,
+    parallelism: Parallelism = 8,
     impersonate_service_account: Impersonate = None,
     output: OutputAs = Output.TEXT,
 ) -> int:
@@ -48,7 +44,7 @@ def deploy(  # one parameter an option
     \b
       gpupipe deploy                       the local cloud, if no project is set
       gpupipe deploy --project my-project  Google Cloud
-      gpupipe deploy --dry-run             what would be done, and why
+      gpupipe deploy --dry-run             what would be done, and why (`gpupipe plan`)
     """
     from gpupipe.commands._deploy import DeployRequest, run
     from gpupipe.core.config import Flags
@@ -65,6 +61,7 @@ def deploy(  # one parameter an option
         flags=flags,
         yes=yes,
         dry_run=dry_run,
+        exit_code=exit_code,
         verify=verify,
         canary=not no_canary,
         parallelism=parallelism,

@@ -72,6 +72,10 @@ class Engine:
         """What a deploy would do now. Writes nothing."""
         return plan(self._world, tuple(self._steps.values()), parallelism=self._parallelism)
 
+    def sends_canary(self, plan: Plan, *, send_canary: bool, verify: bool) -> bool:
+        """Whether a deploy of this plan ends with a canary file."""
+        return send_canary and (verify or any(one.kind in _ON_A_FILES_WAY for one in plan.writes))
+
     def deploy(
         self, first: Plan, progress: Progress, *, send_canary: bool, verify: bool
     ) -> Deployed:
@@ -79,7 +83,7 @@ class Engine:
 
         Raises InterruptedWaitError when `cancel` is set between its parts.
         """
-        wanted = send_canary and (verify or _on_a_files_way(first.writes))
+        wanted = self.sends_canary(first, send_canary=send_canary, verify=verify)
         shown = [*first.writes, *([canary.action(self._world.spec)] if wanted else [])]
         if not shown:
             return Deployed(first, Outcome(), None, self._world.facts)
@@ -95,7 +99,7 @@ class Engine:
             with lease(self._world.cloud.storage, spec.names.bucket("staging"), "deploy"):
                 again = self.plan()
                 outcome = self._run_all(again.writes, report)
-                wanted = send_canary and (verify or _on_a_files_way(again.writes))
+                wanted = self.sends_canary(again, send_canary=send_canary, verify=verify)
                 proof = self._canary(report) if wanted and not outcome.failed else None
         return Deployed(again, outcome, proof, self._world.facts)
 
@@ -118,10 +122,6 @@ class Engine:
     def _canary(self, report: Report) -> FileOutcome:
         self._may_begin()
         return canary.run(self._world.cloud, self._world.spec, self._clock, report)
-
-
-def _on_a_files_way(writes: Sequence[Action]) -> bool:
-    return any(one.kind in _ON_A_FILES_WAY for one in writes)
 
 
 _current: ContextVar[Action | None] = ContextVar("current action", default=None)

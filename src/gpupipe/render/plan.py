@@ -1,6 +1,7 @@
 """A plan as a table for people and as JSON for programs: what would be done, and why."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.padding import Padding
@@ -11,6 +12,10 @@ from gpupipe.render.columns import Cell, columns
 from gpupipe.render.console import say
 
 SCHEMA = "gpupipe.plan/1"
+_CANARY = (
+    "At the end a canary file proves that a file comes out: one execution, one request of each "
+    "service; --no-canary leaves it out."
+)
 _INDENT = " " * 8
 _STYLES = {
     Verb.CREATE: "green",
@@ -21,13 +26,28 @@ _STYLES = {
 }
 
 
-def plan_json(actions: Sequence[Action], notes: Sequence[str] = ()) -> dict[str, object]:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A plan as it is told: its actions, what a person should know, whether a canary ends it."""
+
+    actions: Sequence[Action]
+    notes: Sequence[str] = ()
+    canary: bool = False
+
+    @property
+    def writes(self) -> list[Action]:
+        """The actions that change something."""
+        return [action for action in self.actions if action.writes]
+
+
+def plan_json(shown: Shown) -> dict[str, object]:
     """The documented shape of a plan."""
     return {
         "schema": SCHEMA,
-        "writes": any(action.writes for action in actions),
-        "notes": list(notes),
-        "actions": [action_json(action) for action in actions],
+        "writes": bool(shown.writes),
+        "canary": shown.canary,
+        "notes": list(shown.notes),
+        "actions": [action_json(action) for action in shown.actions],
     }
 
 
@@ -47,13 +67,15 @@ def action_json(action: Action) -> dict[str, object]:
     }
 
 
-def print_plan(console: Console, actions: Sequence[Action], notes: Sequence[str] = ()) -> None:
+def print_plan(console: Console, shown: Shown) -> None:
     """Show what would be done; what stays is counted, not listed."""
-    writes = [action for action in actions if action.writes]
+    writes = shown.writes
     if writes:
         _print_writes(console, writes)
-    say(console, _sentence(writes, len(actions) - len(writes)))
-    for note in notes:
+    say(console, _sentence(writes, len(shown.actions) - len(writes)))
+    if shown.canary:
+        say(console, _CANARY, "dim")
+    for note in shown.notes:
         console.print(Text(f"Note: {note}", style="yellow"))
 
 

@@ -12,7 +12,7 @@ from gpupipe.deploy.spec import PipelineSpec
 from gpupipe.render.columns import columns
 from gpupipe.render.console import say
 from gpupipe.render.errors import error_json, lines
-from gpupipe.render.plan import action_json, plan_json
+from gpupipe.render.plan import Shown, action_json, plan_json
 
 SCHEMA = "gpupipe.deploy/1"
 
@@ -38,7 +38,9 @@ def deployed_json(target: Target, spec: PipelineSpec, done: Deployed) -> dict[st
     return {
         "schema": SCHEMA,
         **outputs(target, spec, done.facts.uris),
-        "plan": plan_json(done.plan.actions, tuple(done.facts.notes.values())),
+        "plan": plan_json(
+            Shown(done.plan.actions, tuple(done.facts.notes.values()), done.canary is not None)
+        ),
         "done": [action_json(one) for one in done.outcome.done],
         "failed": [
             {**action_json(one), "error": error_json(error)} for one, error in done.outcome.errors

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from gpupipe.deploy.action import Action, Change, Verb
 from gpupipe.deploy.phase import Phase
-from gpupipe.render.plan import plan_json, print_plan
+from gpupipe.render.plan import Shown, plan_json, print_plan
 
 CREATE = Action(
     "bucket:input", Phase.FOUNDATIONS, "bucket", "b-input", Verb.CREATE, "it does not exist"
@@ -18,9 +18,9 @@ UPDATE = Action(
 KEEP = Action("api", Phase.FOUNDATIONS, "apis", "16 APIs", Verb.KEEP, "it is as it should be")
 
 
-def printed(*actions: Action, notes: tuple[str, ...] = ()) -> str:
+def printed(*actions: Action, notes: tuple[str, ...] = (), canary: bool = False) -> str:
     out = io.StringIO()
-    print_plan(Console(file=out, width=200), actions, notes)
+    print_plan(Console(file=out, width=200), Shown(actions, notes, canary))
     return out.getvalue()
 
 
@@ -41,12 +41,18 @@ def test_notes_follow_word_for_word() -> None:
     assert printed(KEEP, notes=("max 10 -> [3]",)).endswith("Note: max 10 -> [3]\n")
 
 
+def test_a_canary_is_told() -> None:
+    assert "a canary file proves that a file comes out" in printed(CREATE, canary=True)
+    assert plan_json(Shown([CREATE], canary=True))["canary"] is True
+    assert plan_json(Shown([CREATE]))["canary"] is False
+
+
 def test_without_a_terminal_there_are_no_control_characters() -> None:
     assert "\x1b" not in printed(CREATE, UPDATE, KEEP, notes=("note",))
 
 
 def test_the_shape_for_programs() -> None:
-    found = plan_json([UPDATE, KEEP], ["note"])
+    found = plan_json(Shown([UPDATE, KEEP], ["note"]))
     assert (found["schema"], found["writes"], found["notes"]) == ("gpupipe.plan/1", True, ["note"])
     actions = found["actions"]
     assert isinstance(actions, list)
@@ -60,4 +66,4 @@ def test_the_shape_for_programs() -> None:
         "changes": [{"field": "memory", "old": "1Gi", "new": "[bold]2Gi", "note": ""}],
     }
     assert [one["verb"] for one in actions] == ["update", "keep"]
-    assert plan_json([KEEP])["writes"] is False
+    assert plan_json(Shown([KEEP]))["writes"] is False
