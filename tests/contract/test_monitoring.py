@@ -125,7 +125,6 @@ def test_policies_are_listed_and_deleted(alerts, names) -> None:
 @pytest.mark.parametrize(
     ("path", "change"),
     [
-        ("notification_channels", {"notification_channels": ["projects/p/notificationChannels/1"]}),
         (
             "conditions.condition_matched_log",
             {"conditions": [{"condition_matched_log": {"filter": "severity=ERROR"}}]},
@@ -142,6 +141,51 @@ def test_what_is_not_emulated_is_refused_by_name(alerts, names, path, change) ->
             request={
                 "name": f"projects/{names['project']}",
                 "alert_policy": {"display_name": "x", "combiner": "OR", **change},
+            },
+            retry=None,
+        )
+
+
+def test_a_channel_that_is_deleted_by_force_leaves_the_policies(alerts, names, module_cloud):
+    channels = module_cloud.client(mon.NotificationChannelServiceClient)
+    made = channels.create_notification_channel(
+        request=filled(bases()["monitoring.channel"].body, names)
+    )
+    assert made.enabled
+    request = filled(bases()[ALERT].body, names)
+    by_number = made.name.replace(names["project"], names["number"], 1)
+    request["alert_policy"]["notification_channels"] = [by_number]
+    policy = alerts.create_alert_policy(request=request)
+    assert policy.notification_channels == [made.name]
+    channels.delete_notification_channel(request={"name": made.name, "force": True})
+    assert not alerts.get_alert_policy(request={"name": policy.name}).notification_channels
+
+
+def test_a_channel_is_updated_and_listed(names, module_cloud) -> None:
+    channels = module_cloud.client(mon.NotificationChannelServiceClient)
+    made = channels.create_notification_channel(
+        request=filled(bases()["monitoring.channel"].body, names)
+    )
+    changed = channels.update_notification_channel(
+        request={
+            "notification_channel": {"name": made.name, "display_name": "Other"},
+            "update_mask": {"paths": ["display_name"]},
+        }
+    )
+    assert changed.display_name == "Other"
+    assert changed.labels == made.labels
+    assert len(changed.mutation_records) == 1
+    listed = channels.list_notification_channels(request={"name": f"projects/{names['project']}"})
+    assert changed in list(listed)
+
+
+def test_channels_of_other_types_are_refused_by_name(names, module_cloud) -> None:
+    channels = module_cloud.client(mon.NotificationChannelServiceClient)
+    with pytest.raises(exceptions.MethodNotImplemented, match="sms"):
+        channels.create_notification_channel(
+            request={
+                "name": f"projects/{names['project']}",
+                "notification_channel": {"type_": "sms", "labels": {"number": "+1"}},
             },
             retry=None,
         )

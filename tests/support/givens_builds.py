@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 
 from gpupipe.localcloud.kernel.registry_images import ImageConfig
 from gpupipe.localcloud.services.monitoring.alert_rules import AlertPolicy
+from gpupipe.localcloud.services.monitoring.alerts import policies_of
+from gpupipe.localcloud.services.monitoring.channels import NotificationChannel, channels_of
 from tests.support.world import REGION, World
 
 DOCKERFILE = """FROM python:3.11-slim
@@ -60,8 +62,7 @@ def alert_policy(world: World) -> None:
         'metric.type="run.googleapis.com/request_count" AND resource.type="cloud_run_revision"'
     )
     test.comparison = 1
-    body = policy.SerializeToString()
-    world.cloud.kernel.resources.put("monitoring.alertPolicy", policy.name, parent, body)
+    policies_of(world.cloud.kernel).put(policy.name, policy)
 
 
 def pushed(world: World) -> None:
@@ -91,10 +92,30 @@ def quota_preference(world: World) -> None:
     )
 
 
+def channel(world: World) -> None:
+    """The notification channel "1" is stored: the server chooses such ids itself."""
+    parent = f"projects/{world.project}"
+    stored = NotificationChannel(name=f"{parent}/notificationChannels/1", type_="email")
+    stored.labels["email_address"] = "someone@example.com"
+    channels_of(world.cloud.kernel).put(stored.name, stored)
+
+
+def channel_in_use(world: World) -> None:
+    """The alert policy "1" names the channel "1"."""
+    alert_policy(world)
+    channel(world)
+    policies = policies_of(world.cloud.kernel)
+    policy = policies.existing(f"projects/{world.project}/alertPolicies/1")
+    policy.notification_channels.append(f"projects/{world.project}/notificationChannels/1")
+    policies.put(policy.name, policy)
+
+
 GIVENS: dict[str, Callable[[World], None]] = {
     "alert_policy": alert_policy,
     "build_roles": build_roles,
     "build_source": build_source,
+    "channel": channel,
+    "channel_in_use": channel_in_use,
     "dashboard": dashboard,
     "pushed": pushed,
     "quota_preference": quota_preference,

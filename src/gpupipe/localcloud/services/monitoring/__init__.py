@@ -1,1 +1,1 @@
-"""Cloud Monitoring: dashboards and alert policies, checked and kept. Nothing is measured or raised."""
+"""Cloud Monitoring: dashboards, alert policies and channels, checked and kept. Nothing is measured."""

@@ -12,17 +12,15 @@ from gpupipe.localcloud.errors import (
     ServiceError,
     already_exists,
     invalid_argument,
-    not_found,
 )
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.monitoring import dashboard_rules
 from gpupipe.localcloud.services.monitoring.dashboard_rules import Dashboard
-from gpupipe.localcloud.services.monitoring.names import key_of, project_of
+from gpupipe.localcloud.services.monitoring.store import Store
 from gpupipe.localcloud.transport.rows import raw
 from gpupipe.localcloud.transport.rpc import Call
 from gpupipe.localcloud.transport.updates import WithoutMask, merged
 
-_KIND = "monitoring.dashboard"
 _COLLECTION = "dashboards"
 
 
@@ -31,43 +29,39 @@ class Dashboards:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
+        self._dashboards = Store(kernel, "monitoring.dashboard", _COLLECTION, Dashboard)
 
     def create(self, request: Any, _: Call) -> Any:
         """CreateDashboard, under a name of the caller or one of our own."""
-        project = project_of(self._kernel.projects, request.parent, "parent")
+        parent = self._dashboards.parent(request.parent, "parent")
         dashboard = Dashboard()
         dashboard.CopyFrom(request.dashboard)
         dashboard.name = dashboard.name or f"{request.parent}/{_COLLECTION}/{uuid4()}"
-        key = self._key(dashboard.name, "dashboard.name")
-        if not key.startswith(f"{project.name}/"):
+        key = self._dashboards.key(dashboard.name, "dashboard.name")
+        if not key.startswith(f"{parent}/"):
             raise invalid_argument("The dashboard's name is not in the parent.", "dashboard.name")
         dashboard_rules.check(dashboard)
         with self._kernel.database.transaction():
-            if self._kernel.resources.get(_KIND, key) is not None:
+            if self._dashboards.find(key) is not None:
                 raise already_exists(f"Dashboard {key} already exists.")  # own words
             return self._put(key, dashboard, save=not request.validate_only)
 
     def get(self, request: Any, _: Call) -> Any:
         """GetDashboard."""
-        return self._existing(self._key(request.name, "name"))
+        return self._dashboards.existing(self._dashboards.key(request.name, "name"))
 
     def list(self, request: Any, _: Call) -> Any:
         """ListDashboards."""
-        parent = project_of(self._kernel.projects, request.parent, "parent").name
-        page = self._kernel.resources.page(
-            _KIND, parent, size=request.page_size, token=request.page_token
-        )
-        return raw(pb.ListDashboardsResponse)(
-            dashboards=[Dashboard.FromString(record.body) for record in page.records],
-            next_page_token=page.next_token,
-        )
+        parent = self._dashboards.parent(request.parent, "parent")
+        dashboards, token = self._dashboards.page(parent, request)
+        return raw(pb.ListDashboardsResponse)(dashboards=dashboards, next_page_token=token)
 
     def update(self, request: Any, _: Call) -> Any:
         """UpdateDashboard: the whole of it, by who has seen the newest (its etag)."""
         new = request.dashboard
-        key = self._key(new.name, "dashboard.name")
+        key = self._dashboards.key(new.name, "dashboard.name")
         with self._kernel.database.transaction():
-            old = self._existing(key)
+            old = self._dashboards.existing(key)
             _check_etag(old, new)
             dashboard = merged(
                 old,
@@ -82,20 +76,9 @@ class Dashboards:
 
     def delete(self, request: Any, _: Call) -> Empty:
         """DeleteDashboard."""
-        key = self._key(request.name, "name")
         with self._kernel.database.transaction():
-            self._existing(key)
-            self._kernel.resources.delete(_KIND, key)
+            self._dashboards.delete(self._dashboards.key(request.name, "name"))
         return Empty()
-
-    def _key(self, name: str, path: str) -> str:
-        return key_of(self._kernel.projects, name, _COLLECTION, path)
-
-    def _existing(self, key: str) -> Any:
-        record = self._kernel.resources.get(_KIND, key)
-        if record is None:
-            raise not_found(f"Dashboard {key} was not found.")  # own words
-        return Dashboard.FromString(record.body)
 
     def _put(self, key: str, dashboard: Any, *, save: bool) -> Any:
         """The dashboard as it is shown: by the project's number, with a new etag."""
@@ -105,7 +88,7 @@ class Dashboards:
         dashboard.etag = uuid4().hex
         dashboard_rules.complete(dashboard)
         if save:
-            self._kernel.resources.put(_KIND, key, owner.name, dashboard.SerializeToString())
+            self._dashboards.put(key, dashboard)
         return dashboard
 
 

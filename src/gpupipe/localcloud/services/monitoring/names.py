@@ -1,6 +1,7 @@
 """Names of Monitoring: projects/P and projects/P/COLLECTION/ID, with the project by id or number."""
 
 import re
+from uuid import uuid4
 
 from gpupipe.localcloud.errors import invalid_argument
 from gpupipe.localcloud.kernel.projects import Project, Projects
@@ -25,3 +26,8 @@ def key_of(projects: Projects, name: str, collection: str, path: str) -> str:
             f"Invalid name {name!r}: expected projects/PROJECT/{collection}/ID.", path
         )
     return f"{project_of(projects, match[1], path).name}/{collection}/{match[3]}"
+
+
+def new_id() -> str:
+    """An id in digits, as the server makes them."""
+    return str(uuid4().int >> 65)

@@ -7,6 +7,7 @@ from google.protobuf.empty_pb2 import Empty
 
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.monitoring.alerts import AlertPolicies
+from gpupipe.localcloud.services.monitoring.channels import Channels, channels_of
 from gpupipe.localcloud.services.monitoring.dashboards import Dashboards
 from gpupipe.localcloud.transport.pipeline import Pipeline
 from gpupipe.localcloud.transport.rows import Rows
@@ -15,10 +16,11 @@ from gpupipe.localcloud.transport.rpc import BaseSurface, Rpc
 _API = "monitoring.googleapis.com"
 _DASHBOARDS = Rows("google.monitoring.dashboard.v1.DashboardsService", _API)
 _ALERTS = Rows("google.monitoring.v3.AlertPolicyService", _API)
+_CHANNELS = Rows("google.monitoring.v3.NotificationChannelService", _API)
 _POLICY = (
     *(f"alert_policy.{path}" for path in (
         "name", "display_name", "documentation", "user_labels", "combiner", "enabled", "severity",
-        "creation_record", "mutation_record", "validity", "conditions.name",
+        "creation_record", "mutation_record", "validity", "notification_channels", "conditions.name",
         "conditions.display_name", "conditions.condition_threshold",
         "conditions.condition_absent", "alert_strategy.auto_close",
         "alert_strategy.notification_prompts",
@@ -27,16 +29,18 @@ _POLICY = (
 
 
 class MonitoringSurface(BaseSurface):
-    """Dashboards and alert policies; time series and notification channels are not emulated."""
+    """Dashboards, alert policies and channels for e-mail; time series are not emulated."""
 
     def __init__(self, kernel: Kernel) -> None:
         self._dashboards = Dashboards(kernel)
-        self._alerts = AlertPolicies(kernel)
+        self._alerts = AlertPolicies(kernel, channels_of(kernel))
+        self._channels = Channels(kernel)
 
     def rpcs(self) -> Iterable[Rpc]:
         """Five methods of each."""
         yield from self._dashboard_rows()
         yield from self._alert_rows()
+        yield from self._channel_rows()
 
     def _dashboard_rows(self) -> Iterator[Rpc]:
         do, pb = self._dashboards, monitoring_dashboard_v1
@@ -73,6 +77,27 @@ class MonitoringSurface(BaseSurface):
             verb = handler.__name__
             yield _ALERTS.row(method, types, handler, f"monitoring.alertPolicies.{verb}", resource,
                               writes=verb not in {"get", "list"}, fields=fields)  # fmt: skip
+
+    def _channel_rows(self) -> Iterator[Rpc]:
+        do, pb = self._channels, monitoring_v3
+        one, whole = pb.NotificationChannel, "notification_channel"
+        several = (pb.ListNotificationChannelsRequest, pb.ListNotificationChannelsResponse)
+        for method, types, handler, resource, fields in (
+            ("CreateNotificationChannel", (pb.CreateNotificationChannelRequest, one), do.create,
+             "name", ("name", whole)),
+            ("GetNotificationChannel", (pb.GetNotificationChannelRequest, one), do.get, "name",
+             ("name",)),
+            ("ListNotificationChannels", several, do.list, "name",
+             ("name", "page_size", "page_token")),
+            ("UpdateNotificationChannel", (pb.UpdateNotificationChannelRequest, one), do.update,
+             f"{whole}.name", ("update_mask", whole)),
+            ("DeleteNotificationChannel", (pb.DeleteNotificationChannelRequest, Empty), do.delete,
+             "name", ("name", "force")),
+        ):  # fmt: skip
+            verb = handler.__name__
+            permission = f"monitoring.notificationChannels.{verb}"
+            yield _CHANNELS.row(method, types, handler, permission, resource,
+                                writes=verb not in {"get", "list"}, fields=fields)  # fmt: skip
 
 
 def build(kernel: Kernel, _: Pipeline) -> MonitoringSurface:
