@@ -31,7 +31,7 @@ FIELDS = (
 )  # fmt: skip
 _ACCOUNT = re.compile(r"projects/([^/]+)/serviceAccounts/([^/]+)")
 _IMAGE = re.compile(r"[a-z0-9-]+-docker\.pkg\.dev/[^/]+/[^/]+/[^:@]+(?::[\w][\w.-]{0,127})?")
-_TAG = re.compile(r"[\w][\w.-]{0,127}")  # UNSURE
+_TAG = re.compile(r"[\w][\w.-]{0,127}", re.ASCII)  # UNSURE
 _VARIABLE = re.compile(r"\$\{?[A-Z_]")
 _DAY_S = 86_400  # UNSURE
 _MOST_DISK_GB = 4000

@@ -24,6 +24,7 @@ from gpupipe.localcloud.errors import (
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.kernel.projects import Project
 from gpupipe.localcloud.kernel.quotas import DEFAULTS
+from gpupipe.localcloud.kernel.regions import REGIONS
 from gpupipe.localcloud.services.cloudquotas.names import parse
 from gpupipe.localcloud.transport.rows import raw
 from gpupipe.localcloud.transport.rpc import Call
@@ -111,6 +112,9 @@ class Preferences:
             )
         if not preference.dimensions:
             raise unimplemented("quota preferences for all regions at once")
+        if preference.dimensions["region"] not in REGIONS:
+            path = "quota_preference.dimensions"
+            raise invalid_argument(f"{preference.dimensions['region']!r} is no region.", path)
         wanted, limit = preference.quota_config.preferred_value, self._limit(project, preference)
         if wanted < -1:
             path = "quota_preference.quota_config.preferred_value"

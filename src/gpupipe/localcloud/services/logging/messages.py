@@ -49,15 +49,22 @@ def payload_of(message: Any) -> Payload:
     if kind == "text_payload":
         return str(message.text_payload)
     if kind == "json_payload":
-        return dict(MessageToDict(message.json_payload))
+        try:
+            return dict(MessageToDict(message.json_payload))
+        except ValueError as error:
+            # numbers that JSON does not have
+            raise invalid_argument(f"The json_payload is not valid: {error}", "entries") from error
     if kind == "proto_payload":
         raise unimplemented("log entries with a proto payload")
     raise invalid_argument("An entry needs a payload.", "entries")
 
 
 def time_of(message: Any) -> datetime | None:
-    """When it happened; None for "now"."""
+    """When it happened; None for "now". INVALID_ARGUMENT outside of the years 1 to 9999."""
     if not message.HasField("timestamp"):
         return None
-    time: datetime = message.timestamp.ToDatetime(tzinfo=UTC)
+    try:
+        time: datetime = message.timestamp.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise invalid_argument("The timestamp is not a time.", "entries.timestamp") from error
     return time

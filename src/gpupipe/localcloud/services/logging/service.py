@@ -87,6 +87,7 @@ class Logging:
         self._kernel.authorizer.check(call.caller, WRITE, f"projects/{project}")
         if entry.ByteSize() > _ENTRY_BYTES:
             raise invalid_argument(f"An entry has more than {_ENTRY_BYTES} bytes.", "entries")
+        messages.time_of(entry)
         return entry, messages.payload_of(entry)
 
     def _write(self, entry: Any, payload: Payload) -> None:
