@@ -11,7 +11,7 @@ help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 demo: $(RUN_READY) ## install, then deploy, test-upload and status against the local cloud
-	@$(BIN)/python scripts/demo.py
+	@$(BIN)/python -m scripts.demo
 
 test: $(DEV_READY) ## everything that has to pass
 	@$(BIN)/python scripts/clean_env.py $(BIN)/python -m pytest -m "not long"

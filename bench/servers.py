@@ -116,9 +116,10 @@ def peer(folder: Path) -> Iterator[Server]:
     subprocess.run([uv, "venv", "-q", "--python", sys.executable, folder / "peer"], check=True)
     subprocess.run([uv, "pip", "install", "-q", "--python", python, PEER], check=True)
     port = _free_port()
-    command = [python.with_name(PEER), "-d", folder / "data", "start", "--port", str(port), "-q"]
+    program, data = str(python.with_name(PEER)), str(folder / "data")
+    command = [program, "-d", data, "start", "--port", str(port), "-q", "-H", "127.0.0.1"]
     process = subprocess.Popen(
-        [*command, "-H", "127.0.0.1"],
+        command,
         cwd=folder,
         env={"PATH": os.environ["PATH"], "HOME": str(folder)},
         stdout=subprocess.DEVNULL,

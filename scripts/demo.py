@@ -9,8 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from clean_env import scrubbed
-from install import COST, received_bytes
+from scripts.clean_env import scrubbed
+from scripts.install import COST, received_bytes
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = (

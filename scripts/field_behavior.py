@@ -13,13 +13,13 @@ import json
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import proto
 from google.api import field_behavior_pb2
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 
 from gpupipe.core.clock import SystemClock
 from gpupipe.localcloud.cloud import LocalCloud
@@ -51,7 +51,7 @@ def table() -> dict[str, dict[str, list[str]]]:
         for kind in _messages()
         if kind.pb(kind()).DESCRIPTOR.file.package in packages and (marks := _written(kind))
     }
-    found |= {one.full_name: marks for one in requests if (marks := _annotated(one))}
+    found |= {one.full_name: marks for one in requests if (marks := _annotated(one.fields))}
     return dict(sorted(found.items()))
 
 
@@ -68,8 +68,8 @@ def _messages_of(holder: Any) -> Iterator[Any]:
             yield from _messages_of(kind)
 
 
-def _annotated(descriptor: Descriptor) -> dict[str, list[str]]:
-    return {field.name: marks for field in descriptor.fields if (marks := _marks(field))}
+def _annotated(fields_: Iterable[Any]) -> dict[str, list[str]]:
+    return {field.name: marks for field in fields_ if (marks := _marks(field))}
 
 
 def _marks(field: FieldDescriptor) -> list[str]:

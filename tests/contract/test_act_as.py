@@ -6,9 +6,9 @@ from itertools import count
 import pytest
 from google.api_core import exceptions
 from tests.contract.test_refusals import prepared
-from tests.support.givens import World
 from tests.support.localcloud import RunningCloud
 from tests.support.refusals import Row, rows
+from tests.support.world import World
 
 from gpupipe.localcloud.kernel import act_as
 

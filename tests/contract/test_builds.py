@@ -73,7 +73,7 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_a_build_that_succeeds_has_digests_times_and_a_log(world) -> None:
+def test_a_build_that_succeeds_has_digests_times_and_a_log(world: World) -> None:
     operation = begin(world)
     assert operation.metadata.build.id
     assert operation.metadata.build.status == Build.Status.QUEUED
@@ -97,7 +97,7 @@ def test_a_build_that_succeeds_has_digests_times_and_a_log(world) -> None:
     assert version.version.endswith(built.results.images[0].digest)
 
 
-def test_a_source_that_is_not_there_fails_the_build(world) -> None:
+def test_a_source_that_is_not_there_fails_the_build(world: World) -> None:
     source = {"storage_source": {"bucket": f"{PROJECT}-bucket", "object_": "gone.tar.gz"}}
     build = failed(world, source=source)
     assert build.status == Build.Status.FAILURE
@@ -105,13 +105,13 @@ def test_a_source_that_is_not_there_fails_the_build(world) -> None:
     assert "gone.tar.gz does not exist" in build.status_detail
 
 
-def test_an_archive_that_is_none_fails_the_build(world) -> None:
+def test_an_archive_that_is_none_fails_the_build(world: World) -> None:
     build = failed(world, source=upload(world, "bad.tar.gz", b"no archive"))
     assert build.failure_info.type_ == FAILURE.FETCH_SOURCE_FAILED
     assert "cannot be read" in build.failure_info.detail
 
 
-def test_a_source_of_a_generation_that_is_gone_fails_the_build(world) -> None:
+def test_a_source_of_a_generation_that_is_gone_fails_the_build(world: World) -> None:
     source = upload(world, "once.tar.gz", b"x")
     source["storage_source"]["generation"] = 1
     build = failed(world, source=source)
@@ -135,7 +135,7 @@ def test_a_source_of_a_generation_that_is_gone_fails_the_build(world) -> None:
     ],
 )
 def test_a_role_that_the_builds_account_lacks_fails_the_build(
-    local_cloud, roles, kind, words
+    local_cloud: RunningCloud, roles: tuple[str, ...], kind: int, words: str
 ) -> None:
     world = prepared(local_cloud, "build_roles")
     world.account("runtime", *(f"roles/{role}" for role in roles))
@@ -145,7 +145,9 @@ def test_a_role_that_the_builds_account_lacks_fails_the_build(
     assert words in build.failure_info.detail
 
 
-def test_without_the_right_to_write_logs_a_build_carries_a_warning(local_cloud) -> None:
+def test_without_the_right_to_write_logs_a_build_carries_a_warning(
+    local_cloud: RunningCloud,
+) -> None:
     world = prepared(local_cloud, "build_roles")
     world.account("runtime", "roles/storage.objectViewer", "roles/artifactregistry.writer")
     built = begin(world).result(timeout=TIMEOUT_S)
@@ -153,13 +155,13 @@ def test_without_the_right_to_write_logs_a_build_carries_a_warning(local_cloud) 
     assert "roles/logging.logWriter" in built.warnings[0].text
 
 
-def test_a_repository_that_is_not_there_fails_the_build(local_cloud) -> None:
+def test_a_repository_that_is_not_there_fails_the_build(local_cloud: RunningCloud) -> None:
     build = failed(prepared(local_cloud, "repository"))
     assert build.failure_info.type_ == FAILURE.PUSH_FAILED
     assert "repositories/images does not exist" in build.failure_info.detail
 
 
-def test_an_image_that_no_step_builds_fails_the_build_and_pushes_nothing(world) -> None:
+def test_an_image_that_no_step_builds_fails_the_build_and_pushes_nothing(world: World) -> None:
     other = IMAGE.replace("server", "other")
     build = failed(world, images=[IMAGE, other])
     assert build.failure_info.type_ == FAILURE.PUSH_IMAGE_NOT_FOUND
@@ -170,7 +172,7 @@ def test_an_image_that_no_step_builds_fails_the_build_and_pushes_nothing(world) 
     assert not list(images)
 
 
-def test_a_step_that_fails_names_the_line(world) -> None:
+def test_a_step_that_fails_names_the_line(world: World) -> None:
     text = 'FROM python:3.11-slim\nCOPY f.py /f.py\nRUN ["python", "/f.py"]\n'
     source = upload(world, "f.tar.gz", archive({"Dockerfile": text, "f.py": "raise SystemExit(3)"}))
     build = failed(world, source=source)
@@ -208,7 +210,7 @@ def full(local_cloud_factory: CloudFactory) -> tuple[World, FakeClock]:
     return prepared(local_cloud_factory(clock=clock, services=services)), clock
 
 
-def test_a_build_expires_in_the_queue(full) -> None:
+def test_a_build_expires_in_the_queue(full: tuple[World, FakeClock]) -> None:
     world, clock = full
     operation = begin(world)
     clock.advance(601)
@@ -217,7 +219,7 @@ def test_a_build_expires_in_the_queue(full) -> None:
     assert read(world, operation.metadata.build).status == Build.Status.EXPIRED
 
 
-def test_a_queued_build_can_be_cancelled_once(full) -> None:
+def test_a_queued_build_can_be_cancelled_once(full: tuple[World, FakeClock]) -> None:
     world, _ = full
     operation = begin(world)
     build = operation.metadata.build
@@ -230,7 +232,7 @@ def test_a_queued_build_can_be_cancelled_once(full) -> None:
         world.client("cloudbuild").cancel_build(request=request, retry=None)
 
 
-def test_builds_are_listed_newest_first_by_tag_and_status(full) -> None:
+def test_builds_are_listed_newest_first_by_tag_and_status(full: tuple[World, FakeClock]) -> None:
     world, clock = full
     names = []
     for number in range(3):
@@ -262,7 +264,9 @@ def test_builds_are_listed_newest_first_by_tag_and_status(full) -> None:
         (r"\.tar\.gz", {"source": {"storage_source": {"bucket": "b", "object_": "s.zip"}}}),
     ],
 )
-def test_what_is_not_emulated_is_refused_by_name(full, words, change) -> None:
+def test_what_is_not_emulated_is_refused_by_name(
+    full: tuple[World, FakeClock], words: str, change: dict[str, Any]
+) -> None:
     world, _ = full
     with pytest.raises(exceptions.MethodNotImplemented, match=words):
         begin(world, **change)

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from google.api_core import exceptions
+from google.cloud import run_v2
 from google.cloud.workflows import executions_v1
 from tests.support.localcloud import CloudFactory, RunningCloud
 from tests.support.run_services import RunTester
-from tests.support.workflows import WorkflowTester
+from tests.support.workflows import WorkflowTester, moment
 
 from gpupipe.cloud.call import Caller
 from gpupipe.cloud.clients import LocalClients
@@ -61,7 +62,7 @@ def test_an_execution_returns_its_result(tester: WorkflowTester) -> None:
     assert json.loads(ended.result) == {"n": [1, "ä"]}
     assert json.loads(ended.argument) == {"n": [1, "ä"]}
     assert ended.workflow_revision_id == workflow.revision_id
-    assert ended.end_time >= ended.start_time
+    assert moment(ended.end_time) >= moment(ended.start_time)
 
 
 def test_a_failure_says_what_and_where(tester: WorkflowTester) -> None:
@@ -95,7 +96,7 @@ def test_a_running_one_shows_its_step_and_can_be_cancelled(tester: WorkflowTeste
     assert (step.routine, step.step) == ("main", "pause")
     cancelled = tester.executions.cancel_execution(name=name, timeout=5)
     assert cancelled.state == State.CANCELLED
-    assert cancelled.end_time
+    assert moment(cancelled.end_time) >= moment(cancelled.start_time)
     assert tester.get(name).state == State.CANCELLED
     with pytest.raises(exceptions.FailedPrecondition):
         tester.executions.cancel_execution(name=name, timeout=5)
@@ -141,7 +142,7 @@ def test_lists_are_filtered_and_ordered_by_what_executions_have(tester: Workflow
         found = tester.executions.list_executions(request=asked, timeout=5)
         return [one.name for one in found]
 
-    start = second.start_time.rfc3339()
+    start = moment(second.start_time).rfc3339()
     assert listed(filter=f'startTime>"{start}"') == [third.name]
     assert listed(filter=f'state="SUCCEEDED" AND startTime<="{start}"') == [second.name, first.name]
     assert listed(filter='label.team="b"') == [second.name]
@@ -193,10 +194,9 @@ def test_arguments_are_json_of_a_limited_size(tester: WorkflowTester) -> None:
     nested = "[" * 10_000 + "]" * 10_000
     half_a_pair = json.dumps({"input_file": "a\ud800.txt"})
     for argument in ("{", json.dumps("x" * (32 * 1024)), half_a_pair, nested, "[NaN]"):
+        execution = executions_v1.Execution(argument=argument)
         with pytest.raises(exceptions.InvalidArgument):
-            tester.executions.create_execution(
-                parent=workflow, execution={"argument": argument}, timeout=5
-            )
+            tester.executions.create_execution(parent=workflow, execution=execution, timeout=5)
     with pytest.raises(exceptions.NotFound):
         tester.start(f"{tester.parent}/workflows/none")
 
@@ -252,7 +252,7 @@ def test_more_than_may_run_at_once_wait_in_a_queue(
     assert (first.state, second.state) == (State.ACTIVE, State.QUEUED)
     tester.executions.cancel_execution(name=first.name, timeout=5)
     active = tester.wait_for(second.name, lambda one: one.state == State.ACTIVE)
-    assert active.start_time > second.start_time
+    assert moment(active.start_time) > moment(second.start_time)
     tester.executions.cancel_execution(name=second.name, timeout=5)
 
 
@@ -271,7 +271,8 @@ def test_a_service_is_called_as_the_account_from_inside(
 ) -> None:
     run = RunTester(tester.cloud, tmp_path)
     service = run.service(run.image())
-    service.ingress = "INGRESS_TRAFFIC_INTERNAL_ONLY"
+    internal = run_v2.IngressTraffic.INGRESS_TRAFFIC_INTERNAL_ONLY
+    service.ingress = internal  # type: ignore[assignment]  # the clients' enums are untyped
     deployed = run.create("svc", service).result(timeout=30)
     workflow = tester.deploy("flow", CALLS).name
     argument = {"url": f"{deployed.uri}/some/path?c=d"}
@@ -325,6 +326,6 @@ def test_our_own_client_reads_back_to_a_moment_over_many_pages(tester: WorkflowT
     ends = [tester.ended(name) for name in names]
     address = Endpoint(tester.cloud.grpc, tester.cloud.http, tester.cloud.kernel.settings.token)
     api = ExecutionsApi(LocalClients(address, tester.cloud.project), Caller(SystemClock()))
-    assert [one.name for one in api.since(workflow, ends[3].start_time)] == names[:2:-1]
+    assert [one.name for one in api.since(workflow, moment(ends[3].start_time))] == names[:2:-1]
     assert [one.name for one in api.newest(workflow, 3)] == names[:-4:-1]
-    assert api.since(f"{workflow}-none", ends[0].start_time) == []
+    assert api.since(f"{workflow}-none", moment(ends[0].start_time)) == []

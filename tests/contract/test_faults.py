@@ -190,7 +190,8 @@ def test_clearing_the_faults_ends_what_is_held_up(cloud: RunningCloud) -> None:
 
 def test_a_grpc_client_that_goes_away_ends_the_stall(cloud: RunningCloud) -> None:
     add(cloud, GET, "stall", seconds=HOUR_S)
-    call = cloud.grpc_channel().unary_unary(GET_PATH).future(_get_request(cloud), timeout=60)
+    method = cloud.grpc_channel().unary_unary(GET_PATH, None, None)
+    call = method.future(_get_request(cloud), timeout=60)
     until(lambda: account(cloud) == [(1, 0)])
     call.cancel()
     with pytest.raises(grpc.FutureCancelledError):

@@ -19,7 +19,9 @@ def project(local_cloud: RunningCloud) -> str:
     return f"projects/{local_cloud.project}"
 
 
-def write(logging: Any, project: str, *entries: dict[str, Any], **more: Any) -> None:
+def write(
+    logging: LoggingServiceV2Client, project: str, *entries: dict[str, Any], **more: Any
+) -> None:
     logging.write_log_entries(
         request={
             "log_name": f"{project}/logs/own",
@@ -31,12 +33,14 @@ def write(logging: Any, project: str, *entries: dict[str, Any], **more: Any) -> 
     )
 
 
-def texts(logging: Any, project: str, **more: Any) -> list[str]:
+def texts(logging: LoggingServiceV2Client, project: str, **more: Any) -> list[str]:
     found = logging.list_log_entries(request={"resource_names": [project], **more})
     return [entry.text_payload for entry in found]
 
 
-def test_entries_are_found_by_filter_in_both_orders(logging, project) -> None:
+def test_entries_are_found_by_filter_in_both_orders(
+    logging: LoggingServiceV2Client, project: str
+) -> None:
     write(logging, project, *({"text_payload": f"{n}", "severity": 200 + n} for n in range(300)))
     assert texts(logging, project, filter='logName:"own"', page_size=7) == [
         str(number) for number in range(300)
@@ -45,7 +49,9 @@ def test_entries_are_found_by_filter_in_both_orders(logging, project) -> None:
     assert warnings == [str(number) for number in range(299, 199, -1)]
 
 
-def test_defaults_of_the_request_are_those_of_its_entries(logging, project) -> None:
+def test_defaults_of_the_request_are_those_of_its_entries(
+    logging: LoggingServiceV2Client, project: str
+) -> None:
     write(logging, project, {"text_payload": "x", "labels": {"own": "1"}}, labels={"all": "2"})
     found = next(iter(logging.list_log_entries(request={"resource_names": [project]})))
     assert dict(found.labels) == {"own": "1", "all": "2"}
@@ -53,31 +59,37 @@ def test_defaults_of_the_request_are_those_of_its_entries(logging, project) -> N
     assert found.resource.type == "global"
 
 
-def test_nothing_is_written_when_one_entry_is_wrong(logging, project) -> None:
+def test_nothing_is_written_when_one_entry_is_wrong(
+    logging: LoggingServiceV2Client, project: str
+) -> None:
     with pytest.raises(exceptions.InvalidArgument):
         write(logging, project, {"text_payload": "good"}, {"severity": 200})
     assert texts(logging, project) == []
 
 
-def test_partial_success_writes_the_good_and_refuses_all_the_same(logging, project) -> None:
+def test_partial_success_writes_the_good_and_refuses_all_the_same(
+    logging: LoggingServiceV2Client, project: str
+) -> None:
     with pytest.raises(exceptions.InvalidArgument):
         write(logging, project, {"text_payload": "good"}, {"severity": 200}, partial_success=True)
     assert texts(logging, project) == ["good"]
 
 
-def test_a_dry_run_writes_nothing(logging, project) -> None:
+def test_a_dry_run_writes_nothing(logging: LoggingServiceV2Client, project: str) -> None:
     write(logging, project, {"text_payload": "x"}, dry_run=True)
     assert texts(logging, project) == []
 
 
-def test_entries_of_another_age_are_taken_and_not_seen(logging, project) -> None:
+def test_entries_of_another_age_are_taken_and_not_seen(
+    logging: LoggingServiceV2Client, project: str
+) -> None:
     now = datetime.now(UTC)
     for days in (-31, 2):
         write(logging, project, {"text_payload": "x", "timestamp": now + timedelta(days=days)})
     assert texts(logging, project) == []
 
 
-def test_a_deleted_log_is_gone(logging, project) -> None:
+def test_a_deleted_log_is_gone(logging: LoggingServiceV2Client, project: str) -> None:
     write(logging, project, {"text_payload": "x"})
     logging.delete_log(request={"log_name": f"{project}/logs/own"})
     assert texts(logging, project) == []
@@ -87,17 +99,23 @@ def test_a_deleted_log_is_gone(logging, project) -> None:
     ("place", "words"),
     [("severity>=INFO AND AND", "character 20"), ("a=1 )", "character 5"), ("a=", "its end")],
 )
-def test_a_filter_that_cannot_be_read_says_where(logging, project, place, words) -> None:
+def test_a_filter_that_cannot_be_read_says_where(
+    logging: LoggingServiceV2Client, project: str, place: str, words: str
+) -> None:
     with pytest.raises(exceptions.InvalidArgument, match=words):
         texts(logging, project, filter=place)
 
 
 @pytest.mark.parametrize("name", ["folders/1", "projects/p/locations/l/buckets/b/views/v"])
-def test_logs_of_other_things_than_projects_are_refused_by_name(logging, name) -> None:
+def test_logs_of_other_things_than_projects_are_refused_by_name(
+    logging: LoggingServiceV2Client, name: str
+) -> None:
     with pytest.raises(exceptions.MethodNotImplemented, match=name):
         logging.list_log_entries(request={"resource_names": [name]}, retry=None)
 
 
-def test_what_entries_do_not_keep_is_refused_by_name(logging, project) -> None:
+def test_what_entries_do_not_keep_is_refused_by_name(
+    logging: LoggingServiceV2Client, project: str
+) -> None:
     with pytest.raises(exceptions.MethodNotImplemented, match=r"entries\.http_request"):
         write(logging, project, {"text_payload": "x", "http_request": {"status": 200}})

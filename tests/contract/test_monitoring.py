@@ -1,5 +1,7 @@
 """Cloud Monitoring through its official clients: what is kept, what the server fills in."""
 
+from typing import Any
+
 import pytest
 from google.api_core import exceptions
 from google.cloud import monitoring_dashboard_v1 as dash
@@ -32,7 +34,9 @@ def alerts(module_cloud: RunningCloud) -> mon.AlertPolicyServiceClient:
     return client
 
 
-def test_a_dashboard_is_named_by_number_and_read_by_either(dashboards, names) -> None:
+def test_a_dashboard_is_named_by_number_and_read_by_either(
+    dashboards: dash.DashboardsServiceClient, names: dict[str, str]
+) -> None:
     made = dashboards.create_dashboard(request=filled(bases()[CHART].body, names))
     assert made.name.startswith(f"projects/{names['number']}/dashboards/")
     by_id = made.name.replace(names["number"], names["project"], 1)
@@ -40,14 +44,18 @@ def test_a_dashboard_is_named_by_number_and_read_by_either(dashboards, names) ->
     assert dashboards.get_dashboard(request={"name": made.name}) == made
 
 
-def test_what_a_chart_leaves_out_is_filled_in(dashboards, names) -> None:
+def test_what_a_chart_leaves_out_is_filled_in(
+    dashboards: dash.DashboardsServiceClient, names: dict[str, str]
+) -> None:
     made = dashboards.create_dashboard(request=filled(bases()["monitoring.ratio"].body, names))
     data = made.grid_layout.widgets[0].xy_chart.data_sets[0]
     assert data.plot_type == dash.XyChart.DataSet.PlotType.LINE
     assert data.target_axis == dash.XyChart.DataSet.TargetAxis.Y1
 
 
-def test_an_update_replaces_a_dashboard_and_its_etag(dashboards, names) -> None:
+def test_an_update_replaces_a_dashboard_and_its_etag(
+    dashboards: dash.DashboardsServiceClient, names: dict[str, str]
+) -> None:
     made = dashboards.create_dashboard(request=filled(bases()[CHART].body, names))
     new = dash.Dashboard(name=made.name, display_name="Other", etag=made.etag)
     changed = dashboards.update_dashboard(request={"dashboard": new})
@@ -58,7 +66,9 @@ def test_an_update_replaces_a_dashboard_and_its_etag(dashboards, names) -> None:
         dashboards.update_dashboard(request={"dashboard": new})
 
 
-def test_validate_only_keeps_nothing(dashboards, names) -> None:
+def test_validate_only_keeps_nothing(
+    dashboards: dash.DashboardsServiceClient, names: dict[str, str]
+) -> None:
     request = {"parent": f"projects/{names['project']}", "validate_only": True}
     before = len(list(dashboards.list_dashboards(request={"parent": request["parent"]})))
     dashboards.create_dashboard(request={**request, "dashboard": {"display_name": "x"}})
@@ -66,7 +76,9 @@ def test_validate_only_keeps_nothing(dashboards, names) -> None:
     assert after == before
 
 
-def test_dashboards_are_listed_in_pages_and_deleted(dashboards, names) -> None:
+def test_dashboards_are_listed_in_pages_and_deleted(
+    dashboards: dash.DashboardsServiceClient, names: dict[str, str]
+) -> None:
     parent = f"projects/{names['project']}"
     made = {
         dashboards.create_dashboard(
@@ -82,16 +94,20 @@ def test_dashboards_are_listed_in_pages_and_deleted(dashboards, names) -> None:
     assert not made & left
 
 
-def test_a_policy_gets_names_a_record_and_is_enabled(alerts, names) -> None:
+def test_a_policy_gets_names_a_record_and_is_enabled(
+    alerts: mon.AlertPolicyServiceClient, names: dict[str, str]
+) -> None:
     made = alerts.create_alert_policy(request=filled(bases()[ALERT].body, names))
     assert made.name.startswith(f"projects/{names['project']}/alertPolicies/")
     assert made.conditions[0].name.startswith(f"{made.name}/conditions/")
-    assert made.enabled
+    assert bool(made.enabled)
     assert made.creation_record.mutated_by
     assert alerts.get_alert_policy(request={"name": made.name}) == made
 
 
-def test_a_condition_keeps_its_name_where_an_update_sends_it(alerts, names) -> None:
+def test_a_condition_keeps_its_name_where_an_update_sends_it(
+    alerts: mon.AlertPolicyServiceClient, names: dict[str, str]
+) -> None:
     made = alerts.create_alert_policy(request=filled(bases()[ALERT].body, names))
     made.conditions[0].condition_threshold.threshold_value = 3
     kept = alerts.update_alert_policy(request={"alert_policy": made})
@@ -102,7 +118,9 @@ def test_a_condition_keeps_its_name_where_an_update_sends_it(alerts, names) -> N
     assert renamed.conditions[0].name != made.conditions[0].name
 
 
-def test_a_mask_leaves_the_rest_of_a_policy(alerts, names) -> None:
+def test_a_mask_leaves_the_rest_of_a_policy(
+    alerts: mon.AlertPolicyServiceClient, names: dict[str, str]
+) -> None:
     made = alerts.create_alert_policy(request=filled(bases()[ALERT].body, names))
     changed = alerts.update_alert_policy(
         request={
@@ -114,7 +132,9 @@ def test_a_mask_leaves_the_rest_of_a_policy(alerts, names) -> None:
     assert changed.conditions == made.conditions
 
 
-def test_policies_are_listed_and_deleted(alerts, names) -> None:
+def test_policies_are_listed_and_deleted(
+    alerts: mon.AlertPolicyServiceClient, names: dict[str, str]
+) -> None:
     parent = f"projects/{names['project']}"
     made = alerts.create_alert_policy(request=filled(bases()[ALERT].body, names)).name
     assert made in {one.name for one in alerts.list_alert_policies(request={"name": parent})}
@@ -135,7 +155,9 @@ def test_policies_are_listed_and_deleted(alerts, names) -> None:
         ),
     ],
 )
-def test_what_is_not_emulated_is_refused_by_name(alerts, names, path, change) -> None:
+def test_what_is_not_emulated_is_refused_by_name(
+    alerts: mon.AlertPolicyServiceClient, names: dict[str, str], path: str, change: dict[str, Any]
+) -> None:
     with pytest.raises(exceptions.MethodNotImplemented, match=f"alert_policy.{path}"):
         alerts.create_alert_policy(
             request={
@@ -146,12 +168,14 @@ def test_what_is_not_emulated_is_refused_by_name(alerts, names, path, change) ->
         )
 
 
-def test_a_channel_that_is_deleted_by_force_leaves_the_policies(alerts, names, module_cloud):
+def test_a_channel_that_is_deleted_by_force_leaves_the_policies(
+    alerts: mon.AlertPolicyServiceClient, names: dict[str, str], module_cloud: RunningCloud
+) -> None:
     channels = module_cloud.client(mon.NotificationChannelServiceClient)
     made = channels.create_notification_channel(
         request=filled(bases()["monitoring.channel"].body, names)
     )
-    assert made.enabled
+    assert bool(made.enabled)
     request = filled(bases()[ALERT].body, names)
     by_number = made.name.replace(names["project"], names["number"], 1)
     request["alert_policy"]["notification_channels"] = [by_number]
@@ -161,7 +185,7 @@ def test_a_channel_that_is_deleted_by_force_leaves_the_policies(alerts, names, m
     assert not alerts.get_alert_policy(request={"name": policy.name}).notification_channels
 
 
-def test_a_channel_is_updated_and_listed(names, module_cloud) -> None:
+def test_a_channel_is_updated_and_listed(names: dict[str, str], module_cloud: RunningCloud) -> None:
     channels = module_cloud.client(mon.NotificationChannelServiceClient)
     made = channels.create_notification_channel(
         request=filled(bases()["monitoring.channel"].body, names)
@@ -179,7 +203,9 @@ def test_a_channel_is_updated_and_listed(names, module_cloud) -> None:
     assert changed in list(listed)
 
 
-def test_channels_of_other_types_are_refused_by_name(names, module_cloud) -> None:
+def test_channels_of_other_types_are_refused_by_name(
+    names: dict[str, str], module_cloud: RunningCloud
+) -> None:
     channels = module_cloud.client(mon.NotificationChannelServiceClient)
     with pytest.raises(exceptions.MethodNotImplemented, match="sms"):
         channels.create_notification_channel(

@@ -57,10 +57,11 @@ class Bench(BaseSurface):
 
     def _create(self, request: Message, _: Call) -> Message:
         kind = str(request.service_id)  # type: ignore[attr-defined] # the row's own type
-        service = Service(name=f"{PARENT}/services/{kind}")
+        name = f"{PARENT}/services/{kind}"
+        service: Message = Service(name=name)
 
         def work(progress: Progress) -> Message:
-            progress.update(Service(name=service.name, reconciling=True))
+            progress.update(Service(name=name, reconciling=True))
             while not self.go_on.wait(0.01):
                 if progress.cancelled():
                     raise ServiceError(Code.CANCELLED, "cancelled")
@@ -68,9 +69,10 @@ class Bench(BaseSurface):
                 raise ServiceError(Code.FAILED_PRECONDITION, "the image is missing")
             return service
 
-        return self._kernel.operations.run(
-            f"{PARENT}/operations/{kind}", metadata=service, work=work, resource=service.name
+        operation: Message = self._kernel.operations.run(
+            f"{PARENT}/operations/{kind}", metadata=service, work=work, resource=name
         )
+        return operation
 
     def _get(self, request: Message, _: Call) -> Message:
         name = str(request.name)  # type: ignore[attr-defined] # the row's own type

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from google.api_core import exceptions
+from google.cloud.cloudquotas_v1 import CloudQuotasClient
 from tests.support.givens import GIVENS
 from tests.support.localcloud import RunningCloud
 from tests.support.refusals import bases, filled
@@ -32,12 +33,12 @@ def ask(world: World, value: int) -> Any:
     return world.client("cloudquotas").create_quota_preference(request=body)
 
 
-def in_force(quotas: Any) -> int:
+def in_force(quotas: CloudQuotasClient) -> int:
     infos = quotas.get_quota_info(request={"name": INFO}).dimensions_infos
     return next(one.details.value for one in infos if one.dimensions.get("region") == REGION)
 
 
-def test_an_increase_is_looked_at_and_granted(quotas, world) -> None:
+def test_an_increase_is_looked_at_and_granted(quotas: CloudQuotasClient, world: World) -> None:
     asked = ask(world, 5)
     assert asked.reconciling
     assert asked.quota_config.granted_value == 3
@@ -49,7 +50,7 @@ def test_an_increase_is_looked_at_and_granted(quotas, world) -> None:
     assert in_force(quotas) == 5
 
 
-def test_too_much_is_denied_and_says_what_would_do(quotas, world) -> None:
+def test_too_much_is_denied_and_says_what_would_do(quotas: CloudQuotasClient, world: World) -> None:
     asked = ask(world, 31)
     decided = quotas.get_quota_preference(request={"name": asked.name})
     assert not decided.reconciling
@@ -70,7 +71,7 @@ def test_too_much_is_denied_and_says_what_would_do(quotas, world) -> None:
     )
 
 
-def test_without_billing_nothing_is_granted(quotas, world) -> None:
+def test_without_billing_nothing_is_granted(quotas: CloudQuotasClient, world: World) -> None:
     world.cloud.kernel.billing.link(world.project, "")
     info = quotas.get_quota_info(request={"name": INFO})
     assert not info.quota_increase_eligibility.is_eligible
@@ -80,13 +81,13 @@ def test_without_billing_nothing_is_granted(quotas, world) -> None:
     assert "pays" in decided.quota_config.state_detail
 
 
-def test_preferences_are_listed(quotas, world) -> None:
+def test_preferences_are_listed(quotas: CloudQuotasClient, world: World) -> None:
     asked = ask(world, 5)
     listed = list(quotas.list_quota_preferences(request={"parent": PARENT}))
     assert [one.name for one in listed] == [asked.name]
 
 
-def test_all_regions_at_once_are_refused_by_name(quotas, world) -> None:
+def test_all_regions_at_once_are_refused_by_name(quotas: CloudQuotasClient, world: World) -> None:
     body = filled(bases()["cloudquotas.more"].body, world.names)
     del body["quota_preference"]["dimensions"]
     with pytest.raises(exceptions.MethodNotImplemented, match="all regions"):

@@ -39,6 +39,7 @@ def test_the_request_is_refused(world: World, row: Row) -> None:
         with pytest.raises(exceptions.GoogleAPICallError) as caught:
             call(token)
     error = caught.value
+    assert error.grpc_status_code is not None
     assert error.grpc_status_code.name == row.code, error.message
     if row.reason:
         assert error.reason == row.reason

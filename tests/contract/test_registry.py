@@ -28,7 +28,9 @@ def registry(world: World) -> Any:
     return world.client("artifactregistry")
 
 
-def test_a_repository_comes_back_as_it_was_made(registry, world) -> None:
+def test_a_repository_comes_back_as_it_was_made(
+    registry: pb.ArtifactRegistryClient, world: World
+) -> None:
     request = filled(bases()["artifactregistry.repository"].body, world.names)
     made = registry.create_repository(request=request).result(timeout=10)
     assert made.mode == pb.Repository.Mode.STANDARD_REPOSITORY
@@ -38,7 +40,7 @@ def test_a_repository_comes_back_as_it_was_made(registry, world) -> None:
     assert registry.get_repository(request={"name": made.name}) == made
 
 
-def test_an_update_replaces_what_its_mask_names(registry) -> None:
+def test_an_update_replaces_what_its_mask_names(registry: pb.ArtifactRegistryClient) -> None:
     before = registry.get_repository(request={"name": NAME})
     changed = registry.update_repository(
         request={
@@ -51,7 +53,9 @@ def test_an_update_replaces_what_its_mask_names(registry) -> None:
     assert changed.format_ == before.format_
 
 
-def test_an_update_without_a_mask_replaces_what_it_gives(registry) -> None:
+def test_an_update_without_a_mask_replaces_what_it_gives(
+    registry: pb.ArtifactRegistryClient,
+) -> None:
     registry.update_repository(request={"repository": {"name": NAME, "labels": {"a": "b"}}})
     changed = registry.update_repository(
         request={"repository": {"name": NAME, "description": "said"}}
@@ -59,7 +63,9 @@ def test_an_update_without_a_mask_replaces_what_it_gives(registry) -> None:
     assert (changed.description, dict(changed.labels)) == ("said", {"a": "b"})
 
 
-def test_tags_move_and_only_the_full_view_shows_them(registry, world) -> None:
+def test_tags_move_and_only_the_full_view_shows_them(
+    registry: pb.ArtifactRegistryClient, world: World
+) -> None:
     version = f"{PACKAGE}/versions/{world.names['digest']}"
     registry.create_tag(request={"parent": PACKAGE, "tag_id": "v2", "tag": {"version": version}})
     full = registry.get_version(request={"name": version, "view": pb.VersionView.FULL})
@@ -74,14 +80,16 @@ def test_tags_move_and_only_the_full_view_shows_them(registry, world) -> None:
     assert moved.version == version
 
 
-def test_force_deletes_a_version_with_its_tags(registry, world) -> None:
+def test_force_deletes_a_version_with_its_tags(
+    registry: pb.ArtifactRegistryClient, world: World
+) -> None:
     version = f"{PACKAGE}/versions/{world.names['digest']}"
     registry.delete_version(request={"name": version, "force": True}).result(timeout=10)
     with pytest.raises(exceptions.NotFound):
         registry.get_tag(request={"name": f"{PACKAGE}/tags/v1"})
 
 
-def test_a_deleted_package_and_repository_are_gone(registry) -> None:
+def test_a_deleted_package_and_repository_are_gone(registry: pb.ArtifactRegistryClient) -> None:
     registry.delete_package(request={"name": PACKAGE}).result(timeout=10)
     assert not list(registry.list_docker_images(request={"parent": NAME}))
     registry.delete_repository(request={"name": NAME}).result(timeout=10)
@@ -98,7 +106,9 @@ def test_a_deleted_package_and_repository_are_gone(registry) -> None:
         ("repository.kms_key_name", {"kms_key_name": "k"}),
     ],
 )
-def test_what_is_not_emulated_is_refused_by_name(registry, words, change) -> None:
+def test_what_is_not_emulated_is_refused_by_name(
+    registry: pb.ArtifactRegistryClient, words: str, change: dict[str, Any]
+) -> None:
     with pytest.raises(exceptions.MethodNotImplemented, match=words):
         registry.create_repository(
             request={

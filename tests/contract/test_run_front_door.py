@@ -129,7 +129,8 @@ def test_what_is_not_there_is_404(run: RunTester, service: run_v2.Service) -> No
 @pytest.mark.promise(119)
 def test_internal_ingress_answers_the_project_only(run: RunTester) -> None:
     inner = run.service(run.image())
-    inner.ingress = run_v2.IngressTraffic.INGRESS_TRAFFIC_INTERNAL_ONLY
+    internal = run_v2.IngressTraffic.INGRESS_TRAFFIC_INTERNAL_ONLY
+    inner.ingress = internal  # type: ignore[assignment]  # the clients' enums are untyped
     service = run.create("inner", inner).result(timeout=30)
     run.grant(service, f"serviceAccount:{run.account}")
     marker = internal_traffic.marker(run.cloud.token, run.cloud.project)

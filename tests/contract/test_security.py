@@ -99,7 +99,7 @@ def test_grpc_without_a_good_token_is_unauthenticated(
         "/no.such.Service/Method",
     ):
         with pytest.raises(grpc.RpcError) as refused:
-            module_cloud.grpc_channel(token).unary_unary(method)(b"", timeout=10)
+            module_cloud.grpc_channel(token).unary_unary(method, None, None)(b"", timeout=10)
         assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 

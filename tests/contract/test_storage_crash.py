@@ -103,7 +103,8 @@ class Writers:
 
 def stored(http: httpx.Client) -> dict[str, dict[str, str]]:
     """Every object by its name, from all pages of the list."""
-    found, token = {}, ""
+    found: dict[str, dict[str, str]] = {}
+    token = ""
     while True:
         page = http.get(OBJECTS, params={"pageToken": token, "maxResults": 100}).json()
         found |= {item["name"]: item for item in page.get("items", [])}

@@ -7,7 +7,7 @@ from google.api_core import exceptions
 from google.cloud import workflows_v1
 from google.protobuf.field_mask_pb2 import FieldMask
 from tests.support.localcloud import RunningCloud
-from tests.support.workflows import WorkflowTester
+from tests.support.workflows import WorkflowTester, moment
 
 SOURCE = "main:\n  steps:\n    - done:\n        return: 1\n"
 
@@ -24,7 +24,9 @@ def test_a_created_workflow_is_active_and_found(tester: WorkflowTester) -> None:
     assert created.service_account.rpartition("/")[2] == tester.account
     assert created.revision_id.startswith("000001-")
     assert len(created.revision_id) == len("000001-a4d")
-    assert created.create_time <= created.revision_create_time <= created.update_time
+    times = (created.create_time, created.revision_create_time, created.update_time)
+    first, revised, last = map(moment, times)
+    assert first <= revised <= last
     assert tester.workflows.get_workflow(name=created.name, timeout=5) == created
 
 

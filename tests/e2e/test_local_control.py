@@ -81,7 +81,7 @@ def test_following_the_requests_shows_each_as_it_comes(cli: Cli) -> None:
     info = cli("local", "start", "--output", "json").json
     rows = cli("local", "logs", "--requests", "--output", "json").json["requests"]
     newest = str(rows[-1]["sequence"]) if rows else "0"
-    command = [GPUPIPE, "local", "logs", "--requests", "-f", "--since", newest, "-o", "json"]
+    command = [str(GPUPIPE), "local", "logs", "--requests", "-f", "--since", newest, "-o", "json"]
     with subprocess.Popen(
         command, env=cli.env(), cwd=cli.home.parent, stdout=subprocess.PIPE, text=True
     ) as following:

@@ -18,7 +18,9 @@ from gpu_inference.session import Device
 with warnings.catch_warnings():
     # It prefers a successor of httpx that nothing here depends on; httpx is supported still.
     warnings.simplefilter("ignore", StarletteDeprecationWarning)
-    from starlette.testclient import TestClient
+    from starlette import testclient
+
+TestClient = testclient.TestClient
 
 INPUT, WORK, OUTPUT = "in", "work", "out"
 

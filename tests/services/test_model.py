@@ -235,8 +235,13 @@ def test_graph_that_is_none_is_refused() -> None:
 def test_baked_model_is_checked_before_credentials_are_asked_for() -> None:
     settings = ModelSettings("cuda", "", "", 0)
     asked: list[int] = []
+
+    def open_store() -> MemoryStore:
+        asked.append(1)
+        return MemoryStore()
+
     with pytest.raises(DeviceError):
-        load(settings, onnxruntime, lambda: asked.append(1) or MemoryStore(), FixedClock())
+        load(settings, onnxruntime, open_store, FixedClock())
     assert asked == []
 
 

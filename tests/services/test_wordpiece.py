@@ -1,5 +1,7 @@
 """The tokeniser: BERT's uncased rules, and the same ids as the one that trained the model."""
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -86,7 +88,7 @@ def test_too_long_text_is_refused_before_all_of_it_is_tokenised() -> None:
     taken = 0
 
     class Counting(WordPiece):
-        def ids(self, text: str):
+        def ids(self, text: str) -> Iterator[int]:
             nonlocal taken
             for one in super().ids(text):
                 taken += 1

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 import httpx
@@ -24,6 +24,7 @@ from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.registry import SERVICES, Factory
 from gpupipe.localcloud.settings import Settings
 
+T = TypeVar("T")
 _CHANNEL_OPTIONS = (
     ("grpc.enable_http_proxy", 0),
     ("grpc.initial_reconnect_backoff_ms", 50),
@@ -82,16 +83,18 @@ class RunningCloud:
         self._open.callback(channel.close)
         return channel
 
-    def client(self, kind: type[Any], token: str | None = None) -> Any:
+    def client(self, kind: type[T], token: str | None = None) -> T:
         """An official gRPC client: `cloud.client(run_v2.ServicesClient)`."""
-        transport = kind.get_transport_class("grpc")(channel=self.grpc_channel(token))
-        return kind(transport=transport)
+        made: Any = kind  # the clients share no base class that says how they are made
+        transport = made.get_transport_class("grpc")(channel=self.grpc_channel(token))
+        client: T = made(transport=transport)
+        return client
 
     def storage_client(self, project: str | None = None, token: str | None = None) -> Any:
         """The official Storage client."""
         client = storage.Client(
             project=project or self.project,
-            credentials=Credentials(token or self.token),  # type: ignore[no-untyped-call]
+            credentials=Credentials(token or self.token),
             client_options={"api_endpoint": self.http},
         )
         client._http.trust_env = False

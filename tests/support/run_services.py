@@ -142,8 +142,9 @@ class RunTester:
 
     def deploy(self, service_id: str = "svc", **template: Any) -> run_v2.Service:
         """A service that is ready."""
-        created = self.create(service_id, self.service(self.image(), **template))
-        return created.result(timeout=30)
+        operation = self.create(service_id, self.service(self.image(), **template))
+        created: run_v2.Service = operation.result(timeout=30)
+        return created
 
     def grant(self, service: run_v2.Service, *members: str) -> None:
         """Give roles/run.invoker on a service."""

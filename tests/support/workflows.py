@@ -9,11 +9,18 @@ from typing import Any
 from google.cloud import workflows_v1
 from google.cloud.workflows import executions_v1
 from google.protobuf.field_mask_pb2 import FieldMask
+from proto.datetime_helpers import DatetimeWithNanoseconds
 
 from tests.support.localcloud import RunningCloud
 
 ENDED_S = 20
 _ACTIVE = {executions_v1.Execution.State.ACTIVE, executions_v1.Execution.State.QUEUED}
+
+
+def moment(value: object) -> DatetimeWithNanoseconds:
+    """A time of a message: the clients give a datetime where they annotate the protobuf's class."""
+    assert isinstance(value, DatetimeWithNanoseconds)
+    return value
 
 
 @dataclass
@@ -45,13 +52,17 @@ class WorkflowTester:
         settings = {"service_account": self.account, "source_contents": source, **fields}
         workflow = workflows_v1.Workflow(**settings)
         request = {"parent": self.parent, "workflow": workflow, "workflow_id": workflow_id}
-        return client.create_workflow(request=request, timeout=10).result(timeout=10)
+        operation = client.create_workflow(request=request, timeout=10)
+        made: workflows_v1.Workflow = operation.result(timeout=10)
+        return made
 
     def update(self, name: str, **fields: Any) -> workflows_v1.Workflow:
         """Change exactly these fields."""
         workflow = workflows_v1.Workflow(name=name, **fields)
         request = {"workflow": workflow, "update_mask": FieldMask(paths=list(fields))}
-        return self.workflows.update_workflow(request=request, timeout=10).result(timeout=10)
+        operation = self.workflows.update_workflow(request=request, timeout=10)
+        changed: workflows_v1.Workflow = operation.result(timeout=10)
+        return changed
 
     def start(self, workflow: str, argument: Any = None, **fields: Any) -> executions_v1.Execution:
         """Begin an execution."""

@@ -194,7 +194,7 @@ def test_a_write_with_an_etag_goes_to_its_fresh_read_at_once() -> None:
 def nobody_by_grpc() -> Exception:
     """What the gRPC library makes of a port that nobody listens at."""
     channel = grpc.insecure_channel(f"127.0.0.1:{free_port()}")
-    call = channel.unary_unary("/a.B/C")
+    call = channel.unary_unary("/a.B/C", None, None)
     try:
         wrap_errors(call)(b"", timeout=10)
     except api.GoogleAPICallError as error:

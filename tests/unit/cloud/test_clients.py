@@ -88,7 +88,7 @@ def test_these_tables_name_every_client() -> None:
     assert set(CALLS) == set(CLIENTS) == set(HOSTS)
 
 
-class Recorder(grpc.GenericRpcHandler):
+class Recorder(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in the stubs only
     """A server that gives accounts' tokens and nothing else; remembers path and metadata of calls."""
 
     def __init__(self) -> None:
@@ -188,7 +188,7 @@ class Wire(requests.adapters.BaseAdapter):
         super().__init__()
         self.requests: list[requests.PreparedRequest] = []
 
-    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         self.requests.append(request)
         response = requests.Response()
         response.status_code, response.request, response.url = 200, request, request.url or ""

@@ -14,11 +14,19 @@ import pytest
 from gpupipe.cloud.clients import CLIENTS
 
 
+class MetadataServer(ThreadingHTTPServer):
+    """A metadata server as a machine of Google's has it, and what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Metadata)
+        self.asked: list[str] = []
+
+
 class Metadata(BaseHTTPRequestHandler):
-    """A metadata server as a machine of Google's has it."""
+    server: MetadataServer
 
     def do_GET(self) -> None:
-        self.server.asked.append(self.path)  # type: ignore[attr-defined]
+        self.server.asked.append(self.path)
         path = self.path.partition("?")[0]
         if path.endswith("/token"):
             body, kind = b'{"access_token": "machines-token", "expires_in": 3600}', "json"
@@ -40,14 +48,13 @@ class Metadata(BaseHTTPRequestHandler):
 @pytest.fixture
 def metadata(tmp_path: Path) -> Iterator[tuple[list[str], dict[str, str]]]:
     """What the metadata server was asked, and the environment of a process that has it."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Metadata)
-    server.asked = []  # type: ignore[attr-defined]
+    server = MetadataServer()
     thread = Thread(target=server.serve_forever)
     thread.start()
     place = f"127.0.0.1:{server.server_port}"
     yield (
         server.asked,
-        {  # type: ignore[attr-defined]
+        {
             "PATH": os.environ["PATH"],
             "HOME": str(tmp_path),
             "GCE_METADATA_HOST": place,

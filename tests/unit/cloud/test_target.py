@@ -1,6 +1,7 @@
 """Which cloud a command works in: each rule of the order, and what must not decide it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,12 +12,12 @@ from gpupipe.core.errors import Exit, UsageError
 
 
 def target(
-    folder: Path, file: str = "", environment: dict[str, str] | None = None, **flags: object
+    folder: Path, file: str = "", environment: dict[str, str] | None = None, **flags: Any
 ) -> Target:
     """The target of a command with this gpupipe.toml, these variables and these flags."""
     if file:
         (folder / "gpupipe.toml").write_text(file, encoding="utf-8")
-    given = Flags(**flags)  # type: ignore[arg-type]
+    given = Flags(**flags)
     return resolve(given, load(given, environment or {}, folder))
 
 
@@ -115,7 +116,7 @@ def test_an_unknown_target_is_refused(tmp_path: Path, value: str) -> None:
 
 
 @pytest.mark.parametrize("flags", [{"project": "Nope"}, {"local": True, "project": "Nope"}])
-def test_a_project_id_is_checked(tmp_path: Path, flags: dict[str, object]) -> None:
+def test_a_project_id_is_checked(tmp_path: Path, flags: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="not a project id"):
         target(tmp_path, **flags)
 

@@ -72,7 +72,12 @@ def test_executions_are_asked_for_from_the_oldest_file_on_that_waits() -> None:
     early, late = (datetime(2026, 1, 2, hour, tzinfo=UTC) for hour in (8, 9))
     asked: list[datetime] = []
     where: Any = cloud(execution("a", "FAILED"))
-    where.executions.since = lambda _, moment: asked.append(moment) or [execution("a", "FAILED")]
+
+    def since(_: str, moment: datetime) -> list[Any]:
+        asked.append(moment)
+        return [execution("a", "FAILED")]
+
+    where.executions.since = since
     files = [Sent(name, Object("in", name, 7, 1, made), 0.5)
              for name, made in (("a", early), ("b", late))]  # fmt: skip
     outcomes(where, *files)

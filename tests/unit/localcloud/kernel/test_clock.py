@@ -66,7 +66,12 @@ def test_a_sleeper_wakes_when_the_clock_is_moved_far_enough(kernel: Kernel) -> N
 def test_timers_run_in_the_order_in_which_they_are_due(kernel: Kernel) -> None:
     ran: list[int] = []
     last = threading.Event()
-    kernel.timers.call_later(LONG_S * 2, lambda: (ran.append(2), last.set()))
+
+    def the_last() -> None:
+        ran.append(2)
+        last.set()
+
+    kernel.timers.call_later(LONG_S * 2, the_last)
     kernel.timers.call_later(LONG_S, lambda: ran.append(1))
     cancelled = kernel.timers.call_later(LONG_S, lambda: ran.append(0))
     assert cancelled.cancel()

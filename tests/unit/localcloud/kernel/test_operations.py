@@ -2,6 +2,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+from google.longrunning.operations_pb2 import Operation
 from google.protobuf import struct_pb2, wrappers_pb2
 from google.protobuf.message import Message
 
@@ -9,7 +10,7 @@ from gpupipe.localcloud.errors import Code, ServiceError, failed_precondition
 from gpupipe.localcloud.kernel.faults import Fault, Kind
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.kernel.latency import OPERATIONS_S
-from gpupipe.localcloud.kernel.operations import Operation, Operations, Progress
+from gpupipe.localcloud.kernel.operations import Operations, Progress
 from gpupipe.localcloud.kernel.pace import METHOD
 
 PARENT = "projects/demo-project/locations/us-central1"
@@ -237,10 +238,15 @@ def test_many_slow_operations_hold_no_thread_of_those_that_work(
 def test_an_operation_fails_after_its_work(kernel: Kernel, called: str, *, done: bool) -> None:
     kernel.faults.inject(Fault(called, Kind.OPERATION, code=Code.INTERNAL))
     worked: list[int] = []
+
+    def work(_: Progress) -> Message:
+        worked.append(1)
+        return text("r")
+
     if done:
         kernel.operations.done(NAME, metadata=text("m"), response=text("r"))
     else:
-        run(kernel, lambda _: worked.append(1) or text("r"))
+        run(kernel, work)
     assert finished(kernel).error.code == Code.INTERNAL.number
     assert worked == ([] if done else [1])
 

@@ -3,12 +3,13 @@
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.clock import FakeClock
 
 from gpupipe.localcloud.runner.instance import Events, StartError
-from gpupipe.localcloud.runner.pool import NoInstanceError, Pool, Scaling
+from gpupipe.localcloud.runner.pool import NoInstanceError, Place, Pool, Scaling
 from gpupipe.localcloud.runner.revision import Program, RunnableRevision
 
 
@@ -41,7 +42,7 @@ class FakeLaunch:
 
 
 def revision(**values: int) -> RunnableRevision:
-    settings = {"concurrency": 2, "max_instances": 2, **values}
+    settings: dict[str, Any] = {"concurrency": 2, "max_instances": 2, **values}
     return RunnableRevision(
         "demo-project",
         1,
@@ -155,7 +156,7 @@ def test_a_failed_start_is_told_and_the_next_minimum_waits() -> None:
 
 def test_who_gave_up_waiting_gets_no_place() -> None:
     bench = Bench(concurrency=1)
-    given: Future[object] = bench.pool.acquire()
+    given: Future[Place] = bench.pool.acquire()
     bench.pool.abandon(bench.pool.acquire())
     bench.instances[0].start()
     assert given.done()
