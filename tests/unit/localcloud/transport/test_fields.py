@@ -4,12 +4,12 @@ import json
 from typing import Any
 
 import pytest
-from google.cloud import eventarc_v1, run_v2
+from google.cloud import eventarc_v1, monitoring_dashboard_v1, run_v2
 from google.cloud.devtools import cloudbuild_v1
 from scripts.field_behavior import TABLE, table
 
 from gpupipe.localcloud.errors import Code, ServiceError
-from gpupipe.localcloud.transport.fields import check_request
+from gpupipe.localcloud.transport.fields import check_enums, check_request
 
 
 def create(**service: Any) -> Any:
@@ -41,6 +41,35 @@ def test_required_fields_are_asked_for_below_too() -> None:
     request = create()
     request.service.template.containers[0].ClearField("image")
     assert refusal(request) == (Code.INVALID_ARGUMENT, "service.template.containers.image")
+
+
+def chart(**data_set: Any) -> Any:
+    """A raw CreateDashboardRequest with a chart of one data set."""
+    widget = {"xy_chart": {"data_sets": [{"legend_template": "x", **data_set}]}}
+    dashboard = {"display_name": "d", "grid_layout": {"widgets": [widget]}}
+    request = monitoring_dashboard_v1.CreateDashboardRequest(parent="p", dashboard=dashboard)
+    return monitoring_dashboard_v1.CreateDashboardRequest.pb(request)
+
+
+def test_required_fields_of_messages_inside_others_are_asked_for() -> None:
+    path = "dashboard.grid_layout.widgets.xy_chart.data_sets.time_series_query"
+    assert refusal(chart()) == (Code.INVALID_ARGUMENT, path)
+
+
+def test_a_required_flag_may_be_false() -> None:
+    request = chart(time_series_query={"prometheus_query": "up"})
+    table_ = request.dashboard.grid_layout.widgets.add().time_series_table
+    table_.data_sets.add().time_series_query.prometheus_query = "up"
+    table_.column_settings.add(column="a", visible=False)
+    check_request(request)
+
+
+def test_a_number_that_an_enum_does_not_have_is_refused_by_its_path() -> None:
+    check_enums(chart(plot_type=4), "")
+    with pytest.raises(ServiceError) as caught:
+        check_enums(chart(plot_type=99).dashboard, "dashboard")
+    (violation,) = caught.value.details.fields
+    assert violation.path == "dashboard.grid_layout.widgets.xy_chart.data_sets.plot_type"
 
 
 def test_an_update_may_leave_out_what_stays() -> None:
