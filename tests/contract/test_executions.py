@@ -310,6 +310,9 @@ def test_sys_log_writes_on_the_workflow(tester: WorkflowTester) -> None:
         "main:\n  steps:\n    - tell:\n        call: sys.log\n"
         "        args: {text: seen, severity: WARNING}\n"
     )
+    project = f"projects/{tester.cloud.project}"
+    member = f"serviceAccount:{tester.account}"
+    tester.cloud.kernel.policies.grant(project, "roles/logging.logWriter", member)
     ended = tester.run(source)
     (entry,) = tester.cloud.kernel.logs.query(
         tester.cloud.project, resource_type="workflows.googleapis.com/Workflow"
