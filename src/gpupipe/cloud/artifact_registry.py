@@ -1,15 +1,13 @@
 """Artifact Registry: the Docker repository, its bindings, and which image a tag names."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gpupipe.cloud.api import Api, Binding
 from gpupipe.cloud.call import none_if_missing
-from gpupipe.cloud.causes import ACCOUNT_VISIBLE
 from gpupipe.cloud.clients import module
 from gpupipe.cloud.operations import CREATE_S, DELETE_S, finish
-from gpupipe.cloud.policy import bindings_of, edit
+from gpupipe.cloud.policy import PolicyApi
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +23,10 @@ class Repository:
     keep: int
 
 
-class ArtifactRegistryApi(Api):
+class ArtifactRegistryApi(PolicyApi):
     """The calls that gpupipe needs of Artifact Registry."""
+
+    _who = "who may use the repository"
 
     def get(self, name: str) -> Repository | None:
         """The repository, or None."""
@@ -84,38 +84,6 @@ class ArtifactRegistryApi(Api):
             )
         )
         return None if found is None else str(found.version.rpartition("/")[2])
-
-    def bindings(self, name: str) -> frozenset[Binding]:
-        """The repository's unconditional bindings; empty where there is none."""
-        policy = none_if_missing(lambda: self._policy(name))
-        return frozenset() if policy is None else bindings_of(policy)
-
-    def edit_bindings(
-        self, name: str, *, add: Collection[Binding] = (), remove: Collection[Binding] = ()
-    ) -> None:
-        """Add and remove bindings; all others stay."""
-        edit(
-            self._caller,
-            read=lambda: self._policy(name),
-            write=lambda policy: self._unary(
-                "Changing who may use the repository",
-                name,
-                self._client.set_iam_policy,
-                {"resource": name, "policy": policy},
-                idempotent=False,
-                causes=(ACCOUNT_VISIBLE,),
-            ),
-            add=add,
-            remove=remove,
-        )
-
-    def _policy(self, name: str) -> Any:
-        return self._unary(
-            "Reading who may use the repository",
-            name,
-            self._client.get_iam_policy,
-            {"resource": name, "options": {"requested_policy_version": 3}},
-        )
 
     @property
     def _client(self) -> Any:

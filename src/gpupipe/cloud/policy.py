@@ -1,11 +1,12 @@
 """IAM policies: which bindings are there, and changing only ours, with the etag that was read."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, ClassVar
 
-from gpupipe.cloud.api import Binding
-from gpupipe.cloud.call import Caller
-from gpupipe.core.errors import GpupipeError
+from gpupipe.cloud.api import Api, Binding
+from gpupipe.cloud.call import Caller, none_if_missing
+from gpupipe.cloud.causes import ACCOUNT_VISIBLE
 
 # Version 3, so that conditional bindings of others are neither lost nor misread.
 VERSION = 3
@@ -64,7 +65,45 @@ def _remove(policy: Any, role: str, member: str) -> None:
                 del policy.bindings[index]
 
 
-def is_account_not_visible(error: GpupipeError) -> bool:
-    """Whether a policy was refused because a new service account is not visible yet."""
-    text = error.details or ""
-    return "does not exist" in text and "ervice account" in text
+class PolicyApi(Api):
+    """A facade whose client reads and writes the policy of each of its resources."""
+
+    _who: ClassVar[str]
+    """Whom a policy names, as errors say it: "who may call the service"."""
+
+    @property
+    @abstractmethod
+    def _client(self) -> Any:
+        """The client that has `get_iam_policy` and `set_iam_policy`."""
+
+    def bindings(self, name: str) -> frozenset[Binding]:
+        """The resource's unconditional bindings; empty where there is none."""
+        policy = none_if_missing(lambda: self._policy(name))
+        return frozenset() if policy is None else bindings_of(policy)
+
+    def edit_bindings(
+        self, name: str, *, add: Collection[Binding] = (), remove: Collection[Binding] = ()
+    ) -> None:
+        """Add and remove bindings; all others stay."""
+        edit(
+            self._caller,
+            read=lambda: self._policy(name),
+            write=lambda policy: self._unary(
+                f"Changing {self._who}",
+                name,
+                self._client.set_iam_policy,
+                {"resource": name, "policy": policy},
+                idempotent=False,
+                causes=(ACCOUNT_VISIBLE,),
+            ),
+            add=add,
+            remove=remove,
+        )
+
+    def _policy(self, name: str) -> Any:
+        return self._unary(
+            f"Reading {self._who}",
+            name,
+            self._client.get_iam_policy,
+            {"resource": name, "options": {"requested_policy_version": VERSION}},
+        )

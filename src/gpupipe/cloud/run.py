@@ -3,16 +3,15 @@
 Quantities are compared in one spelling: CPU as milli-CPU, memory in bytes ("1000m" equals "1").
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gpupipe.cloud.api import Api, Binding
 from gpupipe.cloud.call import none_if_missing
 from gpupipe.cloud.causes import ACCOUNT_VISIBLE, ACT_AS_VISIBLE, API_USABLE, BEING_DELETED
 from gpupipe.cloud.clients import module
 from gpupipe.cloud.operations import CREATE_S, DELETE_S, UPDATE_S, finish
-from gpupipe.cloud.policy import bindings_of, edit
+from gpupipe.cloud.policy import PolicyApi
 
 _GPU = "nvidia.com/gpu"
 
@@ -56,8 +55,10 @@ class Observed:
     latest_ready_revision: str
 
 
-class RunApi(Api):
+class RunApi(PolicyApi):
     """The calls that gpupipe needs of Cloud Run."""
+
+    _who = "who may call the service"
 
     def get(self, name: str) -> Observed | None:
         """The service, or None."""
@@ -122,38 +123,6 @@ class RunApi(Api):
         )
         if operation is not None:
             finish(self._caller, "Deleting the service", name, operation, DELETE_S)
-
-    def bindings(self, name: str) -> frozenset[Binding]:
-        """The service's unconditional bindings; empty where there is none."""
-        policy = none_if_missing(lambda: self._policy(name))
-        return frozenset() if policy is None else bindings_of(policy)
-
-    def edit_bindings(
-        self, name: str, *, add: Collection[Binding] = (), remove: Collection[Binding] = ()
-    ) -> None:
-        """Add and remove bindings; all others stay."""
-        edit(
-            self._caller,
-            read=lambda: self._policy(name),
-            write=lambda policy: self._unary(
-                "Changing who may call the service",
-                name,
-                self._client.set_iam_policy,
-                {"resource": name, "policy": policy},
-                idempotent=False,
-                causes=(ACCOUNT_VISIBLE,),
-            ),
-            add=add,
-            remove=remove,
-        )
-
-    def _policy(self, name: str) -> Any:
-        return self._unary(
-            "Reading who may call the service",
-            name,
-            self._client.get_iam_policy,
-            {"resource": name, "options": {"requested_policy_version": 3}},
-        )
 
     @property
     def _client(self) -> Any:

@@ -19,10 +19,8 @@ Project = Annotated[
 Region = Annotated[
     str | None, typer.Option("--region", "-r", help="Region [default: us-central1].")
 ]
-Prefix = Annotated[
-    str | None,
-    typer.Option("--prefix", help="Prefix of every resource's name [default: ml-pipeline]."),
-]
+PREFIX_HELP = "Prefix of every resource's name [default: ml-pipeline]."
+Prefix = Annotated[str | None, typer.Option("--prefix", help=PREFIX_HELP)]
 ConfigFile = Annotated[
     Path | None,
     typer.Option("--config", help="Configuration file [default: gpupipe.toml in this folder]."),

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from gpupipe.commands._options import (
+    PREFIX_HELP,
     ConfigFile,
     DryRun,
     Impersonate,
@@ -22,13 +23,7 @@ def destroy(
     project: Project = None,
     region: Region = None,
     prefix: Annotated[
-        str | None,
-        typer.Option(
-            "--prefix",
-            "--service-prefix",
-            "-s",
-            help="Prefix of every resource's name [default: ml-pipeline].",
-        ),
+        str | None, typer.Option("--prefix", "--service-prefix", "-s", help=PREFIX_HELP)
     ] = None,
     config: ConfigFile = None,
     yes: Yes = False,

@@ -6,7 +6,7 @@ from tests.support.clock import FakeClock
 from gpupipe.cloud.api import Binding
 from gpupipe.cloud.call import Caller
 from gpupipe.cloud.errors import ApiError, Refusal
-from gpupipe.cloud.policy import bindings_of, edit, is_account_not_visible
+from gpupipe.cloud.policy import bindings_of, edit
 
 OURS, THEIRS = "serviceAccount:ours@p.iam.gserviceaccount.com", "user:them@example.com"
 VIEWER, ADMIN = "roles/viewer", "roles/admin"
@@ -90,11 +90,3 @@ def test_a_change_of_somebody_faster_is_kept() -> None:
     resource.edit(add={(VIEWER, OURS)})
     assert bindings_of(resource.policy) == {(ADMIN, THEIRS), (VIEWER, OURS)}
     assert (resource.reads, resource.writes) == (2, 1)
-
-
-def test_an_account_that_is_not_visible_yet_is_recognised() -> None:
-    def refused(text: str) -> ApiError:
-        return ApiError(Refusal("INVALID_ARGUMENT", "", text), what="Setting", resource="r")
-
-    assert is_account_not_visible(refused("Service account a@p does not exist."))
-    assert not is_account_not_visible(refused("Role roles/nothing does not exist."))
