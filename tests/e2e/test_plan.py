@@ -1,5 +1,7 @@
 """`gpupipe plan` is what a dry run of deploy shows: in words, as JSON, by exit code."""
 
+import pytest
+
 from tests.e2e.conftest import Cli
 from tests.e2e.test_journey import last_sequence, requests_since
 
@@ -17,6 +19,7 @@ def test_a_plan_of_nothing_changed(deployed: Cli) -> None:
     assert [row for row in requests_since(deployed, before) if row["writes"]] == []
 
 
+@pytest.mark.promise(27)
 def test_a_plan_of_a_pipeline_that_is_not_there(deployed: Cli) -> None:
     """Another prefix: the APIs and agents of the project are kept, all else is made."""
     arguments = ("--local", "--prefix", "other", "--output", "json")

@@ -76,10 +76,13 @@ class QuickImage(Image):
         uploaded = world.cloud.storage.upload(
             request.source[0],
             f"sources/quick-{self.service}.tar.gz",
-            archive(quick_context(self.service)),
+            archive(self._files()),
             content_type="application/gzip",
         )
         return replace(request, source=(uploaded.bucket, uploaded.name, uploaded.generation))
+
+    def _files(self) -> list[SourceFile]:
+        return quick_context(self.service)
 
 
 def quick_context(service: str) -> list[SourceFile]:
@@ -106,26 +109,38 @@ class Deployer:
     project: str
     account: str | None = None
     hurry: float = 0.3
+    steps: tuple[Step, ...] = QUICK_STEPS
+    parallelism: int = 8
 
     @property
     def spec(self) -> PipelineSpec:
         config: Config = load(Flags(local=True, project=self.project), {}, self.cloud.home)
         return PipelineSpec(Names(self.project, config.region, config.prefix), config)
 
-    def connect(self) -> Cloud:
+    def connect(self, caller: Caller | None = None) -> Cloud:
         """The client side, over the wire."""
         address = Endpoint(self.cloud.grpc, self.cloud.http, self.cloud.kernel.settings.token)
         clients = LocalClients(address, self.project, impersonate=self.account)
-        return connect(clients, Caller(self.clock, hurry=self.hurry))
+        return connect(clients, caller or Caller(self.clock, hurry=self.hurry))
 
-    def engine(self) -> Engine:
-        return Engine(self.connect(), self.spec, self.clock, steps=QUICK_STEPS)
+    def engine(self, caller: Caller | None = None) -> Engine:
+        return Engine(
+            self.connect(caller),
+            self.spec,
+            self.clock,
+            steps=self.steps,
+            parallelism=self.parallelism,
+        )
 
     def deploy(
-        self, *, canary: bool = True, report: Callable[[Event], None] = lambda _: None
+        self,
+        *,
+        canary: bool = True,
+        report: Callable[[Event], None] = lambda _: None,
+        caller: Caller | None = None,
     ) -> Deployed:
         """Plan and deploy."""
-        engine = self.engine()
+        engine = self.engine(caller)
         return engine.deploy(
             engine.plan(), lambda _: nullcontext(report), send_canary=canary, verify=False
         )

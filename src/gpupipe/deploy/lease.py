@@ -58,12 +58,20 @@ def lease(storage: StorageApi, bucket: str, command: str) -> Iterator[None]:
 def _take(storage: StorageApi, bucket: str, holder: Holder) -> int:
     for _ in range(3):
         found = storage.stat(bucket, NAME)
+        if found is not None and _is_of(storage, found, holder):
+            return found.generation
         if found is not None and not _is_over(storage, bucket, found, holder):
             raise _held(storage, bucket, found)
         won = storage.swap(bucket, NAME, _text(holder), found.generation if found else 0)
         if won is not None:
             return won
     raise _held(storage, bucket, None)
+
+
+def _is_of(storage: StorageApi, found: Object, holder: Holder) -> bool:
+    """Whether this very run wrote it: the answer to its write was lost, and the next one refused."""
+    content = storage.read(found.bucket, NAME, found.generation)
+    return content == _text(holder)
 
 
 def _is_over(storage: StorageApi, bucket: str, found: Object, holder: Holder) -> bool:
@@ -135,7 +143,13 @@ class _Keeper:
         """Renew every so often; a renewal that fails is tried again at the next turn."""
         while not self._stop.wait(RENEW_S):
             try:
-                won = self._storage.swap(self._bucket, NAME, _text(self._holder), self.generation)
+                self._renew()
             except GpupipeError:
                 continue
-            self.generation = won or self.generation
+
+    def _renew(self) -> None:
+        won = self._storage.swap(self._bucket, NAME, _text(self._holder), self.generation)
+        if won is None:
+            found = self._storage.stat(self._bucket, NAME)
+            won = found.generation if found and _is_of(self._storage, found, self._holder) else None
+        self.generation = won or self.generation
