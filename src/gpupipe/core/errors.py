@@ -1,6 +1,7 @@
 """An error that a user sees: what happened, on which resource, what to do next, where to read."""
 
 from enum import IntEnum
+from typing import ClassVar
 
 
 class Exit(IntEnum):
@@ -41,45 +42,40 @@ class GpupipeError(Exception):
         self.exit = exit
 
 
-class UsageError(GpupipeError):
+class _OneExitError(GpupipeError):
+    """An error whose class says how the command exits, and which page is read when none is named."""
+
+    _exit: ClassVar[Exit]
+    _doc: ClassVar[str]
+
+    def __init__(
+        self,
+        brief: str,
+        *,
+        resolution: str,
+        resource: str | None = None,
+        details: str | None = None,
+        doc: str | None = None,
+    ) -> None:
+        super().__init__(
+            brief,
+            resource=resource,
+            details=details,
+            resolution=resolution,
+            doc=doc or self._doc,
+            exit=self._exit,
+        )
+
+
+class UsageError(_OneExitError):
     """The command line, the environment or the configuration is wrong; nothing was started."""
 
-    def __init__(
-        self,
-        brief: str,
-        *,
-        resolution: str,
-        resource: str | None = None,
-        details: str | None = None,
-        doc: str = "reference/configuration.md",
-    ) -> None:
-        super().__init__(
-            brief,
-            resource=resource,
-            details=details,
-            resolution=resolution,
-            doc=doc,
-            exit=Exit.USAGE,
-        )
+    _exit = Exit.USAGE
+    _doc = "reference/configuration.md"
 
 
-class CredentialsError(GpupipeError):
+class CredentialsError(_OneExitError):
     """There are no usable credentials, or they may not do this."""
 
-    def __init__(
-        self,
-        brief: str,
-        *,
-        resolution: str,
-        resource: str | None = None,
-        details: str | None = None,
-        doc: str = "reference/errors.md#credentials",
-    ) -> None:
-        super().__init__(
-            brief,
-            resource=resource,
-            details=details,
-            resolution=resolution,
-            doc=doc,
-            exit=Exit.CREDENTIALS,
-        )
+    _exit = Exit.CREDENTIALS
+    _doc = "reference/errors.md#credentials"

@@ -5,7 +5,7 @@ Permissions: docs `storage/docs/access-control/iam-json`; the second check that 
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
+from functools import partial
 
 from gpupipe.localcloud.services.storage import preconditions
 from gpupipe.localcloud.services.storage.acl import VERBS, AccessControls
@@ -150,19 +150,12 @@ def _read(
     handler: Handler,
     query: frozenset[str] = _NONE,
     root: str = "/storage/v1",
+    *,
+    writes: bool = False,
 ) -> Method:
     verb, _, template = call.partition(" ")
     permission = permission and f"storage.{permission}"
-    return Method(verb, template, f"storage.{name}", permission, handler, query, root)
+    return Method(verb, template, f"storage.{name}", permission, handler, query, root, writes)
 
 
-def _write(
-    call: str,
-    name: str,
-    permission: str,
-    handler: Handler,
-    query: frozenset[str] = _NONE,
-    root: str = "/storage/v1",
-) -> Method:
-    method = _read(call, name, permission, handler, query, root)
-    return replace(method, writes=True)
+_write = partial(_read, writes=True)
