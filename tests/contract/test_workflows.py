@@ -117,7 +117,7 @@ def test_levels_that_log_calls_are_refused_by_name(tester: WorkflowTester) -> No
 
 def test_a_wrong_source_is_refused_with_its_lines(tester: WorkflowTester) -> None:
     source = "main:\n  steps:\n    - one:\n        next: nowhere\n    - two:\n        call: what\n"
-    with pytest.raises(exceptions.InvalidArgument, match=r"(?s)line 3.*nowhere.*line 5.*what"):
+    with pytest.raises(exceptions.InvalidArgument, match=r"(?s)line 4.*nowhere.*line 6.*what"):
         tester.deploy("flow", source)
     with pytest.raises(exceptions.NotFound):
         tester.workflows.get_workflow(name=f"{tester.parent}/workflows/flow", timeout=5)

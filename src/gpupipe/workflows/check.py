@@ -4,14 +4,14 @@ A name first set inside a loop, a handler or a branch is local to it; writing an
 branch needs `shared`.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from gpupipe.workflows.errors import Fault
 from gpupipe.workflows.evaluator import Expression, ListTree, MapTree, Tree
-from gpupipe.workflows.limits import PARALLEL_DEPTH
-from gpupipe.workflows.stdlib import FUNCTIONS
+from gpupipe.workflows.stdlib import FUNCTIONS, not_emulated
 from gpupipe.workflows.steps import nodes
+from gpupipe.workflows.steps.nodes import Word
 from gpupipe.workflows.syntax import nodes as syntax
 
 
@@ -22,7 +22,22 @@ class _Scope:
     visible: frozenset[str]
     writable: frozenset[str] | None
     targets: frozenset[str]
-    depth: int = 0
+    in_branch: bool = False
+
+    def with_names(self, words: Sequence[Word | None]) -> "_Scope":
+        """With variables of a loop or a handler."""
+        names = frozenset(word.text for word in words if word is not None)
+        writable = None if self.writable is None else self.writable | names
+        return replace(self, visible=self.visible | names, writable=writable)
+
+
+@dataclass(frozen=True, slots=True)
+class _Signature:
+    """The names that a function takes, in order, those that it needs, and those not emulated."""
+
+    names: tuple[str, ...]
+    needed: frozenset[str]
+    refused: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -31,143 +46,184 @@ class Checker:
 
     routines: dict[str, nodes.Routine]
     faults: list[Fault] = field(default_factory=list)
+    _where: str = "routine"
+    _step: Word = field(default=Word("", 1, 1))
 
     def check(self) -> None:
         """Check every routine."""
         for routine in self.routines.values():
-            names = frozenset(one.name for one in routine.parameters)
-            self._steps(routine.body, _Scope(names, None, frozenset({"end"})))
+            self._step, self._where = routine.name, "routine"
+            names = [one.name for one in routine.parameters]
+            scope = _Scope(frozenset(), None, frozenset({"end"}))
+            for one in routine.parameters:
+                if one.default is not None:
+                    self._tree(one.default, scope)
+            self._where = "step"
+            self._steps(routine.body, scope.with_names(names))
 
     def _steps(self, body: tuple[nodes.Step, ...], scope: _Scope) -> None:
-        own = frozenset(_declared(body))
+        own = frozenset(word.text for word in _declared(body))
         writable = None if scope.writable is None else scope.writable | (own - scope.visible)
-        inside = _Scope(
-            scope.visible | own,
-            writable,
-            scope.targets | {step.name for step in body},
-            scope.depth,
+        inside = replace(
+            scope,
+            visible=scope.visible | own,
+            writable=writable,
+            targets=scope.targets | {step.name.text for step in body},
         )
         seen: set[str] = set()
         for step in body:
-            if step.name in seen:
-                self._fault(step, f"the step name {step.name!r} stands here twice")
-            seen.add(step.name)
-            self._jump(step, step.next, inside)
+            self._step = step.name
+            if step.name.text in seen:
+                self._fault(step.name, "the step name stands here twice")
+            seen.add(step.name.text)
+            self._jump(step.next, inside)
             if step.action is not None:
-                self._action(step, step.action, inside)
+                self._action(step.action, inside)
 
-    def _jump(self, step: nodes.Step, target: str | None, scope: _Scope) -> None:
-        if target is not None and target not in scope.targets:
-            self._fault(step, f"next: there is no step {target!r} to go to")
+    def _jump(self, target: Word | None, scope: _Scope) -> None:
+        if target is not None and target.text and target.text not in scope.targets:
+            self._fault(target, f"next: there is no step {target.text!r} to go to")
 
-    def _action(self, step: nodes.Step, action: nodes.Action, scope: _Scope) -> None:
+    def _action(self, action: nodes.Action, scope: _Scope) -> None:
         for tree in _trees(action):
-            self._tree(step, tree, scope)
-        for name in _written(action):
-            self._write(step, name, scope)
-        if isinstance(action, nodes.Call):
-            self._call(step, action)
-        self._nested(step, action, scope)
+            self._tree(tree, scope)
+        for word in _written(action):
+            self._write(word, scope)
+        if scope.in_branch and isinstance(action, nodes.Return):
+            self._fault(self._step, "return cannot stand in a parallel step")
+        step = self._step
+        self._nested(action, scope)
+        self._step = step
 
-    def _nested(self, step: nodes.Step, action: nodes.Action, scope: _Scope) -> None:
-        if isinstance(action, nodes.Block):
-            self._steps(action.body, scope)
-        elif isinstance(action, nodes.Switch):
-            for one in action.conditions:
-                self._jump(step, one.next, scope)
-                if one.action is not None:
-                    self._action(step, one.action, scope)
-        elif isinstance(action, nodes.For):
-            self._loop(action, scope)
-        elif isinstance(action, nodes.Try):
-            self._try(step, action, scope)
-        elif isinstance(action, nodes.Parallel):
-            self._parallel(step, action, scope)
+    def _nested(self, action: nodes.Action, scope: _Scope) -> None:
+        match action:
+            case nodes.Call():
+                self._call(action)
+            case nodes.Block(body=body):
+                self._steps(body, scope)
+            case nodes.Switch(conditions=conditions):
+                for one in conditions:
+                    self._inner(one.action, one.next, scope)
+            case nodes.For():
+                self._loop(action, scope, frozenset({"break", "continue"}))
+            case nodes.Try():
+                self._try(action, scope)
+            case nodes.Parallel():
+                self._parallel(action, scope)
 
-    def _loop(self, action: nodes.For, scope: _Scope) -> None:
-        names = frozenset(name for name in (action.value, action.index) if name)
-        writable = None if scope.writable is None else scope.writable | names
-        targets = frozenset({"break", "continue"} | (scope.targets & {"end"}))
-        self._steps(action.body, _Scope(scope.visible | names, writable, targets, scope.depth))
+    def _inner(self, action: nodes.Action | None, jump: Word | None, scope: _Scope) -> None:
+        self._jump(jump, scope)
+        if action is not None:
+            self._action(action, scope)
 
-    def _try(self, step: nodes.Step, action: nodes.Try, scope: _Scope) -> None:
-        self._steps(action.body, scope)
-        if action.retry is not None:
-            self._known(step, action.retry.predicate)
+    def _loop(self, action: nodes.For, scope: _Scope, ends: frozenset[str]) -> None:
+        targets = ends | (scope.targets & {"end"})
+        inside = replace(scope.with_names([action.value, action.index]), targets=targets)
+        self._steps(action.body, inside)
+
+    def _try(self, action: nodes.Try, scope: _Scope) -> None:
+        self._inner(action.body, action.next, scope)
+        if action.retry is not None and action.retry.predicate.text:
+            self._predicate(action.retry.predicate)
         if action.handler:
-            names = frozenset({action.error_name} if action.error_name else ())
-            writable = None if scope.writable is None else scope.writable | names
-            self._steps(
-                action.handler,
-                _Scope(scope.visible | names, writable, scope.targets, scope.depth),
-            )
+            self._steps(action.handler, scope.with_names([action.error_name]))
 
-    def _parallel(self, step: nodes.Step, action: nodes.Parallel, scope: _Scope) -> None:
-        if scope.depth >= PARALLEL_DEPTH:
-            self._fault(step, f"parallel steps can be nested {PARALLEL_DEPTH} deep")
-        for name in sorted(action.shared - scope.visible):
-            self._fault(step, f"shared: there is no variable {name!r}")
-        inside = _Scope(scope.visible, action.shared, frozenset(), scope.depth + 1)
+    def _predicate(self, word: Word) -> None:
+        signature = self._signature(word, word.text)
+        if signature is not None and not (len(signature.needed) <= 1 <= len(signature.names)):
+            self._fault(word, f"a retry predicate takes one argument; {word.text} does not")
+
+    def _parallel(self, action: nodes.Parallel, scope: _Scope) -> None:
+        for word in action.shared:
+            if word.text and word.text not in scope.visible:
+                self._fault(word, f"shared: there is no variable {word.text!r}")
+            else:
+                self._write(word, scope)
+        shared = frozenset(word.text for word in action.shared)
+        inside = _Scope(scope.visible, shared, frozenset(), in_branch=True)
         for _, body in action.branches:
             self._steps(body, inside)
         if action.loop is not None:
             for tree in _trees(action.loop):
-                self._tree(step, tree, scope)
-            self._loop(action.loop, inside)
+                self._tree(tree, scope)
+            # That a `break` ends nothing here is not documented: refused.
+            self._loop(action.loop, inside, frozenset({"continue"}))
 
-    def _write(self, step: nodes.Step, name: str, scope: _Scope) -> None:
-        if scope.writable is not None and name not in scope.writable:
-            self._fault(step, f"{name!r} is set in a parallel step, but it is not shared")
+    def _write(self, word: Word, scope: _Scope) -> None:
+        if scope.writable is not None and word.text not in scope.writable:
+            self._fault(word, f"{word.text!r} is set in a parallel step, but it is not shared")
 
-    def _call(self, step: nodes.Step, action: nodes.Call) -> None:
-        given = set(action.arguments)
-        if action.function in self.routines:
-            parameters = self.routines[action.function].parameters
-            known = {one.name for one in parameters}
-            needed = {one.name for one in parameters if not one.has_default}
-        elif action.function in FUNCTIONS:
-            function = FUNCTIONS[action.function]
-            known = set(function.names)
-            needed = {one.name for one in function.parameters if not one.optional}
-        else:
-            self._known(step, action.function)
+    def _call(self, action: nodes.Call) -> None:
+        name = action.function.text
+        signature = self._signature(action.function, name) if name else None
+        if signature is None:
             return
-        for name in sorted(given - known):
-            self._fault(step, f"{action.function} has no argument {name!r}")
-        for name in sorted(needed - given):
-            self._fault(step, f"{action.function} needs the argument {name!r}")
+        for word in action.arguments:
+            if word.text in signature.refused:
+                self._fault(word, f"{name}: the argument {word.text!r} is not emulated")
+            elif word.text not in signature.names:
+                self._fault(word, f"{name} has no argument {word.text!r}")
+        given = {word.text for word in action.arguments}
+        for missing in sorted(signature.needed - given):
+            self._fault(action.function, f"{name} needs the argument {missing!r}")
 
-    def _known(self, step: nodes.Step, function: str) -> None:
-        if function not in self.routines and function not in FUNCTIONS:
-            self._fault(step, f"there is no function or subworkflow {function!r}")
+    def _signature(self, place: Word, name: str) -> _Signature | None:
+        if name in self.routines:
+            parameters = self.routines[name].parameters
+            needed = frozenset(one.name.text for one in parameters if one.default is None)
+            return _Signature(tuple(one.name.text for one in parameters), needed)
+        function = FUNCTIONS.get(name)
+        if function is None:
+            reason = not_emulated(name)
+            self._fault(place, reason or f"there is no function or subworkflow {name!r}")
+            return None
+        needed = frozenset(one.name for one in function.parameters if not one.optional)
+        refused = frozenset(one.name for one in function.parameters if one.refused)
+        return _Signature(tuple(one.name for one in function.parameters), needed, refused)
 
-    def _tree(self, step: nodes.Step, tree: Tree, scope: _Scope) -> None:
+    def _tree(self, tree: Tree, scope: _Scope) -> None:
         if isinstance(tree, Expression):
-            self._node(step, tree.node, scope)
+            self._node(tree, tree.node, scope)
         elif isinstance(tree, ListTree):
             for item in tree.items:
-                self._tree(step, item, scope)
+                self._tree(item, scope)
         elif isinstance(tree, MapTree):
             for item in tree.items.values():
-                self._tree(step, item, scope)
+                self._tree(item, scope)
 
-    def _node(self, step: nodes.Step, node: syntax.Node, scope: _Scope) -> None:
+    def _node(self, source: Expression, node: syntax.Node, scope: _Scope) -> None:
         if isinstance(node, syntax.Name) and node.name not in scope.visible:
+            word = Word(node.name, *source.place(node.position))
             # The service's words (troubleshooting page).
-            self._fault(step, f"symbol '{node.name}' is neither a variable nor a sub-workflow name")
+            self._fault(word, f"symbol '{node.name}' is neither a variable nor a sub-workflow name")
         if isinstance(node, syntax.Call):
-            self._known(step, node.function)
-            function = FUNCTIONS.get(node.function)
-            if function is not None and function.blocking:
-                self._fault(step, f"{node.function} can only be used in a call step")
+            self._called(Word(node.function, *source.place(node.position)), len(node.arguments))
         for below in _below(node):
-            self._node(step, below, scope)
+            self._node(source, below, scope)
 
-    def _fault(self, step: nodes.Step, message: str) -> None:
-        self.faults.append(Fault(f"step {step.name!r}: {message}", step.line, step.column))
+    def _called(self, word: Word, given: int) -> None:
+        """A function in an expression, by position."""
+        name = word.text
+        function = FUNCTIONS.get(name)
+        if function is not None and function.blocking and name not in self.routines:
+            self._fault(word, f"{name} can only be used in a call step")
+            return
+        signature = self._signature(word, name)
+        if signature is None:
+            return
+        if given > len(signature.names):
+            self._fault(word, f"{name} takes {len(signature.names)} arguments; got: {given}")
+        for missing in signature.names[given:]:
+            if missing in signature.needed:
+                self._fault(word, f"{name} needs the argument {missing!r}")
+
+    def _fault(self, at: Word, message: str) -> None:
+        self.faults.append(
+            Fault(f"{self._where} {self._step.text!r}: {message}", at.line, at.column)
+        )
 
 
-def _below(node: syntax.Node) -> tuple[syntax.Node, ...]:  # one return per kind  # noqa: PLR0911  # one return per kind
+def _below(node: syntax.Node) -> tuple[syntax.Node, ...]:  # noqa: PLR0911  # one return per kind
     match node:
         case syntax.ListLiteral(items=items):
             return items
@@ -190,7 +246,7 @@ def _trees(action: nodes.Action) -> Iterator[Tree]:
         case nodes.Assign(items=items):
             for item in items:
                 yield item.value
-                yield from _keys(item.target)
+                yield from _keys(item)
         case nodes.Call(arguments=arguments):
             yield from arguments.values()
         case nodes.Switch(conditions=conditions):
@@ -205,39 +261,36 @@ def _trees(action: nodes.Action) -> Iterator[Tree]:
             yield value
 
 
-def _keys(target: syntax.Node) -> Iterator[Tree]:
+def _keys(item: nodes.Assignment) -> Iterator[Tree]:
     """The expressions inside the brackets of an assignment's target."""
+    target = item.target
     while isinstance(target, syntax.Attribute | syntax.Index):
         if isinstance(target, syntax.Index):
-            yield Expression(target.key, "")
+            yield Expression(target.key, item.root.line, item.root.column, inline=False)
         target = target.target
 
 
-def root(target: syntax.Node) -> str:
-    """The variable that an assignment changes."""
-    while isinstance(target, syntax.Attribute | syntax.Index):
-        target = target.target
-    return target.name if isinstance(target, syntax.Name) else ""
-
-
-def _written(action: nodes.Action) -> Iterator[str]:
+def _written(action: nodes.Action) -> Iterator[Word]:
     if isinstance(action, nodes.Assign):
-        yield from (root(item.target) for item in action.items)
-    elif isinstance(action, nodes.Call) and action.result:
+        yield from (item.root for item in action.items)
+    elif isinstance(action, nodes.Call) and action.result is not None:
         yield action.result
 
 
-def _declared(body: tuple[nodes.Step, ...]) -> Iterator[str]:
+def _declared(body: tuple[nodes.Step, ...]) -> Iterator[Word]:
     for step in body:
         if step.action is not None:
             yield from _declared_by(step.action)
 
 
-def _declared_by(action: nodes.Action) -> Iterator[str]:
+def _declared_by(action: nodes.Action) -> Iterator[Word]:
     yield from _written(action)
-    if isinstance(action, nodes.Block | nodes.Try):
-        yield from _declared(action.body)
-    elif isinstance(action, nodes.Switch):
-        for one in action.conditions:
-            if one.action is not None:
-                yield from _declared_by(one.action)
+    match action:
+        case nodes.Block(body=body):
+            yield from _declared(body)
+        case nodes.Try(body=inner) if inner is not None:
+            yield from _declared_by(inner)
+        case nodes.Switch(conditions=conditions):
+            for one in conditions:
+                if one.action is not None:
+                    yield from _declared_by(one.action)

@@ -26,7 +26,11 @@ class SourceError(Exception):
 
 
 class ExpressionError(Exception):
-    """An expression that cannot be parsed; the loader gives it a place in the source."""
+    """An expression that cannot be parsed. `position`: characters from its beginning."""
+
+    def __init__(self, message: str, position: int = 0) -> None:
+        super().__init__(message)
+        self.position = position
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +44,18 @@ class Frame:
 
 
 class WorkflowError(Exception):
-    """An error inside a running workflow. `value` is what `except` sees; `frames` innermost first."""
+    """An error inside a running workflow.
 
-    def __init__(self, value: Any, frames: list[Frame] | None = None) -> None:
+    `value` is what `except` sees; `frames` innermost first. One that cannot be caught is a used-up
+    limit, which ends the execution at once; a map that looks like it and that a `raise` step made
+    is caught like any other.
+    """
+
+    def __init__(self, value: Any, *, can_be_caught: bool = True) -> None:
         super().__init__(value)
         self.value = value
-        self.frames: list[Frame] = frames or []
-
-    @property
-    def tags(self) -> tuple[str, ...]:
-        """The tags of an error that the service raised."""
-        tags = self.value.get("tags") if isinstance(self.value, dict) else None
-        return tuple(tags) if isinstance(tags, list) else ()
-
-    @property
-    def can_be_caught(self) -> bool:
-        """A used-up limit ends the execution at once."""
-        return "ResourceLimitError" not in self.tags
+        self.can_be_caught = can_be_caught
+        self.frames: list[Frame] = []
 
 
 # A missing key is reported with both tags (seen in a log of the service).
@@ -65,7 +64,8 @@ _TAGS = {"KeyError": ["KeyError", "LookupError"], "IndexError": ["IndexError", "
 
 def raised(tag: str, message: str, **more: Any) -> WorkflowError:
     """An error of the service: a map with `message` and `tags`."""
-    return WorkflowError({"message": f"{tag}: {message}", "tags": _TAGS.get(tag, [tag]), **more})
+    value = {"message": f"{tag}: {message}", "tags": list(_TAGS.get(tag, [tag])), **more}
+    return WorkflowError(value, can_be_caught=tag != "ResourceLimitError")
 
 
 @dataclass(slots=True)
@@ -79,11 +79,29 @@ class ExecutionFailed(Exception):  # noqa: N818  # named after the state that it
 
 def failure(error: WorkflowError) -> ExecutionFailed:
     """The error of an execution as the API shows it."""
-    payload = json.dumps(error.value, ensure_ascii=False, default=str)
-    message = error.value.get("message") if isinstance(error.value, dict) else None
+    payload = _payload(error.value)
     # For a value that the service did not make, the first line is our recollection of the format.
-    first = message if isinstance(message, str) else f"RuntimeError: {payload}"
+    first = error.value["message"] if _is_of_service(error.value) else f"RuntimeError: {payload}"
     lines = [
         f'in step "{one.step}", routine "{one.routine}", line: {one.line}' for one in error.frames
     ]
     return ExecutionFailed(payload, "\n".join([first, *lines]), tuple(error.frames))
+
+
+def _is_of_service(value: Any) -> bool:
+    """Errors of the service have a message and tags; a `raise` step may pass one on."""
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("message"), str)
+        and isinstance(value.get("tags"), list)
+    )
+
+
+def _payload(value: Any) -> str:
+    """A value as JSON; bytes, NaN and what is nested too deeply only as text."""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError):
+        return json.dumps(str(value), ensure_ascii=False)
+    except RecursionError:
+        return json.dumps("the value is nested too deeply for JSON")

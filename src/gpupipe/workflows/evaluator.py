@@ -29,10 +29,16 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """`${…}`; `text` is what stands inside."""
+    """`${…}`, at a line and column of the source. `inline`: all of it is on that line, as it is read."""
 
     node: Node
-    text: str
+    line: int
+    column: int
+    inline: bool
+
+    def place(self, position: int) -> tuple[int, int]:
+        """Line and column of what stands so many characters from the expression's beginning."""
+        return self.line, self.column + (position if self.inline else 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,23 +4,35 @@ One execution is one coroutine; parallel branches are tasks below it, so cancell
 everything that it started. It fails with `ExecutionFailed` and nothing else.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import math
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from gpupipe.workflows import limits
 from gpupipe.workflows.effects import Effects
 from gpupipe.workflows.errors import Frame, WorkflowError, failure, raised
 from gpupipe.workflows.evaluator import Tree, access, evaluate, evaluate_node
+from gpupipe.workflows.parallel import Branch, Crew, Places, unhandled
 from gpupipe.workflows.scope import Meter, Scope, put
 from gpupipe.workflows.stdlib import FUNCTIONS
 from gpupipe.workflows.stdlib.function import Runtime
 from gpupipe.workflows.steps import nodes
 from gpupipe.workflows.syntax import nodes as syntax
-from gpupipe.workflows.values import Value, copy, is_number, kind, truth, type_error
+from gpupipe.workflows.values import (
+    Value,
+    copy,
+    decoded,
+    is_number,
+    kind,
+    text_in_limits,
+    to_json,
+    truth,
+    type_error,
+)
 
 StepHook = Callable[[str, str], None]
-_RANGE_WITH_STEP = 3
+_BOUNDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +66,22 @@ class Interpreter:
         self.program = program
         self.runtime = Runtime(effects, environment)
         self.meter = Meter()
+        self.places = Places(limits.PARALLEL_AT_A_TIME)
         self._on_step = on_step
         self._steps = 0
 
     async def run(self, argument: Value) -> Value:
         """Run `main` with the execution's argument to its result; ExecutionFailed."""
-        given = [copy(argument)] if self.program.routines["main"].parameters else []
+        given = [decoded(argument)] if self.program.routines["main"].parameters else []
         try:
-            return await self.invoke("main", given, depth=0)
+            result = await self.invoke("main", given, Depth(0, 0))
+            to_json(result)  # a result without JSON fails the execution (not documented: how)
         except WorkflowError as error:
             raise failure(error) from error
         except RecursionError as error:
             deep = raised("RecursionError", "the steps are nested too deeply")
             raise failure(deep) from error
+        return result
 
     async def count(self, routine: str, step: str) -> None:
         """Count a step, and let others run now and then."""
@@ -79,14 +94,14 @@ class Interpreter:
             await self.runtime.effects.clock.yield_()
 
     async def invoke(
-        self, name: str, arguments: Sequence[Value] | Mapping[str, Value], *, depth: int
+        self, name: str, arguments: Sequence[Value] | Mapping[str, Value], depth: "Depth"
     ) -> Value:
         """A routine by position or by name of its arguments."""
-        if depth > limits.CALL_DEPTH:
+        if depth.calls > limits.CALL_DEPTH:
             raise raised("RecursionError", f"calls are nested deeper than {limits.CALL_DEPTH}")
         routine = self.program.routines[name]
         scope = Scope(self.meter)
-        activation = Activation(self, routine.name, depth, scope)
+        activation = Activation(self, name, depth, scope)
         try:
             await _bind(routine, arguments, activation)
             flow = await activation.body(routine.body)
@@ -95,14 +110,23 @@ class Interpreter:
         return flow.value if isinstance(flow, Returned) else None
 
     async def call(
-        self, name: str, arguments: Sequence[Value] | Mapping[str, Value], *, depth: int
+        self, name: str, arguments: Sequence[Value] | Mapping[str, Value], depth: "Depth"
     ) -> Value:
         """A routine or a function of the library."""
         if name in self.program.routines:
-            return await self.invoke(name, arguments, depth=depth + 1)
+            return await self.invoke(name, arguments, Depth(depth.calls + 1, depth.parallel))
         function = FUNCTIONS[name]
         named = _named(name, [one.name for one in function.parameters], arguments)
-        return await function.body(self.runtime, function.bind(named))
+        result = await function.body(self.runtime, function.bind(named))
+        return text_in_limits(result) if isinstance(result, str) else result
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How many calls and how many parallel steps are around something."""
+
+    calls: int
+    parallel: int
 
 
 @dataclass(slots=True)
@@ -111,7 +135,7 @@ class Activation:
 
     interpreter: Interpreter
     routine: str
-    depth: int
+    depth: Depth
     scope: Scope
 
     def lookup(self, name: str) -> Value:
@@ -120,7 +144,7 @@ class Activation:
 
     async def call(self, function: str, arguments: Sequence[Value] | Mapping[str, Value]) -> Value:
         """A function or subworkflow."""
-        return await self.interpreter.call(function, arguments, depth=self.depth)
+        return await self.interpreter.call(function, arguments, self.depth)
 
     async def value(self, tree: Tree) -> Value:
         """The value of a tree here."""
@@ -132,15 +156,14 @@ class Activation:
 
     async def body(self, steps: tuple[nodes.Step, ...]) -> Flow:
         """Steps in order; a jump to one of them stays inside."""
-        places = {step.name: at for at, step in enumerate(steps)}
-        at = 0
-        while at < len(steps):
+        at: int | None = 0
+        while at is not None and at < len(steps):
             flow = await self._step(steps[at])
             if flow is None:
                 at += 1
-            elif isinstance(flow, Jump) and flow.target in places:
-                at = places[flow.target]
-            else:
+                continue
+            at = _place_of(flow, steps)
+            if at is None:
                 return flow
         return None
 
@@ -155,13 +178,18 @@ class Activation:
             activation.scope.close()
 
     async def _step(self, step: nodes.Step) -> Flow:
+        name = step.name
         try:
-            await self.interpreter.count(self.routine, step.name)
-            flow = None if step.action is None else await self.act(step.action)
+            await self.interpreter.count(self.routine, name.text)
+            return await self.then(step.action, step.next)
         except WorkflowError as error:
-            error.frames.append(Frame(step.name, self.routine, step.line, step.column))
+            error.frames.append(Frame(name.text, self.routine, name.line, name.column))
             raise
-        return Jump(step.next) if flow is None and step.next is not None else flow
+
+    async def then(self, action: nodes.Action | None, target: nodes.Word | None) -> Flow:
+        """Run what a step does, then go where it says."""
+        flow = None if action is None else await self.act(action)
+        return Jump(target.text) if flow is None and target is not None else flow
 
     async def act(self, action: nodes.Action) -> Flow:
         """Run what a step does."""
@@ -196,18 +224,17 @@ class Activation:
 
     async def call_step(self, action: nodes.Call) -> Flow:
         """`call`, with its result where one is wanted."""
-        arguments = {name: await self.value(tree) for name, tree in action.arguments.items()}
-        result = await self.call(action.function, arguments)
+        arguments = {word.text: await self.value(tree) for word, tree in action.arguments.items()}
+        result = await self.call(action.function.text, arguments)
         if action.result is not None:
-            self.scope.assign(action.result, result)
+            self.scope.assign(action.result.text, result)
         return None
 
     async def switch(self, action: nodes.Switch) -> Flow:
         """`switch`: the first condition that is true."""
         for one in action.conditions:
             if truth(await self.value(one.condition), "The condition of a switch"):
-                flow = None if one.action is None else await self.act(one.action)
-                return Jump(one.next) if flow is None and one.next is not None else flow
+                return await self.then(one.action, one.next)
         return None
 
     async def loop(self, action: nodes.For) -> Flow:
@@ -220,23 +247,26 @@ class Activation:
                 return flow
         return None
 
-    async def iterations(self, action: nodes.For) -> list[dict[str, Value]]:
+    async def iterations(self, action: nodes.For) -> Iterator[dict[str, Value]]:
         """The variables of each iteration."""
+        name = action.value.text
         if action.bounds is not None:
-            return [{action.value: one} for one in _range(await self.value(action.bounds))]
-        assert action.items is not None  # the loader made sure  # noqa: S101  # the loader made sure
+            return ({name: one} for one in _range(await self.value(action.bounds)))
+        assert action.items is not None  # noqa: S101  # the loader made sure
         items = await self.value(action.items)
         if not isinstance(items, list):
             raise type_error(f"'in' of a for loop must be a list; got: {kind(items)}")
-        indexed = {} if action.index is None else {action.index: 0}
-        return [{action.value: item} | dict.fromkeys(indexed, at) for at, item in enumerate(items)]
+        if action.index is None:
+            return ({name: item} for item in items)
+        index = action.index.text
+        return ({name: item, index: at} for at, item in enumerate(items))
 
     async def attempt(self, action: nodes.Try) -> Flow:
         """`try` with its retries and its handler."""
         retries = None if action.retry is None else await _Retries.of(action.retry, self)
         while True:
             try:
-                return await self.body(action.body)
+                return await self.then(action.body, action.next)
             except WorkflowError as error:
                 if not error.can_be_caught:
                     raise
@@ -244,31 +274,33 @@ class Activation:
                     continue
                 if action.handler is None:
                     raise
-                names = {action.error_name: copy(error.value)} if action.error_name else {}
+                word = action.error_name
+                names = {} if word is None else {word.text: copy(error.value)}
             return await self.own(action.handler, names)
 
     async def parallel(self, action: nodes.Parallel) -> Flow:
         """`parallel`: all branches run to their end, whatever happens in the others."""
-        width = await self._width(action.concurrency_limit)
-        work: list[tuple[str, Awaitable[Flow]]]
-        if action.loop is not None:
-            body = action.loop.body
-            rounds = await self.iterations(action.loop)
-            work = [(str(at), self.own(body, names)) for at, names in enumerate(rounds)]
-        else:
-            work = [(name, self.own(body, {})) for name, body in action.branches]
-        failed = await _side_by_side(work, width)
-        if failed:
-            branches = [{"id": name, "error": _branch_error(error)} for name, error in failed]
-            error = raised(
-                "UnhandledBranchError",
-                "One or more branches or iterations encountered an unhandled runtime error",
-                branches=branches,
-                truncated=False,
+        if self.depth.parallel >= limits.PARALLEL_DEPTH:
+            raise raised(
+                "ParallelNestingError",
+                f"parallel steps are nested deeper than {limits.PARALLEL_DEPTH}",
             )
-            error.value["tags"].append("RuntimeError")
-            raise error
+        width = await self._width(action.concurrency_limit)
+        crew = Crew(self.interpreter.places, width)
+        async with crew.place_given_back(inside=self.depth.parallel > 0):
+            await crew.work(await self._branches(action))
+        if crew.failed:
+            raise unhandled(crew)
         return None
+
+    async def _branches(self, action: nodes.Parallel) -> Iterator[Branch]:
+        below = Depth(self.depth.calls, self.depth.parallel + 1)
+        inside = Activation(self.interpreter, self.routine, below, self.scope)
+        loop = action.loop
+        if loop is None:
+            return ((name, partial(inside.own, body, {})) for name, body in action.branches)
+        rounds = enumerate(await self.iterations(loop))
+        return ((str(at), partial(inside.own, loop.body, names)) for at, names in rounds)
 
     async def _width(self, limit: Tree | None) -> int:
         wanted = limits.PARALLEL_AT_A_TIME if limit is None else await self.value(limit)
@@ -327,7 +359,9 @@ class _Retries:
         for value in values:
             if not is_number(value):
                 raise type_error(f"a retry policy needs numbers; got: {kind(value)}")
-        return cls(activation, policy.predicate, *values)
+            if not value >= 0:
+                raise raised("ValueError", f"a retry policy needs numbers from 0 on; got: {value}")
+        return cls(activation, policy.predicate.text, *values)
 
     async def again(self, error: Value) -> bool:
         """Whether to try once more; waits before it says yes."""
@@ -336,41 +370,18 @@ class _Retries:
         answer = await self.activation.call(self.predicate, [copy(error)])
         if not truth(answer, "The answer of a retry predicate"):
             return False
-        await self.activation.interpreter.runtime.effects.clock.sleep(min(self.delay, self.most))
+        pause = min(self.delay, self.most, limits.EXECUTION_S)
+        await self.activation.interpreter.runtime.effects.clock.sleep(pause)
         self.left -= 1
         self.delay = min(self.delay * self.factor, self.most)
         return True
 
 
-async def _side_by_side(
-    work: list[tuple[str, Awaitable[Flow]]], width: int
-) -> list[tuple[str, WorkflowError]]:
-    """Run all of it, `width` at a time; the errors that could have been caught, by branch."""
-    gate = asyncio.Semaphore(width)
-
-    async def one(name: str, body: Awaitable[Flow]) -> tuple[str, WorkflowError] | None:
-        async with gate:
-            try:
-                await body
-            except WorkflowError as error:
-                if not error.can_be_caught:
-                    raise
-                return name, error
-            return None
-
-    tasks = [asyncio.ensure_future(one(name, body)) for name, body in work]
-    try:
-        return [found for found in await asyncio.gather(*tasks) if found is not None]
-    finally:
-        # Only after a cancellation or a used-up limit is anything still running here.
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _branch_error(error: WorkflowError) -> dict[str, Value]:
-    failed = failure(error)
-    return {"context": failed.context, "payload": copy(error.value)}
+def _place_of(flow: Flow, steps: tuple[nodes.Step, ...]) -> int | None:
+    """Which of the steps a jump goes to; None when it goes further out."""
+    if not isinstance(flow, Jump):
+        return None
+    return next((at for at, step in enumerate(steps) if step.name.text == flow.target), None)
 
 
 async def _bind(
@@ -378,14 +389,16 @@ async def _bind(
     arguments: Sequence[Value] | Mapping[str, Value],
     activation: Activation,
 ) -> None:
-    given = _named(routine.name, [one.name for one in routine.parameters], arguments)
+    name = routine.name.text
+    given = _named(name, [one.name.text for one in routine.parameters], arguments)
     for one in routine.parameters:
-        if one.name in given:
-            activation.scope.declare(one.name, given[one.name])
+        word = one.name.text
+        if word in given:
+            activation.scope.declare(word, given[word])
         elif one.default is not None:
-            activation.scope.declare(one.name, await activation.value(one.default))
+            activation.scope.declare(word, await activation.value(one.default))
         else:
-            raise type_error(f"{routine.name} needs the argument {one.name!r}")
+            raise type_error(f"{name} needs the argument {word!r}")
 
 
 def _named(
@@ -398,16 +411,14 @@ def _named(
     return dict(zip(names, arguments, strict=False))
 
 
-def _range(bounds: Value) -> list[Value]:
-    """`[first, last]` or `[first, last, step]`, both ends included."""
-    fits = isinstance(bounds, list) and len(bounds) in {2, _RANGE_WITH_STEP}
-    if not fits or not all(is_number(one) for one in bounds):
+def _range(bounds: Value) -> Iterator[Value]:
+    """`[first, last]`, both included, one by one."""
+    if not (isinstance(bounds, list) and len(bounds) == _BOUNDS and all(map(is_number, bounds))):
         raise type_error("range must be a list of two numbers")
-    first, last, *rest = bounds
-    step = rest[0] if rest else 1
-    if step == 0:
-        raise raised("ValueError", "the step of a range must not be zero")
-    count = int((last - first) / step) + 1
+    first, last = bounds
+    if not (math.isfinite(first) and math.isfinite(last)):
+        raise raised("ValueError", "range must be a list of two finite numbers")
+    count = math.floor(last - first) + 1
     if count > limits.STEPS:
         raise raised("ResourceLimitError", f"more than {limits.STEPS} steps were executed")
-    return [first + at * step for at in range(count)]
+    return (first + at for at in range(count))

@@ -15,5 +15,9 @@ VARIABLES_BYTES = 512 * 1024
 RESPONSE_BYTES = 2 * 1024 * 1024
 HTTP_TIMEOUT_S = 300.0
 HTTP_TIMEOUT_MOST_S = 1800.0
+UNHANDLED_ERRORS = 100
+EXECUTION_S = 365 * 24 * 3600
 STEPS_BETWEEN_YIELDS = 50
 """Not Google's: how often a busy execution lets others run."""
+SOURCE_NODES = 100_000
+"""Not Google's: more than a source without aliases can have."""

@@ -5,7 +5,15 @@ from collections.abc import Callable
 from typing import Any
 
 from gpupipe.workflows.errors import raised
-from gpupipe.workflows.values import Value, equal, is_number, kind, type_error
+from gpupipe.workflows.values import (
+    Value,
+    equal,
+    integer,
+    is_number,
+    kind,
+    text_in_limits,
+    type_error,
+)
 
 
 def unary(operator: str, value: Value) -> Value:
@@ -16,7 +24,7 @@ def unary(operator: str, value: Value) -> Value:
         return not value
     if not is_number(value):
         raise type_error(f"unsupported operand type for -: {kind(value)}")
-    return -value
+    return integer(-value) if isinstance(value, int) else -value
 
 
 def binary(operator: str, left: Value, right: Value) -> Value:
@@ -63,15 +71,16 @@ def _calculate(operator: str, left: Value, right: Value) -> Value:
     if operator in {"/", "//", "%"} and right == 0:
         raise raised("ZeroDivisionError", "division by zero")
     try:
-        return _CALCULATE[operator](left, right)
+        result = _CALCULATE[operator](left, right)
     except OverflowError as error:
         raise raised("ValueError", "the number is too large") from error
+    return integer(result) if isinstance(result, int) else result
 
 
 def _concatenate(left: Value, right: Value) -> str:
     if not (isinstance(left, str) or isinstance(right, str)):
         raise _unsupported("+", left, right)
-    return _text(left, right, left) + _text(left, right, right)
+    return text_in_limits(_text(left, right, left) + _text(left, right, right))
 
 
 def _text(left: Value, right: Value, one: Value) -> str:

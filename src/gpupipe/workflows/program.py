@@ -11,11 +11,10 @@ def load(source: str) -> Program:
     """Parse and check. SourceError with every fault that was found."""
     loader = Loader()
     routines = loader.routines(compose(source))
-    faults = list(loader.faults)
-    if not faults:
-        checker = Checker(routines)
-        checker.check()
-        faults = checker.faults
+    checker = Checker(routines)
+    checker.check()
+    # An alias repeats the faults of its anchor, at the same place.
+    faults = dict.fromkeys([*loader.faults, *checker.faults])
     if faults:
         raise SourceError(tuple(sorted(faults, key=lambda one: (one.line, one.column))))
     return Program(routines)

@@ -37,7 +37,7 @@ class Scope:
         return Scope(self.meter, self)
 
     def lookup(self, name: str) -> Value:
-        """The value of a variable; KeyError of the language while it has none."""
+        """The value of a variable; while it has none KeyError of the language (not documented)."""
         owner = self._owner(name)
         if owner is None:
             raise raised("KeyError", f"key not found: {name}")

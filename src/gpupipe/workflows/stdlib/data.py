@@ -1,15 +1,15 @@
 """base64, hash, json, list, map, math and uuid."""
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping
 
 from gpupipe.workflows.errors import raised
 from gpupipe.workflows.stdlib.function import NUMBER, Function, Runtime, may, need, pure
-from gpupipe.workflows.values import Value, copy, from_json, kind, to_json, type_error
+from gpupipe.workflows.values import Value, copy, from_json, integer, kind, to_json, type_error
 
+_MOST_INDENT = 64
 _ALGORITHMS = frozenset({"MD5", "SHA1", "SHA224", "SHA256", "SHA384", "SHA512"})
 
 
@@ -24,7 +24,7 @@ def _decode(data: str, padding: bool) -> bytes:  # noqa: FBT001  # the language'
         text += "=" * (-len(text) % 4)
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise raised("ValueError", "the text is not valid base64") from error
 
 
@@ -43,8 +43,22 @@ def _hmac(key: bytes, data: bytes, algorithm: str) -> bytes:
 
 
 def _json_text(data: Value, indent: Value) -> str:
-    # A map of prefix and indent is allowed as well; its prefix is not written here.
-    return to_json(data, indent=4 if indent else None)
+    if indent is None or indent is False:
+        return to_json(data)
+    if indent is True:
+        return to_json(data, indent=" " * 4)
+    prefix, step = (_part(indent, name) for name in ("prefix", "indent"))
+    return to_json(data, indent=step).replace("\n", f"\n{prefix}")
+
+
+def _part(indent: Value, name: str) -> str:
+    part = indent.get(name, "")
+    if not isinstance(part, str):
+        raise type_error(f"json.encode: {name!r} of indent must be string; got: {kind(part)}")
+    # So that a small value cannot become a huge text.
+    if len(part) > _MOST_INDENT:
+        raise raised("ValueError", f"{name!r} of indent is longer than {_MOST_INDENT} characters")
+    return part
 
 
 def _get(container: Value, path: Value) -> Value:
@@ -79,8 +93,9 @@ FUNCTIONS: tuple[Function, ...] = (
          need("algorithm", "string")),
     pure("json.decode", from_json, need("data", "string", "bytes")),
     pure("json.encode", lambda data, indent: _json_text(data, indent).encode(),
-         need("data"), may("indent", None)),
-    pure("json.encode_to_string", _json_text, need("data"), may("indent", None)),
+         need("data"), may("indent", None, "boolean", "map")),
+    pure("json.encode_to_string", _json_text, need("data"),
+         may("indent", None, "boolean", "map")),
     pure("list.concat", lambda items, value: [*items, copy(value)],
          need("objs", "list"), need("val")),
     pure("list.prepend", lambda items, value: [copy(value), *items],
@@ -91,7 +106,8 @@ FUNCTIONS: tuple[Function, ...] = (
     pure("map.merge", lambda first, second: {**first, **second},
          need("first", "map"), need("second", "map")),
     pure("map.merge_nested", _merge_nested, need("first", "map"), need("second", "map")),
-    pure("math.abs", abs, need("x", *NUMBER)),
+    pure("math.abs", lambda x: integer(abs(x)) if isinstance(x, int) else abs(x),
+         need("x", *NUMBER)),
     pure("math.max", max, need("x", *NUMBER), need("y", *NUMBER)),
     pure("math.min", min, need("x", *NUMBER), need("y", *NUMBER)),
     Function("uuid.generate", (), _uuid),

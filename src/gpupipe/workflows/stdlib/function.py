@@ -17,12 +17,16 @@ class Runtime:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter. kinds: the kinds it takes, empty = any; optional ones have a default."""
+    """A parameter. kinds: the kinds it takes, empty = any; optional ones have a default.
+
+    `refused`: Workflows has it, and it is not emulated; the checker says so.
+    """
 
     name: str
     kinds: tuple[str, ...] = ()
     optional: bool = False
     default: Value = None
+    refused: bool = False
 
 
 Body = Callable[[Runtime, Mapping[str, Value]], Awaitable[Value]]

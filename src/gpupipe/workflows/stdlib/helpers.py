@@ -1,27 +1,33 @@
 """Expression helpers: double, int, string, keys, len, default, if, get_type."""
 
+import re
+
 from gpupipe.workflows.errors import raised
 from gpupipe.workflows.operators import text_of
 from gpupipe.workflows.stdlib.function import Function, need, pure
-from gpupipe.workflows.values import Value, is_number, kind, truth, type_error
+from gpupipe.workflows.values import Value, integer, is_number, kind, truth, type_error
+
+_INTEGER = re.compile(r"[-+]?[0-9]+")
+_DOUBLE = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 
 def _double(x: Value) -> float:
     if not (isinstance(x, str) or is_number(x)):
         raise type_error(f"double() takes a string or a number; got: {kind(x)}")
-    try:
-        return float(x)
-    except (ValueError, OverflowError) as error:
-        raise raised("ValueError", f"{x!r} is no double") from error
+    if isinstance(x, str) and not _DOUBLE.fullmatch(x):
+        raise raised("ValueError", f"{x!r} is no double")
+    return float(x)
 
 
 def _int(x: Value) -> int:
     if not (isinstance(x, str) or is_number(x)):
         raise type_error(f"int() takes a string or a number; got: {kind(x)}")
+    if isinstance(x, str) and not _INTEGER.fullmatch(x):
+        raise raised("ValueError", f"{x[:100]!r} is no integer")
     try:
-        return int(x)
+        return integer(int(x))
     except (ValueError, OverflowError) as error:
-        raise raised("ValueError", f"{x!r} is no integer") from error
+        raise raised("ValueError", f"{x} is no integer") from error
 
 
 def _string(x: Value) -> str:

@@ -1,5 +1,6 @@
 """http.*: requests, the default retry predicates, and how answers and failures become values."""
 
+import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -15,7 +16,7 @@ from gpupipe.workflows.effects import (
 )
 from gpupipe.workflows.errors import WorkflowError, raised
 from gpupipe.workflows.operators import text_of
-from gpupipe.workflows.stdlib.function import NUMBER, Function, Runtime, may, need, pure
+from gpupipe.workflows.stdlib.function import NUMBER, Function, Parameter, Runtime, may, need, pure
 from gpupipe.workflows.values import Value, from_json, is_number, to_json, type_error
 
 _METHODS = frozenset(
@@ -29,10 +30,14 @@ _RETRIED_TAGS = frozenset({"ConnectionError", "ConnectionFailedError", "TimeoutE
 _RETRIED_TAGS_NON_IDEMPOTENT = frozenset({"ConnectionFailedError"})
 
 
+_NOT_IN_URL = re.compile(r"[\x00-\x20\x7f]")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_NOT_IN_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
 def _request(method: str, arguments: Mapping[str, Value]) -> HttpRequest:
     url = arguments["url"]
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if not _is_url(url):
         raise raised("ValueError", f"{url!r} is no valid URL")
     timeout = arguments["timeout"]
     timeout = limits.HTTP_TIMEOUT_S if timeout is None else float(timeout)
@@ -45,11 +50,22 @@ def _request(method: str, arguments: Mapping[str, Value]) -> HttpRequest:
     )
 
 
+def _is_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return usable and not _NOT_IN_URL.search(url)
+
+
 def _headers(given: Value) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in (given or {}).items():
         if not isinstance(value, str):
             raise type_error(f"the header {name!r} must be a string")
+        if not _HEADER_NAME.fullmatch(name) or _NOT_IN_HEADER.search(value):
+            raise raised("ValueError", f"the header {name!r} cannot be sent")
         headers[_canonical(name)] = value
     agent = headers.get("User-Agent")
     headers["User-Agent"] = f"{agent} {_AGENT}" if agent else _AGENT
@@ -90,11 +106,20 @@ def _query(given: Value) -> tuple[tuple[str, str], ...]:
 def _auth(given: Value) -> Auth | None:
     if given is None:
         return None
-    if given.get("type") not in {"OIDC", "OAuth2"}:
+    if not _is_one_of(given.get("type"), ("OIDC", "OAuth2")):
         raise raised("ValueError", "auth.type must be OIDC or OAuth2")
+    audience = given.get("audience")
+    if not (audience is None or isinstance(audience, str)):
+        raise type_error("auth.audience must be a string")
     scopes = given.get("scopes") or given.get("scope") or []
     listed = scopes.split(",") if isinstance(scopes, str) else scopes
-    return Auth(given["type"], given.get("audience"), tuple(listed))
+    if not (isinstance(listed, list) and all(isinstance(one, str) for one in listed)):
+        raise type_error("auth.scopes must be a string or a list of strings")
+    return Auth(given["type"], audience, tuple(listed))
+
+
+def _is_one_of(value: Value, words: tuple[str, ...]) -> bool:
+    return isinstance(value, str) and value in words
 
 
 async def _send(runtime: Runtime, request: HttpRequest) -> Value:
@@ -161,8 +186,9 @@ async def _any(runtime: Runtime, arguments: Mapping[str, Value]) -> Value:
 def _predicate(codes: frozenset[int], tags: frozenset[str], error: Value) -> bool:
     if not isinstance(error, dict):
         return False
-    found = error.get("tags") or []
-    return ("HttpError" in found and error.get("code") in codes) or bool(tags & set(found))
+    given, code = error.get("tags"), error.get("code")
+    found = {tag for tag in given if isinstance(tag, str)} if isinstance(given, list) else set()
+    return ("HttpError" in found and is_number(code) and code in codes) or bool(tags & found)
 
 
 _COMMON = (
@@ -171,6 +197,8 @@ _COMMON = (
     may("headers", None, "map"),
     may("query", None, "map"),
     may("auth", None, "map"),
+    Parameter("private_service_name", optional=True, refused=True),
+    Parameter("ca_certificate", optional=True, refused=True),
 )
 FUNCTIONS: tuple[Function, ...] = (
     *(_verb(method) for method in ("GET", "POST", "PUT", "PATCH", "DELETE")),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from gpupipe.workflows.errors import raised
+from gpupipe.workflows.limits import EXECUTION_S
 from gpupipe.workflows.stdlib.function import NUMBER, Function, Runtime, may, need
 from gpupipe.workflows.stdlib.text import parse_time
 from gpupipe.workflows.values import Value
@@ -28,15 +29,17 @@ async def _log(runtime: Runtime, arguments: Mapping[str, Value]) -> Value:
 
 
 async def _sleep(runtime: Runtime, arguments: Mapping[str, Value]) -> Value:
-    if arguments["seconds"] < 0:
+    seconds = arguments["seconds"]
+    if not seconds >= 0:
         raise raised("ValueError", "sys.sleep cannot sleep a negative time")
-    await runtime.effects.clock.sleep(float(arguments["seconds"]))
+    await runtime.effects.clock.sleep(float(min(seconds, EXECUTION_S)))
     return None
 
 
 async def _sleep_until(runtime: Runtime, arguments: Mapping[str, Value]) -> Value:
     clock = runtime.effects.clock
-    await clock.sleep(max(0.0, parse_time(arguments["time"]) - clock.now()))
+    seconds = parse_time(arguments["time"]) - clock.now()
+    await clock.sleep(float(min(max(0.0, seconds), EXECUTION_S)))
     return None
 
 

@@ -8,9 +8,19 @@ from gpupipe.workflows.syntax.nodes import Node
 
 
 @dataclass(frozen=True, slots=True)
-class Assignment:
-    """`target: value`; the target is a name with attributes and indexes."""
+class Word:
+    """A name at its line and column of the source, from 1."""
 
+    text: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """`target: value`; the target is a variable with attributes and indexes, `root` the variable."""
+
+    root: Word
     target: Node
     value: Tree
 
@@ -26,9 +36,9 @@ class Assign:
 class Call:
     """A function or subworkflow with named arguments."""
 
-    function: str
-    arguments: Mapping[str, Tree]
-    result: str | None
+    function: Word
+    arguments: Mapping[Word, Tree]
+    result: Word | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +47,7 @@ class Condition:
 
     condition: Tree
     action: "Action | None"
-    next: str | None
+    next: Word | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +61,8 @@ class Switch:
 class For:
     """A loop over a list (`items`) or an inclusive range (`bounds`)."""
 
-    value: str
-    index: str | None
+    value: Word
+    index: Word | None
     items: Tree | None
     bounds: Tree | None
     body: tuple["Step", ...]
@@ -64,7 +74,7 @@ class Parallel:
 
     branches: tuple[tuple[str, tuple["Step", ...]], ...]
     loop: For | None
-    shared: frozenset[str]
+    shared: tuple[Word, ...]
     concurrency_limit: Tree | None
 
 
@@ -72,7 +82,7 @@ class Parallel:
 class RetryPolicy:
     """When and how often a try block runs again. `predicate` names a function or subworkflow."""
 
-    predicate: str
+    predicate: Word
     max_retries: Tree
     initial_delay: Tree
     max_delay: Tree
@@ -81,11 +91,12 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """A block, how it is retried, and what handles its error."""
+    """What is tried and where it goes on, how it is retried, and what handles its error."""
 
-    body: tuple["Step", ...]
+    body: "Action | None"
+    next: Word | None
     retry: RetryPolicy | None
-    error_name: str | None
+    error_name: Word | None
     handler: tuple["Step", ...] | None
 
 
@@ -115,21 +126,18 @@ Action = Assign | Call | Switch | For | Parallel | Try | Raise | Return | Block
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A named step at a place (line and column from 1). Without an action it only jumps."""
+    """A named step. Without an action it only jumps."""
 
-    name: str
+    name: Word
     action: Action | None
-    next: str | None
-    line: int
-    column: int
+    next: Word | None
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of a routine, with a default where `has_default`."""
+    """A parameter of a routine, optional where it has a default."""
 
-    name: str
-    has_default: bool
+    name: Word
     default: Tree | None
 
 
@@ -137,7 +145,7 @@ class Parameter:
 class Routine:
     """`main` or a subworkflow."""
 
-    name: str
+    name: Word
     parameters: tuple[Parameter, ...]
     body: tuple[Step, ...]
 

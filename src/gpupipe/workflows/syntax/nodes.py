@@ -1,6 +1,6 @@
 """One frozen class per construct of an expression."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -20,9 +20,10 @@ class ListLiteral:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A variable."""
+    """A variable. `position`: characters from the expression's beginning."""
 
     name: str
+    position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Call:
 
     function: str
     arguments: tuple["Node", ...]
+    position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,13 @@ class Binary:
 
 
 Node = Literal | ListLiteral | Name | Attribute | Index | Call | Unary | Binary
+
+
+def first_name(node: Node) -> Name | None:
+    """The `a` of `a.b.c` where a node is such a path, else None."""
+    while isinstance(node, Attribute):
+        node = node.target
+    return node if isinstance(node, Name) else None
 
 
 def dotted(node: Node) -> str | None:

@@ -4,6 +4,9 @@ or < and < comparison, in < + - < * / // % < unary minus < not < access. `not` b
 documents order it; samples always put parentheses after it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from gpupipe.workflows.errors import ExpressionError
 from gpupipe.workflows.limits import EXPRESSION_CHARACTERS
 from gpupipe.workflows.syntax.lexer import Token, tokenize
@@ -18,7 +21,9 @@ from gpupipe.workflows.syntax.nodes import (
     Node,
     Unary,
     dotted,
+    first_name,
 )
+from gpupipe.workflows.values import MOST_INTEGER
 
 _LEVELS: tuple[frozenset[str], ...] = (
     frozenset({"or"}),
@@ -42,6 +47,16 @@ def parse(text: str) -> Node:
     return node
 
 
+def _is_too_large(token: Token) -> bool:
+    """The one integer that needs a minus to fit in 64 bits."""
+    return isinstance(token.value, int) and token.value == MOST_INTEGER + 1
+
+
+def _unexpected(token: Token) -> ExpressionError:
+    what = "the end" if token.kind == "end" else repr(token.text)
+    return ExpressionError(f"unexpected {what} at {token.position + 1}", token.position)
+
+
 class _Parser:
     def __init__(self, tokens: list[Token]) -> None:
         self._tokens = tokens
@@ -60,48 +75,53 @@ class _Parser:
     def expect_end(self) -> None:
         token = self._peek()
         if token.kind != "end":
-            raise ExpressionError(f"unexpected {token.value!r} at {token.position + 1}")
+            raise _unexpected(token)
 
     def _unary(self) -> Node:
         token = self._peek()
         if token.kind == "operator" and token.value in {"-", "not"}:
             self._take()
-            self._deeper()
-            return Unary(str(token.value), self._unary())
+            if token.value == "-" and _is_too_large(self._peek()):
+                return self._access(Literal(-int(self._take().value)))
+            with self._deeper():
+                return Unary(str(token.value), self._unary())
         return self._access(self._primary())
 
     def _access(self, node: Node) -> Node:
         while self._peek().kind == "operator":
             if self._accept("."):
-                node = Attribute(node, str(self._need("name").value))
+                node = Attribute(node, self._word())
             elif self._accept("["):
-                self._deeper()
-                node = Index(node, self.binary(0))
+                with self._deeper():
+                    node = Index(node, self.binary(0))
                 self._close("]")
-            elif self._peek().value == "(" and dotted(node) is not None:
+            elif self._peek().value == "(" and (start := first_name(node)) is not None:
                 self._take()
-                self._deeper()
-                node = Call(str(dotted(node)), self._list(")"))
+                with self._deeper():
+                    node = Call(str(dotted(node)), self._list(")"), start.position)
             else:
                 break
         return node
 
     def _primary(self) -> Node:
         token = self._take()
+        if _is_too_large(token):
+            raise ExpressionError(f"{token.text} does not fit in 64 bits", token.position)
         if token.kind in {"number", "string", "constant"}:
             return Literal(token.value)
         if token.kind == "name":
-            return Name(str(token.value))
-        if token.value == "(" and token.kind == "operator":
-            self._deeper()
-            node = self.binary(0)
-            self._close(")")
-            return node
-        if token.value == "[" and token.kind == "operator":
-            self._deeper()
+            return Name(token.text, token.position)
+        if token.kind == "operator" and token.value in {"(", "["}:
+            with self._deeper():
+                return self._bracketed(str(token.value))
+        raise _unexpected(token)
+
+    def _bracketed(self, opening: str) -> Node:
+        if opening == "[":
             return ListLiteral(self._list("]"))
-        what = "the end" if token.kind == "end" else repr(token.value)
-        raise ExpressionError(f"unexpected {what} at {token.position + 1}")
+        node = self.binary(0)
+        self._close(")")
+        return node
 
     def _list(self, closing: str) -> tuple[Node, ...]:
         items: list[Node] = []
@@ -112,21 +132,25 @@ class _Parser:
             self._close(closing)
         return tuple(items)
 
-    def _deeper(self) -> None:
+    @contextmanager
+    def _deeper(self) -> Iterator[None]:
         self._nested += 1
         if self._nested > _DEPTH:
-            raise ExpressionError("the expression is nested too deeply")
+            raise ExpressionError("the expression is nested too deeply", self._peek().position)
+        yield
+        self._nested -= 1
 
     def _close(self, closing: str) -> None:
         if not self._accept(closing):
-            token = self._peek()
-            raise ExpressionError(f"{closing!r} is missing at {token.position + 1}")
+            position = self._peek().position
+            raise ExpressionError(f"{closing!r} is missing at {position + 1}", position)
 
-    def _need(self, kind: str) -> Token:
+    def _word(self) -> str:
+        """A name behind a point, where `in` and `true` are names as well."""
         token = self._take()
-        if token.kind != kind and not (kind == "name" and token.kind == "constant"):
-            raise ExpressionError(f"a {kind} is missing at {token.position + 1}")
-        return token
+        if not token.text.isidentifier():
+            raise ExpressionError(f"a name is missing at {token.position + 1}", token.position)
+        return token.text
 
     def _accept(self, operator: str) -> bool:
         token = self._peek()
