@@ -72,14 +72,14 @@ def test_case(case: dict[str, Any]) -> None:
     except SourceError as faults:
         refused = faults
     if "value" in case:
-        assert error is None, error and error.context
+        assert error is None, error.context
         assert refused is None, str(refused)
         assert _written(result) == _written(case["value"])
     elif "refused" in case:
         assert refused is not None, "it was not refused"
         _compare_faults(refused, case["refused"])
     else:
-        assert error is not None, refused or f"no error but {result!r}"
+        assert error is not None, f"no error but {result!r}, refused: {refused}"
         _compare_error(error, case["error"])
     _compare_world(world, case.get("sees", {}))
 
