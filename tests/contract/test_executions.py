@@ -17,7 +17,11 @@ from gpupipe.cloud.clients import LocalClients
 from gpupipe.cloud.executions import ExecutionsApi
 from gpupipe.cloud.target import Endpoint
 from gpupipe.core.clock import SystemClock
-from gpupipe.localcloud.services.executions import runner
+from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.registry import SERVICES
+from gpupipe.localcloud.services.executions import surface
+from gpupipe.localcloud.services.executions.surface import ExecutionsSurface
+from gpupipe.localcloud.transport.pipeline import Pipeline
 
 State = executions_v1.Execution.State
 ECHO = "main:\n  params: [given]\n  steps:\n    - done:\n        return: ${given}\n"
@@ -240,11 +244,13 @@ def test_a_restart_goes_on_with_what_was_active(
     second.executions.cancel_execution(name=slow, timeout=5)
 
 
-def test_more_than_may_run_at_once_wait_in_a_queue(
-    local_cloud_factory: CloudFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runner, "MOST_AT_ONCE", 1)
-    tester = WorkflowTester(local_cloud_factory())
+def one_at_a_time(kernel: Kernel, _: Pipeline) -> ExecutionsSurface:
+    return ExecutionsSurface(kernel, at_once=1)
+
+
+def test_more_than_may_run_at_once_wait_in_a_queue(local_cloud_factory: CloudFactory) -> None:
+    others = [one for one in SERVICES if one is not surface.build]
+    tester = WorkflowTester(local_cloud_factory(services=(*others, one_at_a_time)))
     workflow = tester.deploy("flow", SLEEPS).name
     first = tester.start(workflow, {"seconds": 3600})
     tester.wait_for(first.name, lambda one: bool(one.status.current_steps))

@@ -42,12 +42,13 @@ def samples() -> tuple[Path, ...]:
     return tuple(sorted((_PACKAGE / "pipeline" / "samples").iterdir()))
 
 
-def build_context(service: str) -> tuple[SourceFile, ...]:
+def build_context(service: str, root: Path | None = None) -> tuple[SourceFile, ...]:
     """The files that an image is built from: `common/` and the service's own folder, by path.
 
-    The same in a checkout, in a wheel and on another machine: sorted, LF, without times.
+    root: the folder of both, ours where none is given. The same in a checkout, in a wheel and on
+    another machine: sorted, LF, without times.
     """
-    root = service_images()
+    root = root or service_images()
     folder = service.replace("-", "_")
     files = [path for part in ("common", folder) for path in (root / part).rglob("*")]
     return tuple(

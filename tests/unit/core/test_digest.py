@@ -4,12 +4,10 @@ import gzip
 import io
 import os
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from gpupipe.core import assets
 from gpupipe.core.assets import SourceFile, build_context, samples
 from gpupipe.core.digest import archive, source_digest, source_tag
 from gpupipe.core.names import SERVICES
@@ -29,19 +27,13 @@ def tree(root: Path, paths: list[str], newline: bytes = b"\n") -> Path:
 PATHS = ["common/log.py", "preprocess/main.py", "preprocess/Dockerfile", "preprocess/deep/x.json"]
 
 
-@pytest.fixture
-def digest_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], str]:
+def digest_of(root: Path) -> str:
     """The digest of preprocess's build context in a folder."""
-
-    def of(root: Path) -> str:
-        monkeypatch.setattr(assets, "service_images", lambda: root)
-        return source_digest(build_context("preprocess"))
-
-    return of
+    return source_digest(build_context("preprocess", root))
 
 
 def test_equal_trees_have_equal_digests_whatever_their_order_times_and_modes(
-    tmp_path: Path, digest_of: Callable[[Path], str]
+    tmp_path: Path,
 ) -> None:
     one = tree(tmp_path / "one", PATHS)
     two = tree(tmp_path / "two", PATHS[::-1])
@@ -51,16 +43,12 @@ def test_equal_trees_have_equal_digests_whatever_their_order_times_and_modes(
     assert digest_of(one) == digest_of(two)
 
 
-def test_line_ends_of_windows_do_not_matter(
-    tmp_path: Path, digest_of: Callable[[Path], str]
-) -> None:
+def test_line_ends_of_windows_do_not_matter(tmp_path: Path) -> None:
     one, two = tree(tmp_path / "one", PATHS), tree(tmp_path / "two", PATHS, b"\r\n")
     assert digest_of(one) == digest_of(two)
 
 
-def test_what_does_not_belong_to_the_source_does_not_matter(
-    tmp_path: Path, digest_of: Callable[[Path], str]
-) -> None:
+def test_what_does_not_belong_to_the_source_does_not_matter(tmp_path: Path) -> None:
     root = tree(tmp_path / "one", PATHS)
     before = digest_of(root)
     tree(root, ["preprocess/__pycache__/main.pyc", "preprocess/__pycache__/x.py",
@@ -69,9 +57,7 @@ def test_what_does_not_belong_to_the_source_does_not_matter(
 
 
 @pytest.mark.parametrize("path", ["common/log.py", "preprocess/Dockerfile", "preprocess/new.py"])
-def test_every_change_of_the_source_is_seen(
-    tmp_path: Path, digest_of: Callable[[Path], str], path: str
-) -> None:
+def test_every_change_of_the_source_is_seen(tmp_path: Path, path: str) -> None:
     root = tree(tmp_path / "one", PATHS)
     before = digest_of(root)
     with (root / path).open("ab") as file:
@@ -79,7 +65,7 @@ def test_every_change_of_the_source_is_seen(
     assert digest_of(root) != before
 
 
-def test_a_renamed_file_is_seen(tmp_path: Path, digest_of: Callable[[Path], str]) -> None:
+def test_a_renamed_file_is_seen(tmp_path: Path) -> None:
     root = tree(tmp_path / "one", PATHS)
     before = digest_of(root)
     (root / "preprocess/main.py").rename(root / "preprocess/moved.py")

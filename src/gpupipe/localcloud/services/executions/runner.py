@@ -43,13 +43,19 @@ _program = lru_cache(_PROGRAMS)(load)
 class Runner:
     """The tasks of executions that have not ended. `_tasks` is changed on the loop alone."""
 
-    def __init__(self, kernel: Kernel, store: Store, *, again_s: float = 10) -> None:
-        """`again_s`: seconds until an end that could not be stored is tried again."""
+    def __init__(
+        self, kernel: Kernel, store: Store, *, again_s: float = 10, at_once: int = MOST_AT_ONCE
+    ) -> None:
+        """`again_s`: seconds until an end that could not be stored is tried again.
+
+        at_once: how many run; those that begin later wait for a place.
+        """
         self._kernel = kernel
         self._store = store
         self._again_s = again_s
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._places = asyncio.Semaphore(MOST_AT_ONCE)
+        self._at_once = at_once
+        self._places = asyncio.Semaphore(at_once)
         self._steps: dict[str, tuple[str, str]] = {}
         self._client: httpx.AsyncClient | None = None
         self._stopped = False
@@ -59,7 +65,7 @@ class Runner:
     @property
     def full(self) -> bool:
         """Whether an execution that begins now has to wait for a place."""
-        return len(self._tasks) >= MOST_AT_ONCE
+        return len(self._tasks) >= self._at_once
 
     def step(self, name: str) -> tuple[str, str] | None:
         """Routine and step that an execution began last, while it runs."""

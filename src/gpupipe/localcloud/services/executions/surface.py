@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from google.cloud.workflows import executions_v1 as pb
 
 from gpupipe.localcloud.kernel.kernel import Kernel
-from gpupipe.localcloud.services.executions.runner import Runner
+from gpupipe.localcloud.services.executions.runner import MOST_AT_ONCE, Runner
 from gpupipe.localcloud.services.executions.service import Executions
 from gpupipe.localcloud.services.executions.store import Store
 from gpupipe.localcloud.transport.pipeline import Pipeline
@@ -24,9 +24,9 @@ def _workflow(request: object) -> str:
 class ExecutionsSurface(BaseSurface):
     """google.cloud.workflows.executions.v1.Executions."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, *, at_once: int = MOST_AT_ONCE) -> None:
         self._store = Store(kernel.database)
-        self._runner = Runner(kernel, self._store)
+        self._runner = Runner(kernel, self._store, at_once=at_once)
         self._executions = Executions(kernel, self._store, self._runner)
         kernel.workflow_runs.register(self._executions.start, self._executions.forget)
 
