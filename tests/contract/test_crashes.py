@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from google.cloud import artifactregistry_v1
 from tests.support.crashes import (
-    TINY_STEPS,
     Deaths,
     Killed,
     MortalCaller,
     destroy_all,
+    tiny_deployer,
     wait_out_lease,
 )
 from tests.support.localcloud import RunningCloud, start_cloud
@@ -37,9 +37,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
 
 def new_deployer(cloud: RunningCloud) -> Deployer:
     """Works on a project of its own, one call after the other."""
-    return Deployer(
-        cloud, FastClock(), f"crashes-{next(_numbers)}", steps=TINY_STEPS, parallelism=1
-    )
+    return tiny_deployer(cloud, f"crashes-{next(_numbers)}", parallelism=1)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.e2e.conftest import Cli
-from tests.e2e.test_journey import last_sequence, requests_since
+from tests.e2e.test_journey import client, last_sequence, requests_since
 
 THERE = [{"prefix": "ml-pipeline", "region": "us-central1"}]
 TOLD = "ml-pipeline  (--prefix ml-pipeline --region us-central1)"
@@ -62,3 +62,24 @@ def test_a_service_account_is_acted_as(deployed: Cli) -> None:
     assert done.code == 4
     assert account in done.err
     assert "roles/iam.serviceAccountTokenCreator" in done.err
+
+
+@pytest.mark.promise(4)
+def test_what_is_left_is_told_with_the_command_that_removes_it(deployed: Cli) -> None:
+    """A bucket with another pipeline's labels and a name of nobody's: found, and not removed."""
+    bucket = client(deployed).bucket("stray-of-a-pipeline")
+    bucket.labels = {
+        "managed-by": "gpupipe",
+        "gpupipe-pipeline": "stray",
+        "gpupipe-region": "us-central1",
+    }
+    bucket.create()
+    text = deployed("destroy", "--local", "-s", "stray", "-y")
+    answer = deployed("destroy", "--local", "-s", "stray", "-y", "-o", "json")
+    bucket.delete()
+    assert (text.code, answer.code) == (5, 5), text.err
+    (left,) = answer.json["leftovers"]
+    assert (left["kind"], left["name"]) == ("bucket", bucket.name)
+    assert left["command"].startswith("gpupipe destroy --local ")
+    assert f"  {left['command']}\n" in text.out
+    assert deployed("destroy", "--local", "-s", "stray", "-y").code == 0

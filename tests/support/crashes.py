@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from gpupipe.cloud.call import Caller, Cause
 from gpupipe.cloud.cloud import Cloud
@@ -16,11 +16,12 @@ from gpupipe.deploy import destroy
 from gpupipe.deploy.executor import Outcome
 from gpupipe.deploy.facts import Facts
 from gpupipe.deploy.lease import LIFE_S
+from gpupipe.deploy.leftovers import Leftover
 from gpupipe.deploy.step import Step, World
 from gpupipe.deploy.steps import STEPS
 from gpupipe.deploy.steps.images import Image
 from tests.support.localcloud import RunningCloud
-from tests.support.pipeline import Deployer, QuickImage
+from tests.support.pipeline import Deployer, FastClock, QuickImage
 
 T = TypeVar("T")
 _DOCKERFILE = b"""FROM python:3.11-slim-bookworm
@@ -118,7 +119,12 @@ def wait_out_lease(cloud: RunningCloud) -> None:
     cloud.control("POST", "clock", {"seconds": LIFE_S + 1})
 
 
-def destroy_all(deployer: Deployer, cloud: Cloud) -> tuple[Outcome, tuple[destroy.Leftover, ...]]:
+def tiny_deployer(cloud: RunningCloud, project: str, **more: Any) -> Deployer:
+    """Works on a project of its own."""
+    return Deployer(cloud, FastClock(), project, steps=TINY_STEPS, **more)
+
+
+def destroy_all(deployer: Deployer, cloud: Cloud) -> tuple[Outcome, tuple[Leftover, ...]]:
     """Destroy by names alone, one call after the other, and take the inventory."""
     world = World(cloud, deployer.spec, Facts())
     removal = destroy.plan_removal(world, keep=NOTHING_KEPT, parallelism=1)

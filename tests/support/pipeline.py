@@ -111,10 +111,14 @@ class Deployer:
     hurry: float = 0.3
     steps: tuple[Step, ...] = QUICK_STEPS
     parallelism: int = 8
+    prefix: str | None = None
+    file: Path | None = None
+    allow_replace: bool = False
 
     @property
     def spec(self) -> PipelineSpec:
-        config: Config = load(Flags(local=True, project=self.project), {}, self.cloud.home)
+        flags = Flags(local=True, project=self.project, prefix=self.prefix, config=self.file)
+        config: Config = load(flags, {}, self.cloud.home)
         return PipelineSpec(Names(self.project, config.region, config.prefix), config)
 
     def connect(self, caller: Caller | None = None) -> Cloud:
@@ -130,6 +134,7 @@ class Deployer:
             self.clock,
             steps=self.steps,
             parallelism=self.parallelism,
+            allow_replace=self.allow_replace,
         )
 
     def deploy(

@@ -24,6 +24,7 @@ class DeployRequest:
     yes: bool
     dry_run: bool
     exit_code: bool
+    allow_replace: bool
     verify: bool
     canary: bool
     parallelism: int
@@ -47,11 +48,13 @@ def run(request: DeployRequest) -> int:
             context.clock,
             parallelism=request.parallelism,
             cancel=stop.cancel,
+            allow_replace=request.allow_replace,
         )
         with busy(talk(), LOOKING):
             plan = engine.plan()
         proof = engine.sends_canary(plan, send_canary=request.canary, verify=request.verify)
-        shown = Shown(plan.actions, tuple(engine.world.facts.notes.values()), proof)
+        notes = (*engine.world.facts.notes.values(), *engine.refused_notes(plan))
+        shown = Shown(plan.actions, notes, proof)
         if request.dry_run:
             return _show(request, shown)
         if not _may_go_on(request, context, shown):

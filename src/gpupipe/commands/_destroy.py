@@ -75,12 +75,16 @@ def _run(request: DestroyRequest, context: Context, stop: Stopping) -> int:
     )
     if stop.cancel.is_set():
         raise InterruptedWaitError
-    return _prove(request, world, removal, outcome)
+    return _prove(request, context, world, removal, outcome)
 
 
-def _prove(request: DestroyRequest, world: World, removal: Removal, outcome: Outcome) -> int:
+def _prove(
+    request: DestroyRequest, context: Context, world: World, removal: Removal, outcome: Outcome
+) -> int:
     with busy(talk(), "Taking the inventory"):
-        leftovers = inventory(world, keep=request.keep, parallelism=_PARALLELISM)
+        found = inventory(world, keep=request.keep, parallelism=_PARALLELISM)
+    local = context.target.is_local
+    leftovers = {one: one.command(context.spec, local=local) for one in found}
     if request.output is Output.JSON:
         there = pipelines(world.cloud)
         print_json(destroyed_json(removal, outcome, leftovers, there))

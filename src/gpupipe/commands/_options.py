@@ -39,6 +39,12 @@ ExitCode = Annotated[
 Verify = Annotated[
     bool, typer.Option("--verify", help="Send the canary file even when nothing changed.")
 ]
+AllowReplace = Annotated[
+    bool,
+    typer.Option(
+        "--allow-replace", help="Delete and make anew what cannot be changed where it is."
+    ),
+]
 NoCanary = Annotated[
     bool, typer.Option("--no-canary", help="Do not send a canary file at the end.")
 ]

@@ -1,6 +1,7 @@
 """`gpupipe deploy`: bring the pipeline into being, or up to date."""
 
 from gpupipe.commands._options import (
+    AllowReplace,
     ConfigFile,
     DryRun,
     ExitCode,
@@ -28,6 +29,7 @@ def deploy(
     yes: Yes = False,
     dry_run: DryRun = False,
     exit_code: ExitCode = False,
+    allow_replace: AllowReplace = False,
     verify: Verify = False,
     no_canary: NoCanary = False,
     parallelism: Parallelism = 8,
@@ -62,6 +64,7 @@ def deploy(
         yes=yes,
         dry_run=dry_run,
         exit_code=exit_code,
+        allow_replace=allow_replace,
         verify=verify,
         canary=not no_canary,
         parallelism=parallelism,

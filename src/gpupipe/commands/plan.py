@@ -1,6 +1,7 @@
 """`gpupipe plan`: what a deploy would do, and why; it is `deploy --dry-run`."""
 
 from gpupipe.commands._options import (
+    AllowReplace,
     ConfigFile,
     ExitCode,
     Impersonate,
@@ -23,6 +24,7 @@ def plan(
     prefix: Prefix = None,
     config: ConfigFile = None,
     exit_code: ExitCode = False,
+    allow_replace: AllowReplace = False,
     verify: Verify = False,
     no_canary: NoCanary = False,
     parallelism: Parallelism = 8,
@@ -57,6 +59,7 @@ def plan(
         yes=False,
         dry_run=True,
         exit_code=exit_code,
+        allow_replace=allow_replace,
         verify=verify,
         canary=not no_canary,
         parallelism=parallelism,

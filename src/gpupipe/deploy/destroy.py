@@ -17,10 +17,12 @@ from gpupipe.deploy.carriers import carriers
 from gpupipe.deploy.engine import Progress, run_actions
 from gpupipe.deploy.executor import Outcome
 from gpupipe.deploy.lease import lease
+from gpupipe.deploy.leftovers import Leftover
 from gpupipe.deploy.ownership import is_ours
 from gpupipe.deploy.planner import observe
 from gpupipe.deploy.step import Step, World, action
 from gpupipe.deploy.steps import SHARED, STEPS
+from gpupipe.deploy.steps.grants import ProjectGrants
 from gpupipe.deploy.steps.workflow import PipelineWorkflow
 
 # Events stop first, then what works on them, then who worked, then what it worked on.
@@ -49,14 +51,6 @@ class Removal:
     actions: tuple[Action, ...]
     kept: tuple[tuple[str, str], ...]
     running: tuple[Execution, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Leftover:
-    """Something that is still there after a destroy."""
-
-    kind: str
-    name: str
 
 
 def plan_removal(world: World, *, keep: frozenset[str], parallelism: int) -> Removal:
@@ -139,7 +133,10 @@ def _needs(actions: Sequence[Action], steps: dict[str, Step]) -> dict[str, tuple
 def inventory(world: World, *, keep: frozenset[str], parallelism: int) -> tuple[Leftover, ...]:
     """What is still there that costs money or grants access: by name, by label, by member."""
     removal = plan_removal(world, keep=keep, parallelism=parallelism)
-    named = {Leftover(one.kind, one.name) for one in removal.actions}
+    # Project grants are told one by one, each with its own command.
+    named = {
+        Leftover(one.kind, one.name) for one in removal.actions if one.kind != ProjectGrants.kind
+    }
     kept = {name for name, _ in removal.kept}
     labelled = {one for one in _labelled(world) if f"{one.kind} {one.name}" not in kept}
     carried = {Leftover(kind, name) for kind, name in carriers(world)}
@@ -162,18 +159,16 @@ def _labelled(world: World) -> set[Leftover]:
 
 
 def _accounts(world: World) -> set[Leftover]:
-    """Accounts that carry our mark, and bindings of accounts that are gone."""
+    """Accounts that carry our mark, and bindings of our accounts, also of those that are gone."""
     names = world.spec.names
     marked = {
         Leftover("service account", one.email.partition("@")[0])
         for one in world.cloud.iam.accounts(names.project)
         if one.description.startswith(world.spec.mark)
     }
-    ours = {member.partition(":")[2] for member in world.spec.members}
-    tombs = {
+    bindings = {
         Leftover("project binding", f"{role} of {member}")
         for role, member in world.cloud.projects.bindings(names.project)
-        if member.startswith("deleted:serviceAccount:")
-        and member.removeprefix("deleted:serviceAccount:").partition("?")[0] in ours
+        if world.spec.is_ours(member)
     }
-    return marked | tombs
+    return marked | bindings

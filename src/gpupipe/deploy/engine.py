@@ -21,6 +21,7 @@ from gpupipe.deploy.facts import Facts
 from gpupipe.deploy.follow import Outcome as FileOutcome
 from gpupipe.deploy.lease import lease
 from gpupipe.deploy.planner import Plan, plan
+from gpupipe.deploy.replace import ReplaceError, replaced
 from gpupipe.deploy.spec import PipelineSpec
 from gpupipe.deploy.step import Step, World
 from gpupipe.deploy.steps import STEPS
@@ -55,12 +56,14 @@ class Engine:
         *,
         parallelism: int = 8,
         cancel: threading.Event | None = None,
+        allow_replace: bool = False,
         steps: Sequence[Step] = STEPS,
     ) -> None:
         self._world = World(cloud, spec, Facts())
         self._clock = clock
         self._parallelism = parallelism
         self._cancel = cancel or threading.Event()
+        self._allow_replace = allow_replace
         self._steps = {step.key: step for step in steps}
 
     @property
@@ -81,8 +84,10 @@ class Engine:
     ) -> Deployed:
         """Carry out what `first` says; without writes only a canary that is asked for is sent.
 
-        Raises InterruptedWaitError when `cancel` is set between its parts.
+        Raises InterruptedWaitError when `cancel` is set between its parts, and ReplaceError before
+        anything is written where something would be replaced and that was not allowed.
         """
+        self._check_replaced(first)
         wanted = self.sends_canary(first, send_canary=send_canary, verify=verify)
         shown = [*first.writes, *([canary.action(self._world.spec)] if wanted else [])]
         if not shown:
@@ -98,10 +103,24 @@ class Engine:
             spec = self._world.spec
             with lease(self._world.cloud.storage, spec.names.bucket("staging"), "deploy"):
                 again = self.plan()
+                self._check_replaced(again)
                 outcome = self._run_all(again.writes, report)
                 wanted = self.sends_canary(again, send_canary=send_canary, verify=verify)
                 proof = self._canary(report) if wanted and not outcome.failed else None
         return Deployed(again, outcome, proof, self._world.facts)
+
+    def refused_notes(self, plan: Plan) -> tuple[str, ...]:
+        """What of a plan a deploy would refuse, in words."""
+        if self._allow_replace:
+            return ()
+        return tuple(
+            f"Replacing the {one.kind} {one.name} needs --allow-replace." for one in replaced(plan)
+        )
+
+    def _check_replaced(self, plan: Plan) -> None:
+        if not self._allow_replace:
+            for one in replaced(plan):
+                raise ReplaceError(one)
 
     def _run_all(self, actions: Sequence[Action], report: Report) -> Outcome:
         return run_actions(

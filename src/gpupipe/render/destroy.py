@@ -1,12 +1,13 @@
 """What a destroy will remove, and the proof that it did."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 
-from gpupipe.deploy.destroy import AS_ASKED, Leftover, Removal
+from gpupipe.deploy.destroy import AS_ASKED, Removal
 from gpupipe.deploy.executor import Outcome
+from gpupipe.deploy.leftovers import Leftover
 from gpupipe.deploy.pipelines import Pipeline
 from gpupipe.render.console import say
 from gpupipe.render.errors import error_json, lines
@@ -36,10 +37,13 @@ def removal_json(removal: Removal, pipelines: Sequence[Pipeline]) -> dict[str, A
 def destroyed_json(
     removal: Removal,
     outcome: Outcome,
-    leftovers: Sequence[Leftover],
+    leftovers: Mapping[Leftover, str],
     pipelines: Sequence[Pipeline],
 ) -> dict[str, Any]:
-    """The documented shape of a destroy's answer; `pipelines` are those that the project still holds."""
+    """The documented shape of a destroy's answer; `pipelines` are those that the project still holds.
+
+    leftovers: each with the command that removes it.
+    """
     return {
         "schema": SCHEMA,
         "dry_run": False,
@@ -49,7 +53,10 @@ def destroyed_json(
             for one, error in outcome.errors
         ],
         "skipped": [{"what": f"{one.kind} {one.name}", "why": why} for one, why in outcome.skipped],
-        "leftovers": [{"kind": one.kind, "name": one.name} for one in leftovers],
+        "leftovers": [
+            {"kind": one.kind, "name": one.name, "command": command}
+            for one, command in leftovers.items()
+        ],
         "kept": _kept_json(removal),
         "tombstones": list(TOMBSTONES),
         "pipelines": pipelines_json(pipelines),
@@ -77,7 +84,7 @@ def print_removal(console: Console, removal: Removal) -> None:
 
 
 def print_destroyed(
-    console: Console, removal: Removal, outcome: Outcome, leftovers: Sequence[Leftover]
+    console: Console, removal: Removal, outcome: Outcome, leftovers: Mapping[Leftover, str]
 ) -> None:
     """The proof for people."""
     for _, error in outcome.errors:
@@ -90,7 +97,9 @@ def print_destroyed(
         say(console, f"Still there: {len(leftovers)}", "bold red")
         for left in leftovers:
             say(console, f"  {left.kind} {left.name}")
-        say(console, "Run the same command again; --force goes on after a failure.")
+        say(console, "Run the same command again; --force goes on after a failure. By hand:")
+        for command in dict.fromkeys(leftovers.values()):
+            say(console, f"  {command}")
         return
     asked = [what for what, why in removal.kept if why == AS_ASKED]
     shared = [what for what, why in removal.kept if why != AS_ASKED]

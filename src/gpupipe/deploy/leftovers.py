@@ -1,0 +1,47 @@
+"""Something that is still there after a destroy, and the command that removes it by hand.
+
+The commands are Google's own, for Google Cloud; the local cloud's own way is a destroy that goes on
+after a failure.
+"""
+
+from dataclasses import dataclass
+
+from gpupipe.deploy.spec import PipelineSpec
+
+# By kind. N: name, M: the other part of a name that has two.
+_COMMANDS = {
+    "bucket": "storage rm --recursive gs://{N}",
+    "service": "run services delete {N} --region {R} --project {P}",
+    "workflow": "workflows delete {N} --location {R} --project {P}",
+    "trigger": "eventarc triggers delete {N} --location {R} --project {P}",
+    "repository": "artifacts repositories delete {N} --location {R} --project {P}",
+    "service account": "iam service-accounts delete {N}@{P}.iam.gserviceaccount.com --project {P}",
+    "project binding": "projects remove-iam-policy-binding {P} --role '{N}' --member '{M}'",
+    "topic": "pubsub topics delete {N} --project {P}",
+    "subscription": "pubsub subscriptions delete {N} --project {P}",
+    # Without ID it would delete all of the bucket's notifications, also those that are not ours.
+    "bucket notification": "storage buckets notifications delete "
+    "projects/_/buckets/{N}/notificationConfigs/ID (ID of the one to {M}: "
+    "gcloud storage buckets notifications list gs://{N})",
+}
+_BETWEEN = {"project binding": " of ", "bucket notification": " to "}
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """Something that is still there; `name` of a binding: "ROLE of MEMBER"."""
+
+    kind: str
+    name: str
+
+    def command(self, spec: PipelineSpec, *, local: bool) -> str:
+        """What to type to be rid of it."""
+        names = spec.names
+        if local:
+            return (
+                f"gpupipe destroy --local --project {names.project} --region {names.region} "
+                f"--prefix {names.prefix} --force"
+            )
+        first, _, second = self.name.partition(_BETWEEN.get(self.kind, "\n"))
+        text = _COMMANDS[self.kind].format(N=first, M=second, R=names.region, P=names.project)
+        return f"gcloud {text}"

@@ -1,0 +1,73 @@
+"""What is left over names the command that removes it."""
+
+from pathlib import Path
+
+import pytest
+
+from gpupipe.core.config import Flags, load
+from gpupipe.core.names import Names
+from gpupipe.deploy.destroy import ORDER
+from gpupipe.deploy.leftovers import Leftover
+from gpupipe.deploy.spec import PipelineSpec
+
+SPEC = PipelineSpec(Names("demo-project", "us-central1", "mine"), load(Flags(), {}, Path("/none")))
+WHERE = "--location us-central1 --project demo-project"
+
+
+@pytest.mark.parametrize(
+    ("left", "command"),
+    [
+        (Leftover("bucket", "b"), "gcloud storage rm --recursive gs://b"),
+        (
+            Leftover("service", "s"),
+            "gcloud run services delete s --region us-central1 --project demo-project",
+        ),
+        (Leftover("workflow", "w"), f"gcloud workflows delete w {WHERE}"),
+        (Leftover("trigger", "t"), f"gcloud eventarc triggers delete t {WHERE}"),
+        (Leftover("repository", "r"), f"gcloud artifacts repositories delete r {WHERE}"),
+        (
+            Leftover("service account", "mine-pre"),
+            (
+                "gcloud iam service-accounts delete mine-pre@demo-project.iam.gserviceaccount.com "
+                "--project demo-project"
+            ),
+        ),
+        (
+            Leftover("project binding", "roles/x of deleted:serviceAccount:a@b?uid=1"),
+            (
+                "gcloud projects remove-iam-policy-binding demo-project --role 'roles/x' "
+                "--member 'deleted:serviceAccount:a@b?uid=1'"
+            ),
+        ),
+        (Leftover("topic", "t"), "gcloud pubsub topics delete t --project demo-project"),
+        (
+            Leftover("subscription", "s"),
+            "gcloud pubsub subscriptions delete s --project demo-project",
+        ),
+        (
+            Leftover("bucket notification", "b to t"),
+            (
+                "gcloud storage buckets notifications delete "
+                "projects/_/buckets/b/notificationConfigs/ID (ID of the one to t: "
+                "gcloud storage buckets notifications list gs://b)"
+            ),
+        ),
+    ],
+    ids=lambda value: value.kind if isinstance(value, Leftover) else "",
+)
+def test_on_google_it_is_googles_own(left: Leftover, command: str) -> None:
+    assert left.command(SPEC, local=False) == command
+
+
+def test_on_the_local_cloud_destroy_is_the_way() -> None:
+    told = Leftover("bucket", "b").command(SPEC, local=True)
+    assert told == (
+        "gpupipe destroy --local --project demo-project --region us-central1 --prefix mine --force"
+    )
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kinds in ORDER for kind in kinds if kind != "project grants"]
+)
+def test_every_kind_that_destroy_removes_has_one(kind: str) -> None:
+    assert Leftover(kind, "x").command(SPEC, local=False).startswith("gcloud ")
