@@ -30,7 +30,7 @@ def _root(
 
 def build() -> Callable[..., Any]:
     """The command line as one callable."""
-    from gpupipe.commands import deploy, destroy, local, plan, status, test_upload
+    from gpupipe.commands import deploy, destroy, local, plan, status, test_upload, workflow
 
     app = typer.Typer(
         add_completion=True,
@@ -54,4 +54,5 @@ def build() -> Callable[..., Any]:
     ):
         app.command(name, short_help=short)(command)
     app.add_typer(local.app, name="local", short_help="Start, stop and look into the local cloud.")
+    app.add_typer(workflow.app, name="workflow", short_help="Check a workflow's source, offline.")
     return typer.main.get_command(app)
