@@ -4,10 +4,11 @@ The methods of an API are those of its official client; the fields are those of 
 that the method's row does not list. Usage: python scripts/api_reference.py > FILE
 """
 
+import inspect
+import re
 import sys
 import tempfile
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,7 @@ emulated is answered UNIMPLEMENTED, by the name of the method or field, and leav
 Fields that only the server sets are ignored in requests and not listed. Cloud Storage speaks its JSON API
 and refuses parameters and fields that it does not know by name: see [the local cloud](local-cloud.md).
 """
-_MIXINS = frozenset(
-    {"host", "kind", "operations_client", "list_operations", "get_operation", "delete_operation",
-     "cancel_operation", "wait_operation", "get_location", "list_locations"}
-)  # fmt: skip
+_STUB = re.compile(r'"/([\w.]+)/(\w+)"')
 
 
 def page() -> str:
@@ -45,22 +43,22 @@ def page() -> str:
 
 
 def _section(api: str, rows: dict[str, Rpc]) -> str:
-    methods = list(_methods(client_class(api)))
-    service = _service(methods, rows)
-    done = [name for name in methods if f"{service}/{name}" in rows]
-    lines = [_line(name, rows[f"{service}/{name}"]) for name in done]
+    service, methods = _service(client_class(api))
+    done = [name for name in methods if f"/{service}/{name}" in rows]
+    lines = [_line(name, rows[f"/{service}/{name}"]) for name in done]
     others = ", ".join(name for name in methods if name not in done) or "nothing"
     return (
-        f"\n## {service.removeprefix('/')}\n\n| method | fields left out |\n|---|---|\n"
+        f"\n## {service}\n\n| method | fields left out |\n|---|---|\n"
         + "".join(lines)
         + f"\nNot emulated: {others}.\n"
     )
 
 
-def _service(methods: list[str], rows: Iterable[str]) -> str:
-    """The gRPC service that has these methods: the one that shares most of them."""
-    known = Counter(path.rpartition("/")[0] for path in rows if path.rpartition("/")[2] in methods)
-    return known.most_common(1)[0][0]
+def _service(client: type[Any]) -> tuple[str, list[str]]:
+    """The gRPC service that a client is of, and its methods: what its transport makes stubs for."""
+    stubs = _STUB.findall(inspect.getsource(client.get_transport_class("grpc")))
+    service = stubs[0][0]
+    return service, [method for other, method in stubs if other == service]
 
 
 def _line(name: str, row: Rpc) -> str:
@@ -80,13 +78,6 @@ def left_out(descriptor: Any, emulated: Sequence[str], prefix: str = "") -> Iter
             yield from left_out(field.message_type, emulated, f"{path}.")
         else:
             yield path
-
-
-def _methods(client: type[Any]) -> Iterator[str]:
-    transport = client.get_transport_class("grpc").__mro__[1]
-    for name, value in vars(transport).items():
-        if isinstance(value, property) and name not in _MIXINS:
-            yield "".join(part.capitalize() for part in name.split("_"))
 
 
 if __name__ == "__main__":

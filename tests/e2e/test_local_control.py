@@ -52,6 +52,23 @@ def test_a_fault_that_cannot_be_is_refused_with_what_can(cli: Cli, words: str, s
     assert faults(cli) == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("fault", "add", "run.services.create:503", "--project", "other-1"), "--project other-1"),
+        (("permission", "restore", "run.services.create"), "is not denied to you"),
+        (("logs", "--since", "5m"), "--requests"),
+        (("logs", "--requests", "--since", "abc"), "is no duration"),
+        (("clock", "advance", "soon"), "is no duration"),
+        (("quota", "set", "NoSuchQuota", "1"), "There is no quota"),
+    ],
+)
+def test_what_would_do_nothing_is_refused(cli: Cli, arguments: tuple[str, ...], said: str) -> None:
+    done = cli("local", *arguments)
+    assert done.code == 2, done.out
+    assert said in done.err
+
+
 def test_quotas_permissions_latency_and_clock(cli: Cli) -> None:
     memory = "MemAllocPerProjectRegion"
     assert cli("local", "quota", "set", memory, "80Gi").code == 0

@@ -24,7 +24,7 @@ from gpupipe.localcloud.errors import Code
 Json = dict[str, Any]
 _EVENTS = "eventarc.events.deliver"
 _DOMAIN = ".googleapis.com"
-_TIMES = re.compile(r"x(\d{1,7})")
+_TIMES = re.compile(r"x([1-9]\d{0,5})")
 # Where several names share a status, the one that says what clients should do about it.
 _BY_STATUS: Mapping[str, Code] = {
     "400": Code.INVALID_ARGUMENT,
@@ -80,7 +80,7 @@ def _call(parts: list[str], words: str) -> Json:
             return {"kind": "lost", "method": method}
         case [method, "lost" | "operation" as kind, code]:
             return {"kind": kind, "method": method, "code": _code(code)}
-        case [method, "stall" | "slow" as kind, time]:
+        case [method, "stall" | "slow" as kind, time] if seconds(time) > 0:
             return {"kind": kind, "method": method, "seconds": seconds(time)}
         case [method, "reset"]:
             return {"kind": "reset", "method": method}

@@ -29,6 +29,13 @@ _BYTES = "bytes"
 def add_fault(output: Output, words: str, project: str | None) -> int:
     """Put a fault in force."""
     fault = parse(words, _place(project, None)[0])
+    if project and fault["kind"] != "agent":
+        raise UsageError(
+            "A fault of calls, events or propagation is one of all projects.",
+            details=f"--project {project} says whose agent is taken away.",
+            resolution="Leave --project out.",
+            doc="how-to/break-the-local-cloud.md",
+        )
     answer = _control("POST", "faults", fault)
     if output is Output.JSON:
         return _faults_json(answer)
@@ -132,7 +139,14 @@ def revoke(output: Output, name: str, project: str | None) -> int:
 
 def restore(output: Output, name: str, project: str | None) -> int:
     """Take that back."""
-    answer = _control("DELETE", "permissions", _denial(name, project))
+    denial = _denial(name, project)
+    if denial not in _control("GET", "permissions")["revoked"]:
+        raise UsageError(
+            f"{name} is not denied to you {_where(project)}.",
+            resolution="See `gpupipe local permission list`.",
+            doc="reference/cli.md",
+        )
+    answer = _control("DELETE", "permissions", denial)
     return _permissions(output, answer, f"{name} is no longer denied to you {_where(project)}.")
 
 

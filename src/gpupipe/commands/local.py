@@ -6,6 +6,7 @@ import typer
 
 from gpupipe.commands import local_control
 from gpupipe.commands._options import OutputAs
+from gpupipe.core.errors import UsageError
 from gpupipe.render.output import Output
 
 app = typer.Typer(
@@ -100,7 +101,7 @@ def logs(
         typer.Option(
             "--since", metavar="NUMBER|TIME", help="Only calls after this one, or of the last 5m."
         ),
-    ] = "0",
+    ] = "",
     output: OutputAs = Output.TEXT,
 ) -> int:
     """What the daemon says, or which API calls it got. Example: gpupipe local logs --requests -f
@@ -110,7 +111,13 @@ def logs(
     from gpupipe.commands._local_logs import show_lines, show_requests
 
     if requests:
-        return show_requests(output, since, follow=follow)
+        return show_requests(output, since or "0", follow=follow)
+    if since:
+        raise UsageError(
+            "The daemon's own lines have no numbers: --since is for calls.",
+            resolution="Add --requests, or leave --since out.",
+            doc="reference/cli.md",
+        )
     return show_lines(output, follow=follow)
 
 

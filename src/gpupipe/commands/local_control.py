@@ -11,6 +11,10 @@ Project = Annotated[
     str | None,
     typer.Option("--project", "-p", help="Project of the local cloud [default: as deploy has it]."),
 ]
+OfAgent = Annotated[
+    str | None,
+    typer.Option("--project", "-p", help="Whose agent goes missing [default: as deploy has it]."),
+]
 OneProject = Annotated[
     str | None,
     typer.Option("--project", "-p", help="Only in this project [default: in all projects]."),
@@ -27,7 +31,7 @@ clock = typer.Typer(no_args_is_help=True, help="The local cloud's clock, which y
 @fault.command("add")
 def fault_add(
     words: Annotated[list[str], typer.Argument(metavar="FAULT", help="See above.")],
-    project: Project = None,
+    project: OfAgent = None,
     output: OutputAs = Output.TEXT,
 ) -> int:
     """Put a fault in force. Example: gpupipe local fault add 'run.services.create:503 x2'

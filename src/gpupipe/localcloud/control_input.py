@@ -120,13 +120,18 @@ class AdvanceIn(_Input):
     seconds: float = Field(ge=0)
 
 
+def _place(location: tuple[int | str, ...]) -> str:
+    """Where in the body: without the names that pydantic has for the alternatives of a type."""
+    return ".".join(str(part) for part in location if str(part).isidentifier()) or "body"
+
+
 def parsed(adapter: TypeAdapter[T], body: bytes) -> T:
     """A body as its type; INVALID_ARGUMENT."""
     try:
         return adapter.validate_json(body)
     except ValidationError as error:
         reasons = "; ".join(
-            f"{'.'.join(map(str, item['loc']))}: {item['msg']}"
+            f"{_place(item['loc'])}: {item['msg']}"
             for item in error.errors(include_url=False)
         )
         raise invalid_argument(f"The body is not valid: {reasons}.") from error
