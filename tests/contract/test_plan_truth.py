@@ -3,13 +3,15 @@
 One small pipeline of services that are ready at once; official clients change it behind gpupipe's back.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from google.cloud import eventarc_v1, run_v2
+from google.cloud import eventarc_v1, run_v2, workflows_v1
+from google.protobuf.field_mask_pb2 import FieldMask
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.crashes import destroy_all, tiny_deployer
@@ -121,6 +123,42 @@ def test_a_value_that_differs_is_told_with_both_sides(pipeline: Deployer, tmp_pa
         "bucket:input": ("lifecycle",),
         "bucket:staging": ("lifecycle",),
     }
+    told = replace(pipeline, file=file).engine().plan().writes
+    assert {one.drift for one in told} == {""}, "nobody changed it: what is wanted did"
+
+
+def test_what_somebody_changed_is_told_as_drift(pipeline: Deployer) -> None:
+    """With who and when where the API tells: Cloud Run both, the others only when."""
+    cloud, spec = pipeline.cloud, pipeline.spec
+    member = "somebody@" + PROJECT + ".iam.gserviceaccount.com"
+    token = cloud.account_token("somebody", PROJECT)
+    for role in ("roles/run.admin", "roles/iam.serviceAccountUser"):
+        cloud.kernel.policies.grant(f"projects/{PROJECT}", role, f"serviceAccount:{member}")
+    runs = cloud.client(run_v2.ServicesClient, token)
+    service = runs.get_service(name=spec.service_name("postprocess"))
+    service.template.max_instance_request_concurrency = 7
+    done = runs.update_service(service=service).result(timeout=60)
+    workflows = cloud.client(workflows_v1.WorkflowsClient)
+    workflow = workflows.get_workflow(name=spec.workflow_name)
+    workflow.user_env_vars["SERVICE_TIMEOUT"] = "1"
+    workflows.update_workflow(
+        workflow=workflow, update_mask=FieldMask(paths=["user_env_vars"])
+    ).result(timeout=60)
+    bucket = cloud.storage_client(project=PROJECT).get_bucket(spec.names.bucket("output"))
+    bucket.versioning_enabled = True
+    bucket.patch()
+
+    told = {one.step: one for one in pipeline.engine().plan().writes}
+    assert set(told) == {"service:postprocess", "workflow", "bucket:output"}
+    drift = told["service:postprocess"].drift
+    assert drift == f"last changed by {member} at {done.update_time:%Y-%m-%d %H:%M:%S} UTC"
+    assert told["service:postprocess"].reason == (
+        "somebody changed it after the last deploy: concurrency"
+    )
+    for step in ("workflow", "bucket:output"):
+        assert re.fullmatch(r"last changed at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", told[step].drift)
+    assert not pipeline.deploy(canary=False).outcome.failed
+    assert differing(pipeline) == {}
 
 
 def test_what_cannot_be_changed_in_place_is_replaced_only_when_allowed(pipeline: Deployer) -> None:

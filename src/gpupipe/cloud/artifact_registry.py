@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from gpupipe.cloud.call import none_if_missing
@@ -21,6 +22,7 @@ class Repository:
     labels: Mapping[str, str]
     description: str
     keep: int
+    updated: datetime | None = None
 
 
 class ArtifactRegistryApi(PolicyApi):
@@ -129,4 +131,5 @@ def _repository(found: Any) -> Repository:
         labels=dict(found.labels),
         description=str(found.description),
         keep=int(keep.most_recent_versions.keep_count) if keep and _DELETE in policies else 0,
+        updated=found.update_time,
     )

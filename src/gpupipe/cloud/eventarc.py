@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from gpupipe.cloud.api import Api
@@ -28,6 +29,7 @@ class Trigger:
     labels: Mapping[str, str]
     topic: str = ""
     subscription: str = ""
+    updated: datetime | None = None
 
 
 class EventarcApi(Api):
@@ -124,4 +126,5 @@ def _trigger(found: Any) -> Trigger:
         labels=dict(found.labels),
         topic=str(found.transport.pubsub.topic),
         subscription=str(found.transport.pubsub.subscription),
+        updated=found.update_time,
     )

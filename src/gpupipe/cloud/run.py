@@ -5,6 +5,7 @@ Quantities are compared in one spelling: CPU as milli-CPU, memory in bytes ("100
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from gpupipe.cloud.call import none_if_missing
@@ -45,7 +46,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """A service as it is: its owned fields, and what the API says of it."""
+    """A service as it is: its owned fields, and what the API says of it; who wrote it last, and when."""
 
     service: Service
     uri: str
@@ -53,6 +54,8 @@ class Observed:
     reconciling: bool
     message: str
     latest_ready_revision: str
+    modifier: str = ""
+    updated: datetime | None = None
 
 
 class RunApi(PolicyApi):
@@ -180,6 +183,8 @@ def _observed(found: Any) -> Observed:
         reconciling=bool(found.reconciling),
         message=str(condition.message),
         latest_ready_revision=str(found.latest_ready_revision).rpartition("/")[2],
+        modifier=str(found.last_modifier),
+        updated=found.update_time,
     )
 
 

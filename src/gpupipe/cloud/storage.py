@@ -47,6 +47,7 @@ class Bucket:
     uniform_access: bool = True
     public_access_prevention: str = "enforced"
     project_number: int | None = None
+    updated: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +327,7 @@ def _bucket(found: Any) -> Bucket:
         uniform_access=bool(access.uniform_bucket_level_access_enabled),
         public_access_prevention=access.public_access_prevention or "inherited",
         project_number=int(found.project_number) if found.project_number else None,
+        updated=found.updated,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from gpupipe.cloud.api import Api
@@ -30,6 +31,7 @@ class Workflow:
     description: str
     state: str = ""
     revision: str = ""
+    updated: datetime | None = None
 
 
 class WorkflowsApi(Api):
@@ -116,4 +118,5 @@ def _workflow(found: Any) -> Workflow:
         description=str(found.description),
         state=str(found.state.name),
         revision=str(found.revision_id),
+        updated=found.update_time,
     )

@@ -41,6 +41,7 @@ class Action:
 
     step: key of the step that carries it out, "bucket:input".
     kind: the resource kind in Google's word, "bucket"; name: the resource's name.
+    drift: who changed it after the last deploy and when, in words; "" where nobody did.
     """
 
     step: str
@@ -50,6 +51,7 @@ class Action:
     verb: Verb
     reason: str
     changes: tuple[Change, ...] = ()
+    drift: str = ""
 
     @property
     def writes(self) -> bool:
@@ -69,15 +71,14 @@ def differences(
     going back to the default is said.
     """
     return tuple(
-        Change(
-            field, _text(observed.get(field)), _text(value), NOT_SET if field in defaults else ""
-        )
+        Change(field, text(observed.get(field)), text(value), NOT_SET if field in defaults else "")
         for field, value in wanted.items()
         if observed.get(field) != value
     )
 
 
-def _text(value: object) -> str:
+def text(value: object) -> str:
+    """A value as a plan shows it; equal values have one text, whatever their order."""
     if value is None:
         return "(none)"
     if isinstance(value, Mapping):

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol
 from gpupipe.cloud.api import Binding
 from gpupipe.cloud.cloud import Cloud
 from gpupipe.deploy.action import Action, Change, Verb
+from gpupipe.deploy.drift import Drift
 from gpupipe.deploy.facts import Facts
 from gpupipe.deploy.phase import Phase
 from gpupipe.deploy.spec import PipelineSpec
@@ -61,21 +62,34 @@ class Step(Protocol):
         """Remove the resource; one that is gone already is fine."""
 
 
-def decide(step: Step, world: World, observed: Any, changes: tuple[Change, ...] = ()) -> Action:
+def decide(
+    step: Step,
+    world: World,
+    observed: Any,
+    changes: tuple[Change, ...] = (),
+    drift: Drift | None = None,
+) -> Action:
     """The usual decision: create what is not there, update what differs, keep the rest."""
     if observed is None:
         return action(step, world, Verb.CREATE, "it does not exist")
     if changes:
         fields = ", ".join(change.field for change in changes)
-        return action(step, world, Verb.UPDATE, f"it differs: {fields}", changes)
+        why = "it differs" if drift is None else "somebody changed it after the last deploy"
+        return action(step, world, Verb.UPDATE, f"{why}: {fields}", changes, drift)
     return action(step, world, Verb.KEEP, "it is as it should be")
 
 
 def action(
-    step: Step, world: World, verb: Verb, reason: str, changes: tuple[Change, ...] = ()
+    step: Step,
+    world: World,
+    verb: Verb,
+    reason: str,
+    changes: tuple[Change, ...] = (),
+    drift: Drift | None = None,
 ) -> Action:
     """An action of this step."""
-    return Action(step.key, step.phase, step.kind, step.name(world), verb, reason, changes)
+    told = "" if drift is None else str(drift)
+    return Action(step.key, step.phase, step.kind, step.name(world), verb, reason, changes, told)
 
 
 def role_changes(

@@ -64,6 +64,7 @@ def action_json(action: Action) -> dict[str, object]:
             {"field": change.field, "old": change.old, "new": change.new, "note": change.note}
             for change in action.changes
         ],
+        "drift": action.drift,
     }
 
 
@@ -102,6 +103,8 @@ def _print_writes(console: Console, writes: Sequence[Action]) -> None:
             _print_below(console, action.reason)
         for change in action.changes:
             _print_below(console, str(change))
+        if action.drift:
+            _print_below(console, action.drift)
 
 
 def _print_below(console: Console, words: str) -> None:

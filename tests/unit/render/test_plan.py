@@ -1,6 +1,7 @@
 """A plan for people, without a terminal, and for programs."""
 
 import io
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -41,6 +42,11 @@ def test_notes_follow_word_for_word() -> None:
     assert printed(KEEP, notes=("max 10 -> [3]",)).endswith("Note: max 10 -> [3]\n")
 
 
+def test_drift_is_told_below_what_differs() -> None:
+    drifted = replace(UPDATE, drift="last changed by a@example.com")
+    assert "        last changed by a@example.com" in printed(drifted)
+
+
 def test_a_canary_is_told() -> None:
     assert "a canary file proves that a file comes out" in printed(CREATE, canary=True)
     assert plan_json(Shown([CREATE], canary=True))["canary"] is True
@@ -64,6 +70,7 @@ def test_the_shape_for_programs() -> None:
         "verb": "update",
         "reason": "it differs: memory",
         "changes": [{"field": "memory", "old": "1Gi", "new": "[bold]2Gi", "note": ""}],
+        "drift": "",
     }
     assert [one["verb"] for one in actions] == ["update", "keep"]
     assert plan_json(Shown([KEEP]))["writes"] is False

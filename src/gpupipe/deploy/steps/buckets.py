@@ -1,6 +1,6 @@
 """Step: a bucket with its lifecycle and who may use it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from gpupipe.cloud.api import Binding
@@ -9,6 +9,7 @@ from gpupipe.cloud.storage import Bucket
 from gpupipe.core.config import DEFAULT
 from gpupipe.core.errors import GpupipeError
 from gpupipe.deploy.action import Action, Verb, differences
+from gpupipe.deploy.drift import Drift, drift, sealed
 from gpupipe.deploy.ownership import check_labels, not_ours
 from gpupipe.deploy.phase import Phase
 from gpupipe.deploy.spec import ACCOUNTS_OF_BUCKET
@@ -64,7 +65,7 @@ class DataBucket:
         """Compare the owned fields and the roles of our accounts."""
         if observed is None:
             return decide(self, world, None)
-        wanted, (found, bindings) = world.spec.bucket(self.role), observed
+        wanted, (found, bindings) = self._wanted(world), observed
         if found.location != wanted.location:
             raise GpupipeError(
                 f"The bucket is in {found.location}, not in {wanted.location}; "
@@ -78,11 +79,13 @@ class DataBucket:
         changes = differences(
             _owned(wanted), _owned(found), defaults=() if given else ("lifecycle",)
         )
-        return decide(self, world, observed, changes + roles)
+        last = Drift(at=found.updated)
+        drifted = drift(found.labels, wanted.labels, _owned(found), last) if changes else None
+        return decide(self, world, observed, changes + roles, drifted)
 
     def apply(self, world: World, action: Action) -> None:
         """Create or update it, then its bindings."""
-        wanted = world.spec.bucket(self.role)
+        wanted = self._wanted(world)
         if action.verb is Verb.CREATE:
             try:
                 world.cloud.storage.create(wanted)
@@ -97,6 +100,10 @@ class DataBucket:
         present = world.cloud.storage.bindings(wanted.name)
         ours = {one for one in present if one[1] in world.spec.members}
         world.cloud.storage.edit_bindings(wanted.name, add=wanted_roles, remove=ours - wanted_roles)
+
+    def _wanted(self, world: World) -> Bucket:
+        wanted = world.spec.bucket(self.role)
+        return replace(wanted, labels=sealed(wanted.labels, _owned(wanted)))
 
     def remove(self, world: World) -> None:
         """Delete every object at every generation, then the bucket."""

@@ -1,6 +1,6 @@
 """Step: the Docker repository with its clean-up policy and who may push to it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from gpupipe.cloud.api import Binding
@@ -8,6 +8,7 @@ from gpupipe.cloud.artifact_registry import Repository
 from gpupipe.cloud.errors import is_code
 from gpupipe.core.errors import GpupipeError
 from gpupipe.deploy.action import Action, Verb, differences
+from gpupipe.deploy.drift import Drift, drift, sealed
 from gpupipe.deploy.ownership import check_labels
 from gpupipe.deploy.phase import Phase
 from gpupipe.deploy.step import World, decide, role_changes
@@ -40,17 +41,16 @@ class DockerRepository:
         """Compare clean-up policy, description and roles."""
         if observed is None:
             return decide(self, world, None)
-        wanted, (found, bindings) = world.spec.repository, observed
-        changes = differences(
-            {"keep": wanted.keep, "description": wanted.description},
-            {"keep": found.keep, "description": found.description},
-        )
+        wanted, (found, bindings) = self._wanted(world), observed
+        changes = differences(_owned(wanted), _owned(found))
+        last = Drift(at=found.updated)
+        drifted = drift(found.labels, wanted.labels, _owned(found), last) if changes else None
         roles = role_changes(world.spec.repository_roles, bindings, world.spec.members)
-        return decide(self, world, observed, changes + roles)
+        return decide(self, world, observed, changes + roles, drifted)
 
     def apply(self, world: World, action: Action) -> None:
         """Create or update it, then its bindings."""
-        wanted = world.spec.repository
+        wanted = self._wanted(world)
         if action.verb is Verb.CREATE:
             try:
                 world.cloud.registry.create(wanted)
@@ -69,3 +69,11 @@ class DockerRepository:
     def remove(self, world: World) -> None:
         """Delete it with all images."""
         world.cloud.registry.delete(world.spec.repository.name)
+
+    def _wanted(self, world: World) -> Repository:
+        wanted = world.spec.repository
+        return replace(wanted, labels=sealed(wanted.labels, _owned(wanted)))
+
+
+def _owned(repository: Repository) -> dict[str, object]:
+    return {"keep": repository.keep, "description": repository.description}

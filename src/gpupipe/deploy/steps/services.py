@@ -1,6 +1,6 @@
 """Step: a Cloud Run service, by image digest; only the workflow's account may call it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from gpupipe.cloud import run
@@ -11,6 +11,7 @@ from gpupipe.core.errors import GpupipeError
 from gpupipe.core.quantities import memory_bytes, milli_cpu
 from gpupipe.deploy.action import KNOWN_AFTER_BUILD, Action, Change, Verb, differences
 from gpupipe.deploy.capacity import max_instances, region_note
+from gpupipe.deploy.drift import Drift, drift, sealed
 from gpupipe.deploy.ownership import check_labels
 from gpupipe.deploy.phase import Phase
 from gpupipe.deploy.spec import ROLES
@@ -82,7 +83,9 @@ class RunService:
         changes = differences(_owned(wanted), _owned(found.service), defaults=unset)
         if not found.ready and not found.reconciling:
             changes += (Change("ready", "no", "yes"),)
-        return decide(self, world, observed, changes + self._roles(world, bindings))
+        last = Drift(found.modifier, found.updated)
+        drifted = drift(found.service.labels, wanted.labels, _owned(found.service), last)
+        return decide(self, world, observed, changes + self._roles(world, bindings), drifted)
 
     def apply(self, world: World, action: Action) -> None:
         """Create it or roll it out, then set who may call it."""
@@ -124,7 +127,8 @@ class RunService:
 
     def _wanted(self, world: World) -> run.Service:
         image = world.facts.images.get(self.service, KNOWN_AFTER_BUILD)
-        return world.spec.service(self.service, image, world.facts.max_instances[self.service])
+        wanted = world.spec.service(self.service, image, world.facts.max_instances[self.service])
+        return replace(wanted, labels=sealed(wanted.labels, _owned(wanted)))
 
     def _callers(self, world: World) -> frozenset[Binding]:
         return frozenset({(_INVOKER, world.spec.names.member("workflow"))})

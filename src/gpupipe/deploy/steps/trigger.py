@@ -1,12 +1,13 @@
 """Step: the trigger that starts the workflow for each file of the input bucket."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from gpupipe.cloud.errors import is_code
 from gpupipe.cloud.eventarc import Trigger
 from gpupipe.core.errors import GpupipeError
 from gpupipe.deploy.action import Action, Verb, differences
+from gpupipe.deploy.drift import Drift, drift, sealed
 from gpupipe.deploy.ownership import check_labels
 from gpupipe.deploy.phase import Phase
 from gpupipe.deploy.step import World, action, decide
@@ -44,22 +45,19 @@ class StorageTrigger:
         """Compare filters, destination and account."""
         if observed is None:
             return decide(self, world, None)
-        wanted = world.spec.trigger
-        changes = differences(
-            {"filters": wanted.filters, "workflow": wanted.workflow, "account": wanted.account},
-            {
-                "filters": observed.filters,
-                "workflow": observed.workflow,
-                "account": observed.account,
-            },
+        wanted = self._wanted(world)
+        changes = differences(_owned(wanted), _owned(observed))
+        drifted = drift(
+            observed.labels, wanted.labels, _owned(observed), Drift(at=observed.updated)
         )
         if any(change.field == "filters" for change in changes):
-            return action(self, world, Verb.REPLACE, "filters cannot be changed in place", changes)
-        return decide(self, world, observed, changes)
+            why = "filters cannot be changed in place"
+            return action(self, world, Verb.REPLACE, why, changes, drifted)
+        return decide(self, world, observed, changes, drifted)
 
     def apply(self, world: World, action: Action) -> None:
         """Create, update, or delete and create it."""
-        wanted, api = world.spec.trigger, world.cloud.eventarc
+        wanted, api = self._wanted(world), world.cloud.eventarc
         if action.verb is Verb.UPDATE:
             api.update(wanted)
             return
@@ -74,3 +72,15 @@ class StorageTrigger:
     def remove(self, world: World) -> None:
         """Delete it with its topic and subscription."""
         world.cloud.eventarc.delete(world.spec.trigger.name)
+
+    def _wanted(self, world: World) -> Trigger:
+        wanted = world.spec.trigger
+        return replace(wanted, labels=sealed(wanted.labels, _owned(wanted)))
+
+
+def _owned(trigger: Trigger) -> dict[str, object]:
+    return {
+        "filters": dict(trigger.filters),
+        "workflow": trigger.workflow,
+        "account": trigger.account,
+    }

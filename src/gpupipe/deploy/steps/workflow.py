@@ -9,6 +9,7 @@ from gpupipe.core.assets import pipeline_source
 from gpupipe.core.errors import GpupipeError
 from gpupipe.core.names import SERVICES
 from gpupipe.deploy.action import KNOWN_AFTER_DEPLOY, Action, Verb, differences
+from gpupipe.deploy.drift import Drift, drift, sealed
 from gpupipe.deploy.ownership import check_labels
 from gpupipe.deploy.phase import Phase
 from gpupipe.deploy.step import World, decide
@@ -43,14 +44,17 @@ class PipelineWorkflow:
         """Compare source, account and variables."""
         if observed is None:
             return decide(self, world, None)
+        wanted = self._wanted(world)
         changes = tuple(
             # The whole source is no message: that it differs is.
             replace(change, old="another text", new="this version's text")
             if change.field == "source"
             else change
-            for change in differences(_owned(self._wanted(world)), _owned(observed))
+            for change in differences(_owned(wanted), _owned(observed))
         )
-        return decide(self, world, observed, changes)
+        last = Drift(at=observed.updated)
+        drifted = drift(observed.labels, wanted.labels, _owned(observed), last)
+        return decide(self, world, observed, changes, drifted)
 
     def apply(self, world: World, action: Action) -> None:
         """Create or update it."""
@@ -71,7 +75,8 @@ class PipelineWorkflow:
 
     def _wanted(self, world: World) -> Workflow:
         uris = {service: world.facts.uris.get(service, KNOWN_AFTER_DEPLOY) for service in SERVICES}
-        return world.spec.workflow(pipeline_source(), uris)
+        wanted = world.spec.workflow(pipeline_source(), uris)
+        return replace(wanted, labels=sealed(wanted.labels, _owned(wanted)))
 
 
 def _owned(workflow: Workflow) -> dict[str, object]:
