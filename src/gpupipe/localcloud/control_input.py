@@ -131,7 +131,6 @@ def parsed(adapter: TypeAdapter[T], body: bytes) -> T:
         return adapter.validate_json(body)
     except ValidationError as error:
         reasons = "; ".join(
-            f"{_place(item['loc'])}: {item['msg']}"
-            for item in error.errors(include_url=False)
+            f"{_place(item['loc'])}: {item['msg']}" for item in error.errors(include_url=False)
         )
         raise invalid_argument(f"The body is not valid: {reasons}.") from error
