@@ -229,3 +229,14 @@ def test_what_is_not_emulated_is_refused_by_name(
     billed = client.bucket(bucket.name, user_project="someone")
     with pytest.raises(exceptions.BadRequest, match="userProject"):
         billed.get_blob("o")
+
+
+def test_a_change_of_the_storage_class_is_refused_by_name(bucket: storage.Bucket) -> None:
+    blob = stored(bucket, "o")
+    blob._patch_property("storageClass", "COLDLINE")
+    with pytest.raises(exceptions.BadRequest, match="storageClass by patch or update"):
+        blob.patch()
+    blob._patch_property("storageClass", "STANDARD")
+    blob.patch()
+    blob.update_storage_class("COLDLINE")
+    assert blob.storage_class == "COLDLINE"

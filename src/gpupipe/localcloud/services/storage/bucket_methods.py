@@ -8,7 +8,6 @@ from gpupipe.localcloud.services.storage.buckets import (
     KIND,
     Bucket,
     Buckets,
-    check_project,
     resource_of,
     versions_of,
 )
@@ -40,7 +39,7 @@ class BucketMethods:
 
     def insert(self, request: Inbound) -> Reply:
         """buckets.insert."""
-        project = check_project(request.query.get("project"))
+        project = request.query["project"]
         with self._kernel.database.transaction():
             bucket = self._buckets.insert(project, request.json())
             self._policies.grant_defaults(bucket)
@@ -54,7 +53,7 @@ class BucketMethods:
 
     def list(self, request: Inbound) -> Reply:
         """buckets.list: one page of a project's buckets."""
-        project = check_project(request.query.get("project"))
+        project = request.query["project"]
         prefix = request.query.get("prefix", "")
         after = request.query.get("pageToken", "")
         size = min(request.integer("maxResults") or _PAGE, _PAGE)

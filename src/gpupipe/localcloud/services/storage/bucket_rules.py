@@ -7,6 +7,7 @@ from typing import Any
 from gpupipe.localcloud.services.storage.lifecycle import STORAGE_CLASSES, check_lifecycle
 from gpupipe.localcloud.services.storage.message import Json
 from gpupipe.localcloud.services.storage.refusals import bad_request, not_emulated
+from gpupipe.localcloud.services.storage.shapes import check_known
 
 DEFAULT_SOFT_DELETE_S = 604800
 _MULTI_REGIONS = {"US", "EU", "ASIA"}
@@ -63,6 +64,7 @@ def check_fields(body: Mapping[str, Any]) -> None:
         elif name in _CHECKS:
             if value is not None:
                 _check_shape(name, value)
+                check_known(value, name)
                 _CHECKS[name](value)
         elif name not in _READ_ONLY and name not in WRITABLE:
             raise bad_request(f"Unknown bucket field: '{name}'.")

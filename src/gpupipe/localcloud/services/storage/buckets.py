@@ -13,7 +13,7 @@ from gpupipe.localcloud.services.storage import bucket_locks, bucket_rules
 from gpupipe.localcloud.services.storage.message import Json
 from gpupipe.localcloud.services.storage.names import check_bucket_name
 from gpupipe.localcloud.services.storage.preconditions import Preconditions, Versions
-from gpupipe.localcloud.services.storage.refusals import StorageError, no_bucket, required
+from gpupipe.localcloud.services.storage.refusals import StorageError, no_bucket
 from gpupipe.localcloud.services.storage.times import rfc3339
 
 KIND = "storage.bucket"
@@ -213,13 +213,6 @@ class Buckets:
 def versions_of(bucket: Bucket) -> Versions:
     """A bucket has no generation that preconditions could name; its metageneration they can."""
     return Versions(generation=1, metageneration=int(bucket.body["metageneration"]))
-
-
-def check_project(project: str | None) -> str:
-    """The project of the query, which listing and creating need."""
-    if not project:
-        raise required("project")
-    return project
 
 
 def _taken(*, own: bool) -> StorageError:

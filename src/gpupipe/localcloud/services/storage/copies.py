@@ -15,6 +15,7 @@ from gpupipe.localcloud.services.storage.objects import Objects
 from gpupipe.localcloud.services.storage.preconditions import Preconditions
 from gpupipe.localcloud.services.storage.refusals import bad_request, not_emulated, required
 from gpupipe.localcloud.services.storage.rows import Version, versions_of
+from gpupipe.localcloud.services.storage.shapes import check_known
 from gpupipe.localcloud.services.storage.writes import NewObject, Writer, digest_of
 
 _MAX_SOURCES = 32
@@ -56,6 +57,7 @@ class Copies:
     def compose(self, request: Inbound) -> Reply:
         """objects.compose: up to 32 objects of one bucket, one after the other."""
         body = request.json()
+        check_known(body, "compose")
         if body.get("deleteSourceObjects"):
             raise not_emulated("deleteSourceObjects of compose")
         destination: Json = body.get("destination") or {}

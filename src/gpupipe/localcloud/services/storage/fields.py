@@ -76,6 +76,13 @@ def replaced(body: Mapping[str, Any]) -> Json:
     return {**dict.fromkeys(WRITABLE), "contentType": DEFAULT_TYPE, **written(body)}
 
 
+def check_class(version: Version, body: Mapping[str, Any]) -> None:
+    """Refuse another storage class than the object has: a rewrite changes it."""
+    wanted = body.get("storageClass")
+    if wanted is not None and wanted != version.body["storageClass"]:
+        raise not_emulated("a change of storageClass by patch or update: rewrite the object")
+
+
 def check_custom_time(version: Version, changes: Json) -> None:
     """Raise 400 for a custom time that a change would remove or move to the past."""
     old = version.body.get("customTime")

@@ -47,8 +47,12 @@ _UPLOAD, _DOWNLOAD = "/upload/storage/v1", "/download/storage/v1"
 def bucket_rows(buckets: BucketMethods, policies: BucketPolicies) -> Iterator[Method]:
     """buckets.* and projects.serviceAccount."""
     project, policy = frozenset({"project"}), frozenset({"optionsRequestedPolicyVersion"})
-    yield _write("POST b", "buckets.insert", "buckets.create", buckets.insert, project)
-    yield _read("GET b", "buckets.list", "buckets.list", buckets.list, project | _PAGE)
+    yield _write(
+        "POST b", "buckets.insert", "buckets.create", buckets.insert, project, required=project
+    )
+    yield _read(
+        "GET b", "buckets.list", "buckets.list", buckets.list, project | _PAGE, required=project
+    )
     yield _read(f"GET {_BUCKET}", "buckets.get", "buckets.get", buckets.get, _IF_META)
     yield _write(f"PATCH {_BUCKET}", "buckets.patch", "buckets.update", buckets.patch, _IF_META)
     yield _write(f"PUT {_BUCKET}", "buckets.update", "buckets.update", buckets.update, _IF_META)
@@ -152,10 +156,13 @@ def _read(
     root: str = "/storage/v1",
     *,
     writes: bool = False,
+    required: frozenset[str] = _NONE,
 ) -> Method:
     verb, _, template = call.partition(" ")
     permission = permission and f"storage.{permission}"
-    return Method(verb, template, f"storage.{name}", permission, handler, query, root, writes)
+    return Method(
+        verb, template, f"storage.{name}", permission, handler, query, root, writes, required
+    )
 
 
 _write = partial(_read, writes=True)

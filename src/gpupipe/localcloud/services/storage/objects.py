@@ -119,6 +119,7 @@ class Objects:
         with self._kernel.database.transaction():
             found = self.find(request)
             preconditions.from_query(request).check_write(versions_of(found))
+            fields.check_class(found, body)
             changes = fields.replaced(body) if replace_all else fields.patched(found, body)
             fields.check_custom_time(found, changes)
             now = self._kernel.clock.now()

@@ -4,12 +4,17 @@ Paths are matched as they were sent, before percent-decoding: an object name may
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from urllib.parse import unquote
+from dataclasses import dataclass, field
 
+from gpupipe.localcloud.services.storage import decoding
 from gpupipe.localcloud.services.storage.message import Download, Inbound, Reply
 from gpupipe.localcloud.services.storage.partial import select
-from gpupipe.localcloud.services.storage.refusals import StorageError, bad_request, not_emulated
+from gpupipe.localcloud.services.storage.refusals import (
+    StorageError,
+    bad_request,
+    not_emulated,
+    required,
+)
 
 Handler = Callable[[Inbound], Reply | Download]
 # parameters that every method takes and that change nothing that is emulated
@@ -38,6 +43,7 @@ class Method:
     query: frozenset[str] = frozenset()
     root: str = "/storage/v1"
     writes: bool = False
+    required: frozenset[str] = frozenset()
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -47,10 +53,16 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A row and the decoded parameters of the path."""
+    """A row and the decoded parameters of the path and of the query, where they may repeat."""
 
     method: Method
     path: Mapping[str, str]
+    repeated: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query with the last value of each parameter."""
+        return {name: values[-1] for name, values in self.repeated.items()}
 
 
 class Routes:
@@ -68,15 +80,20 @@ class Routes:
         """Each method's name with its permission."""
         return ((method.name, method.permission) for method in self._methods)
 
-    def match(self, verb: str, raw_path: str) -> Match:
-        """The row for a path as sent; a path or verb that has none is refused by name."""
-        root, parts = _split(raw_path)
+    def match(self, verb: str, raw_path: bytes, raw_query: bytes) -> Match:
+        """The row for a path as sent; a path or verb that has none is refused by name.
+
+        400 for what is not UTF-8, and for a query without a parameter that the method requires.
+        """
+        root, parts = _split(decoding.raw_text(raw_path))
         for method in self._methods:
             if method.verb != verb or method.root != root:
                 continue
             found = _bind(method.parts, parts)
             if found is not None:
-                return Match(method, found)
+                match = Match(method, found, decoding.query(raw_query))
+                _check_required(match)
+                return match
         raise not_emulated(f"{verb} {root}/{'/'.join(parts[:1] + _skeleton(parts))}")
 
 
@@ -92,6 +109,13 @@ def check_parameters(method: Method, query: Mapping[str, str], headers: Mapping[
     for header in headers:
         if header.startswith(_REFUSED_HEADERS):
             raise not_emulated(f"customer-supplied encryption keys (header {header})")
+
+
+def _check_required(match: Match) -> None:
+    query = match.query
+    for name in match.method.required:
+        if not query.get(name):
+            raise required(name)
 
 
 def _split(raw_path: str) -> tuple[str, tuple[str, ...]]:
@@ -111,7 +135,7 @@ def _bind(template: tuple[str, ...], parts: tuple[str, ...]) -> dict[str, str] |
         if wanted.startswith("{"):
             if not part:
                 return None
-            found[wanted[1:-1]] = unquote(part)
+            found[wanted[1:-1]] = decoding.part(part)
         elif wanted != part:
             return None
     return found

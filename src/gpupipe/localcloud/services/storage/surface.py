@@ -167,13 +167,14 @@ class Storage(BaseSurface):
 
     def _match(self, request: Request) -> Match:
         try:
-            return self._routes.match(request.method, request.scope["raw_path"].decode())
+            scope = request.scope
+            return self._routes.match(request.method, scope["raw_path"], scope["query_string"])
         except ServiceError as error:
             self._pipeline.refuse(request.headers, f"storage {request.method}", error)
 
     def _handle(self, match: Match, request: Request, body: Iterator[bytes]) -> Reply | Download:
         answer: Reply | Download | None = None
-        method, resource = match.method, self._resource(match, dict(request.query_params))
+        method, resource = match.method, self._resource(match)
         try:
             with self._pipeline.guard(
                 request.headers,
@@ -185,7 +186,7 @@ class Storage(BaseSurface):
             ) as call:
                 self._check(match, request, call.caller, resource)
                 answer = method.handler(self._inbound(match, request, call.caller, body))
-                answer = _partial(answer, request.query_params.get("fields", ""))
+                answer = _partial(answer, match.query.get("fields", ""))
         except ServiceError:
             # a fault that comes after the work was done
             if isinstance(answer, Download):
@@ -195,8 +196,8 @@ class Storage(BaseSurface):
 
     def _check(self, match: Match, request: Request, caller: Caller, resource: str) -> None:
         if "bucket" in match.path:
-            acl.check_parameters(self._buckets.get(match.path["bucket"]), request.query_params)
-        check_parameters(match.method, request.query_params, request.headers)
+            acl.check_parameters(self._buckets.get(match.path["bucket"]), match.query)
+        check_parameters(match.method, match.query, request.headers)
         self._check_billing(resource)
         permission = match.method.permission
         # asked here and not by the guard, because Cloud Storage refuses in words of its own
@@ -212,24 +213,23 @@ class Storage(BaseSurface):
     def _inbound(
         self, match: Match, request: Request, caller: Caller, body: Iterator[bytes]
     ) -> Inbound:
-        query = request.query_params
         return Inbound(
             caller,
             match.path,
-            dict(query),
+            match.query,
             dict(request.headers),
             body,
             self._kernel.http,
-            {name: tuple(query.getlist(name)) for name in query},
+            match.repeated,
         )
 
     def _disk_is_full(self) -> bool:
         return self._kernel.faults.take(DISK_FAULT.method, DISK_FAULT.kinds) is not None
 
-    def _resource(self, match: Match, query: dict[str, str]) -> str:
+    def _resource(self, match: Match) -> str:
         if "bucket" in match.path:
             return resource_of(match.path["bucket"])
-        return f"projects/{match.path.get('project') or query.get('project', '')}"
+        return f"projects/{match.path.get('project') or match.query.get('project', '')}"
 
     def _parent(self, resource: str) -> str | None:
         name = resource.removeprefix("projects/_/buckets/").partition("/")[0]

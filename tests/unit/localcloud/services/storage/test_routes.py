@@ -21,19 +21,19 @@ ROUTES = Routes([GET, COMPOSE, UPLOAD])
 
 
 def test_an_object_name_may_hold_slashes_and_words_of_the_api() -> None:
-    found = ROUTES.match("GET", "/storage/v1/b/bkt/o/a%2Fcompose%2Fb%20c%25")
+    found = ROUTES.match("GET", b"/storage/v1/b/bkt/o/a%2Fcompose%2Fb%20c%25", b"")
     assert found.method is GET
     assert found.path == {"bucket": "bkt", "object": "a/compose/b c%"}
 
 
 @pytest.mark.parametrize("root", ["/upload", "/resumable/upload"])
 def test_both_addresses_of_uploads(root: str) -> None:
-    assert ROUTES.match("POST", f"{root}/storage/v1/b/bkt/o").method is UPLOAD
+    assert ROUTES.match("POST", f"{root}/storage/v1/b/bkt/o".encode(), b"").method is UPLOAD
 
 
 def test_a_method_without_a_row_is_refused_by_name_and_without_5xx() -> None:
     with pytest.raises(StorageError, match=r"POST /storage/v1/b/\*/o/\*/moveTo") as refusal:
-        ROUTES.match("POST", "/storage/v1/b/bkt/o/secret/moveTo/o/other")
+        ROUTES.match("POST", b"/storage/v1/b/bkt/o/secret/moveTo/o/other", b"")
     assert (refusal.value.status, refusal.value.reason) == (400, "notImplemented")
     assert "secret" not in refusal.value.message
 
@@ -56,3 +56,26 @@ def test_what_changes_the_meaning_is_refused_not_ignored(
 
 def test_parameters_that_change_nothing_pass() -> None:
     check_parameters(GET, {"alt": "media", "prettyPrint": "false", "projection": "noAcl"}, {})
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        (b"/storage/v1/b/bkt/o/%ff%fe", b""),
+        (b"/storage/v1/b/bkt/o/%ed%a0%80", b""),
+        (b"/storage/v1/b/bkt/o/\xff", b""),
+        (b"/storage/v1/b/bkt/o/a", b"prefix=%fe"),
+        (b"/storage/v1/b/bkt/o/a", b"%fe=1"),
+        (b"/storage/v1/b/bkt/o/a", b"prefix=\xfe"),
+    ],
+)
+def test_an_address_that_is_not_utf8_is_refused_not_rewritten(path: bytes, query: bytes) -> None:
+    with pytest.raises(StorageError, match="UTF-8") as refusal:
+        ROUTES.match("GET", path, query)
+    assert refusal.value.status == 400
+
+
+def test_a_query_keeps_every_value_and_gives_the_last() -> None:
+    found = ROUTES.match("GET", b"/storage/v1/b/bkt/o/a", b"p=1&q=%C3%A9&p=&p=2")
+    assert found.repeated == {"p": ("1", "", "2"), "q": ("\u00e9",)}
+    assert found.query == {"p": "2", "q": "\u00e9"}
