@@ -188,7 +188,8 @@ class Checker:
             for item in tree.items:
                 self._tree(item, scope)
         elif isinstance(tree, MapTree):
-            for item in tree.items.values():
+            for key, item in tree.items:
+                self._tree(key, scope)
                 self._tree(item, scope)
 
     def _node(self, source: Expression, node: syntax.Node, scope: _Scope) -> None:

@@ -50,9 +50,9 @@ class ListTree:
 
 @dataclass(frozen=True, slots=True)
 class MapTree:
-    """A YAML map whose values may hold expressions."""
+    """A YAML map whose keys and values may hold expressions."""
 
-    items: Mapping[str, "Tree"]
+    items: tuple[tuple["Constant | Expression", "Tree"], ...]
 
 
 Tree = Constant | Expression | ListTree | MapTree
@@ -65,7 +65,7 @@ class Environment(Protocol):
         """A variable's value; KeyError of the language when it has none."""
 
     async def call(self, function: str, arguments: list[Value]) -> Value:
-        """A function or subworkflow by position."""
+        """A function or subworkflow by position. It leaves the arguments as they are."""
 
 
 async def evaluate(tree: Tree, environment: Environment) -> Value:
@@ -76,7 +76,13 @@ async def evaluate(tree: Tree, environment: Environment) -> Value:
         return copy(await evaluate_node(tree.node, environment))
     if isinstance(tree, ListTree):
         return [await evaluate(item, environment) for item in tree.items]
-    return {key: await evaluate(item, environment) for key, item in tree.items.items()}
+    found: dict[str, Value] = {}
+    for key_tree, item in tree.items:
+        key = await evaluate(key_tree, environment)
+        if not isinstance(key, str):
+            raise type_error(f"the key of a map must be a string; got: {kind(key)}")
+        found[key] = await evaluate(item, environment)
+    return found
 
 
 async def evaluate_node(node: Node, environment: Environment) -> Value:
@@ -106,7 +112,7 @@ async def _index(node: Index, environment: Environment) -> Value:
 
 
 async def _call(node: Call, environment: Environment) -> Value:
-    arguments = [copy(await evaluate_node(one, environment)) for one in node.arguments]
+    arguments = [await evaluate_node(one, environment) for one in node.arguments]
     return await environment.call(node.function, arguments)
 
 

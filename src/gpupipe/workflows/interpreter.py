@@ -142,8 +142,10 @@ class Activation:
         """A variable's value."""
         return self.scope.lookup(name)
 
-    async def call(self, function: str, arguments: Sequence[Value] | Mapping[str, Value]) -> Value:
-        """A function or subworkflow."""
+    async def call(self, function: str, arguments: list[Value]) -> Value:
+        """A function or subworkflow; a subworkflow gets copies, a function changes nothing."""
+        if function in self.interpreter.program.routines:
+            arguments = [copy(one) for one in arguments]
         return await self.interpreter.call(function, arguments, self.depth)
 
     async def value(self, tree: Tree) -> Value:
@@ -225,7 +227,7 @@ class Activation:
     async def call_step(self, action: nodes.Call) -> Flow:
         """`call`, with its result where one is wanted."""
         arguments = {word.text: await self.value(tree) for word, tree in action.arguments.items()}
-        result = await self.call(action.function.text, arguments)
+        result = await self.interpreter.call(action.function.text, arguments, self.depth)
         if action.result is not None:
             self.scope.assign(action.result.text, result)
         return None

@@ -22,7 +22,8 @@ _KINDS: tuple[tuple[type, str], ...] = (
 
 MOST_INTEGER = 2**63 - 1
 LEAST_INTEGER = -(2**63)
-_MOST_BYTES = 4  # of one character in UTF-8
+_SURELY_IN_LIMITS = STRING_BYTES // 4  # characters: one has four bytes at most
+_CONTAINERS = (list, dict)
 _MOST_DIGITS = 20  # of a 64-bit integer, with its sign
 
 
@@ -42,7 +43,7 @@ def well_formed(text: str) -> str:
 
 def text_in_limits(text: str) -> str:
     """A text that a variable may hold; ResourceLimitError for one that is too large."""
-    if len(text) * _MOST_BYTES > STRING_BYTES and len(text.encode()) > STRING_BYTES:
+    if len(text) > _SURELY_IN_LIMITS and len(text.encode()) > STRING_BYTES:
         raise raised("ResourceLimitError", f"a string is larger than {STRING_BYTES} bytes")
     return text
 
@@ -87,9 +88,12 @@ def type_error(message: str) -> WorkflowError:
 def copy(value: Value) -> Value:
     """Values are copied on assignment and when passed."""
     if isinstance(value, list):
-        return [copy(item) for item in value]
+        return [copy(item) if isinstance(item, _CONTAINERS) else item for item in value]
     if isinstance(value, dict):
-        return {key: copy(item) for key, item in value.items()}
+        return {
+            key: copy(item) if isinstance(item, _CONTAINERS) else item
+            for key, item in value.items()
+        }
     return value
 
 
@@ -99,11 +103,11 @@ def size(value: Value) -> int:
     ResourceLimitError for a string that is too large by itself.
     """
     if isinstance(value, str):
-        return 8 + len(text_in_limits(value).encode())
+        return 8 + (len(text) if (text := text_in_limits(value)).isascii() else len(text.encode()))
     if isinstance(value, bytes):
         return 8 + len(value)
     if isinstance(value, list):
-        return 8 + sum(size(item) for item in value)
+        return 8 + sum(map(size, value))
     if isinstance(value, dict):
         return 8 + sum(size(key) + size(item) for key, item in value.items())
     return 8

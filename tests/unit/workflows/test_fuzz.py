@@ -14,7 +14,7 @@ from gpupipe.workflows.stdlib import FUNCTIONS
 from gpupipe.workflows.syntax.parser import parse
 
 _FUZZ = settings(
-    max_examples=150,
+    max_examples=100,
     deadline=None,
     derandomize=True,
     database=None,
@@ -116,7 +116,7 @@ def test_expressions_on_any_argument(expression: str, argument: Any) -> None:
     run(returning(expression), argument)
 
 
-@settings(_FUZZ, max_examples=600)
+@settings(_FUZZ, max_examples=300)
 @given(st.sampled_from(sorted(FUNCTIONS)), st.lists(_VALUES, max_size=6))
 def test_library_functions_on_any_values(name: str, values: list[Any]) -> None:
     function = FUNCTIONS[name]

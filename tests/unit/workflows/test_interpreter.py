@@ -171,3 +171,46 @@ down:
     assert World().run(source, 10) == "bottom"
     with pytest.raises(ExecutionFailed, match="RecursionError"):
         World().run(source, 40)
+
+
+class Crowd(World):
+    """Counts who sleeps at the same time."""
+
+    now_asleep = 0
+    most_asleep = 0
+
+    async def sleep(self, seconds: float) -> None:
+        self.now_asleep += 1
+        self.most_asleep = max(self.most_asleep, self.now_asleep)
+        await super().sleep(seconds)
+        await super().sleep(seconds)
+        self.now_asleep -= 1
+
+
+NESTED = """- all:
+    parallel:
+      for:
+        value: n
+        range: [1, 25]
+        steps:
+          - below:
+              parallel:
+                for:
+                  value: m
+                  range: [1, 25]
+                  steps: [{nap: {call: sys.sleep, args: {seconds: 1}}}]"""
+
+
+@pytest.mark.parametrize(("limit", "most"), [("", 20), ("concurrency_limit: 3", 20)])
+def test_an_execution_runs_twenty_branches_at_once_in_all(limit: str, most: int) -> None:
+    world = Crowd()
+    run(NESTED.replace("parallel:\n      for", f"parallel:\n      {limit}\n      for"), world=world)
+    assert (world.most_asleep, len(world.slept)) == (most, 2 * 25 * 25)
+
+
+def test_a_limit_of_one_step_holds_its_own_branches_back() -> None:
+    world = Crowd()
+    run(NESTED.replace("                for", "                concurrency_limit: 1\n                for")
+        .replace("      for:\n        value: n", "      concurrency_limit: 3\n      for:\n        value: n"),
+        world=world)  # fmt: skip
+    assert world.most_asleep == 3

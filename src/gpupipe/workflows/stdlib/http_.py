@@ -31,6 +31,7 @@ _RETRIED_TAGS_NON_IDEMPOTENT = frozenset({"ConnectionFailedError"})
 
 
 _NOT_IN_URL = re.compile(r"[\x00-\x20\x7f]")
+_SEPARATORS = re.compile(r"[\s,]+")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _NOT_IN_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -112,7 +113,7 @@ def _auth(given: Value) -> Auth | None:
     if not (audience is None or isinstance(audience, str)):
         raise type_error("auth.audience must be a string")
     scopes = given.get("scopes") or given.get("scope") or []
-    listed = scopes.split(",") if isinstance(scopes, str) else scopes
+    listed = _SEPARATORS.split(scopes.strip()) if isinstance(scopes, str) else scopes
     if not (isinstance(listed, list) and all(isinstance(one, str) for one in listed)):
         raise type_error("auth.scopes must be a string or a list of strings")
     return Auth(given["type"], audience, tuple(listed))

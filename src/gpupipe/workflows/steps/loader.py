@@ -253,12 +253,16 @@ class Loader:
             error_name = self._variable(given["as"], "as") if "as" in given else None
             handler = self.steps(given["steps"]) if "steps" in given else ()
         retry = self._retry(parts["retry"]) if "retry" in parts else None
-        body, jump = None, None
-        if isinstance(parts["try"], MappingNode):
-            body, jump = self._body(parts["try"], "try")
-        else:
-            self.fault(parts["try"], "try must be a map")
-        return nodes.Try(body, jump, retry, error_name, handler)
+        return nodes.Try(*self._tried(parts["try"]), retry, error_name, handler)
+
+    def _tried(self, node: Node) -> tuple[nodes.Action | None, Word | None]:
+        """One step's body, or a list of steps."""
+        if isinstance(node, SequenceNode):
+            return nodes.Block(self.steps(node)), None
+        if isinstance(node, MappingNode):
+            return self._body(node, "try")
+        self.fault(node, "try must be a map or a list of steps")
+        return None, None
 
     def _retry(self, node: Node) -> nodes.RetryPolicy:
         if isinstance(node, ScalarNode):
@@ -308,7 +312,9 @@ class Loader:
     def tree(self, node: Node) -> Tree:
         """A YAML value, with its expressions parsed."""
         if isinstance(node, MappingNode):
-            return MapTree({name: self.tree(value) for name, _, value in entries(node)})
+            return MapTree(
+                tuple((self._key(name, key), self.tree(item)) for name, key, item in entries(node))
+            )
         if isinstance(node, SequenceNode):
             return ListTree(tuple(self.tree(item) for item in node.value))
         assert isinstance(node, ScalarNode)  # noqa: S101  # YAML has no fourth kind
@@ -317,14 +323,19 @@ class Loader:
         except ValueError as error:
             self.fault(node, str(error))
             return Constant(None)
-        if not isinstance(value, str):
-            return Constant(value)
-        text = value.strip()
-        if not (text.startswith("${") and text.endswith("}")):
-            return Constant(value)
-        return self._expression(node, value)
+        if isinstance(value, str):
+            return self._key(value, node)
+        return Constant(value)
 
-    def _expression(self, node: ScalarNode, value: str) -> Tree:
+    def _key(self, value: str, node: Node) -> Constant | Expression:
+        """A text: what it says, or the expression that it is."""
+        assert isinstance(node, ScalarNode)  # noqa: S101  # other keys are refused before
+        text = value.strip()
+        if text.startswith("${") and text.endswith("}"):
+            return self._expression(node, value)
+        return Constant(value)
+
+    def _expression(self, node: ScalarNode, value: str) -> Constant | Expression:
         line, column = place(node)
         # Plain and quoted scalars on one line stand in the source as they are read.
         inline = node.start_mark.line == node.end_mark.line and node.style in {None, "'", '"'}
