@@ -137,7 +137,8 @@ def test_a_quota_set_by_hand_opens_a_region_that_the_table_does_not_know(run: Ru
 
 def test_below_one_cpu_the_default_is_one_request_at_a_time(run: RunTester) -> None:
     service = good(run)
-    service.template.containers[0].resources.limits = {"cpu": "500m", "memory": "512Mi"}
+    resources = service.template.containers[0].resources
+    resources.limits, resources.cpu_idle = {"cpu": "500m", "memory": "512Mi"}, True
     answer = run.create("svc", service, validate_only=True).result(timeout=5)
     assert answer.template.max_instance_request_concurrency == 1
 
@@ -147,3 +148,29 @@ def test_all_probes_of_a_gpu_service_may_last_half_an_hour(run: RunTester) -> No
     probe = service.template.containers[0].startup_probe
     probe.period_seconds, probe.failure_threshold = 10, 180
     assert run.create("svc", service, validate_only=True).result(timeout=5)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "nginx",
+        "library/nginx:1.27",
+        "docker.io/library/nginx@sha256:" + "0" * 64,
+        "gcr.io/project/image:tag",
+        "eu.gcr.io/example.com/project/image",
+        "docker.pkg.dev/project/repository/image",
+        "us-docker.pkg.dev/project/repository/folder/image:v1@sha256:" + "a" * 64,
+    ],
+)
+def test_images_of_other_projects_and_of_docker_are_accepted(run: RunTester, image: str) -> None:
+    service = good(run)
+    service.template.containers[0].image = image
+    answer = run.create("svc", service, validate_only=True).result(timeout=5)
+    assert answer.template.containers[0].image == image
+
+
+def test_labels_may_be_of_any_script(run: RunTester) -> None:
+    service = good(run)
+    service.labels = {"\u00e9tape": "pr\u00e9paration", "\u540d\u524d": "\u5024-1"}
+    answer = run.create("svc", service, validate_only=True).result(timeout=5)
+    assert dict(answer.labels) == dict(service.labels)

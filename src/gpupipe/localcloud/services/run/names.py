@@ -3,7 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from gpupipe.localcloud.errors import invalid_argument
+from gpupipe.localcloud.errors import Code, ServiceError, invalid_argument
+from gpupipe.localcloud.kernel.regions import REGIONS
 
 API = "run.googleapis.com"
 _LOCATION = re.compile(r"projects/([^/]+)/locations/([a-z0-9-]+)")
@@ -38,6 +39,14 @@ def location(parent: str) -> tuple[str, str]:
             "parent",
         )
     return match[1], match[2]
+
+
+def check_region(region: str) -> None:
+    """PERMISSION_DENIED for a region that Cloud Run is not in."""
+    if region not in REGIONS:
+        raise ServiceError(
+            Code.PERMISSION_DENIED, f"Permission denied on 'locations/{region}' (or it may not exist)"
+        )
 
 
 def service_name(name: str) -> ServiceName:

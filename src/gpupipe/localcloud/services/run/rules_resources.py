@@ -30,7 +30,14 @@ def _keys(shape: Shape) -> str | None:
 
 
 def _cpu(shape: Shape) -> str | None:
-    if shape.cpu in _CPUS or _SMALLEST_CPU <= shape.cpu < min(_CPUS):
+    if _SMALLEST_CPU <= shape.cpu < min(_CPUS):
+        if shape.container.resources.cpu_idle:
+            return None
+        return (
+            "Invalid value specified for cpu. Total cpu < 1 is not supported with cpu always "
+            "allocated (unthrottled)."
+        )
+    if shape.cpu in _CPUS:
         return None
     if shape.has_gpu and shape.template.node_selector.accelerator == _RTX:
         return None
@@ -45,9 +52,12 @@ def _memory(shape: Shape) -> str | None:
         return f"Invalid value specified for memory: {shape.limits['memory']!r}."
     gen2 = shape.template.execution_environment == messages.GEN2
     if not shape.container.resources.cpu_idle and shape.memory < _GEN2_FLOOR:
+        # The words without a generation are ours.
+        first = shape.template.execution_environment == messages.GEN1
+        where = "" if first else "gen2 execution environment with "
         return (
-            "Invalid value specified for memory. Total memory < 512 Mi is not supported with gen2 "
-            "execution environment with cpu always allocated (unthrottled)."
+            "Invalid value specified for memory. Total memory < 512 Mi is not supported with "
+            f"{where}cpu always allocated (unthrottled)."
         )
     least, most = _MEMORY.get(shape.cpu, (128 * _MI, 4 * _GI))
     least = max(least, _GEN2_FLOOR) if gen2 else least

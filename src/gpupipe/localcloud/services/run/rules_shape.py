@@ -3,20 +3,20 @@
 import re
 from collections.abc import Iterable
 
-from gpupipe.localcloud.errors import Code
+from gpupipe.localcloud.errors import Code, ServiceError
+from gpupipe.localcloud.kernel.labels import check_labels
 from gpupipe.localcloud.services.run import messages
+from gpupipe.localcloud.services.run.image_names import is_deployable
 from gpupipe.localcloud.services.run.rule import Rule, Shape
 
 _ID = re.compile(r"[a-z]([a-z0-9-]{0,47}[a-z0-9])?")
-_LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-_LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
+_CONTAINER_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _RESERVED = (
     "run.googleapis.com",
     "cloud.googleapis.com",
     "serving.knative.dev",
     "autoscaling.knative.dev",
 )
-_MOST_LABELS = 64
 _PORT_NAMES = frozenset({"http1", "h2c"})
 _LAST_PORT = 65535
 _LONGEST_TIMEOUT_S = 3600
@@ -55,11 +55,10 @@ def _reserved_keys(shape: Shape) -> str | None:
 
 def _labels(shape: Shape) -> str | None:
     for labels in (shape.service.labels, shape.template.labels):
-        if len(labels) > _MOST_LABELS:
-            return f"At most {_MOST_LABELS} labels are allowed."
-        for key, value in labels.items():
-            if not (_LABEL_KEY.fullmatch(key) and _LABEL_VALUE.fullmatch(value)):
-                return f"Invalid label {key!r}: {value!r}."
+        try:
+            check_labels(labels, "service.labels")
+        except ServiceError as error:
+            return error.message
     return None
 
 
@@ -172,6 +171,26 @@ def _image(shape: Shape) -> str | None:
     return "The template must have a container with an image."
 
 
+def _image_name(shape: Shape) -> str | None:
+    if is_deployable(shape.container.image):
+        return None
+    return (
+        "Expected an image path like [host/]repo-path[:tag and/or @digest], where host is one of "
+        "[region.]gcr.io, [region-]docker.pkg.dev or docker.io but obtained "
+        f"{shape.container.image}"
+    )
+
+
+def _container_name(shape: Shape) -> str | None:
+    name = shape.container.name
+    if not name or _CONTAINER_NAME.fullmatch(name):
+        return None
+    return (
+        f"Invalid container name {name!r}: it must be a DNS label: at most 63 lower-case letters, "
+        "digits and hyphens, with a letter or a digit at both ends."
+    )
+
+
 def _description(shape: Shape) -> str | None:
     if len(shape.service.description) <= _LONGEST_DESCRIPTION:
         return None
@@ -192,6 +211,8 @@ RULES = (
     Rule("concurrency", "service.template.max_instance_request_concurrency", _concurrency),
     Rule("instances", "service.template.scaling", _instances),
     Rule("ports", "service.template.containers.ports", _one_port),
+    Rule("image", "service.template.containers.image", _image_name),
+    Rule("container-name", "service.template.containers.name", _container_name),
     Rule("reserved-variable", _VARIABLES, _variables),
     Rule("variable-length", _VARIABLES, _variable_length),
     Rule("local-variable", _VARIABLES, _local_variables, Code.UNIMPLEMENTED),

@@ -11,7 +11,12 @@ from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.kernel.operations import Work
 from gpupipe.localcloud.services.run import conditions, messages
 from gpupipe.localcloud.services.run.deployment import Deployments, begin_delete, is_deleting
-from gpupipe.localcloud.services.run.names import ServiceName, location, service_name
+from gpupipe.localcloud.services.run.names import (
+    ServiceName,
+    check_region,
+    location,
+    service_name,
+)
 from gpupipe.localcloud.services.run.revisions import new_etag
 from gpupipe.localcloud.services.run.store import Store
 from gpupipe.localcloud.services.run.uri import present
@@ -108,6 +113,7 @@ class Services:
     def _create(
         self, name: ServiceName, wanted: Any, caller: Caller, *, validate_only: bool
     ) -> operations_pb2.Operation:
+        check_region(name.region)
         old = self._store.service(str(name))
         if old is not None:
             _check_not_deleting(old)
