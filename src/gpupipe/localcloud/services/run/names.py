@@ -45,7 +45,8 @@ def check_region(region: str) -> None:
     """PERMISSION_DENIED for a region that Cloud Run is not in."""
     if region not in REGIONS:
         raise ServiceError(
-            Code.PERMISSION_DENIED, f"Permission denied on 'locations/{region}' (or it may not exist)"
+            Code.PERMISSION_DENIED,
+            f"Permission denied on 'locations/{region}' (or it may not exist)",
         )
 
 
