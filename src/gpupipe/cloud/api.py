@@ -5,6 +5,7 @@ from typing import Any
 
 from gpupipe.cloud.call import TIMEOUT_S, Caller, Cause
 from gpupipe.cloud.clients import Clients
+from gpupipe.cloud.operations import carry_out
 
 Binding = tuple[str, str]
 """A role and one member, as ("roles/run.invoker", "serviceAccount:…")."""
@@ -34,6 +35,25 @@ class Api:
             lambda: method(request=request, retry=None, timeout=TIMEOUT_S),
             idempotent=idempotent,
             causes=causes,
+        )
+
+    def _operate(
+        self,
+        what: str,
+        resource: str,
+        method: Any,
+        request: Mapping[str, Any],
+        deadline_s: float,
+        *,
+        causes: tuple[Cause, ...] = (),
+    ) -> Any:
+        """A change that is an operation: its response, once it is done."""
+        return carry_out(
+            self._caller,
+            what,
+            resource,
+            lambda: self._unary(what, resource, method, request, causes=causes),
+            deadline_s,
         )
 
     def _all(self, what: str, resource: str, method: Any, request: Mapping[str, Any]) -> list[Any]:

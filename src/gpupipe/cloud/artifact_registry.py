@@ -7,7 +7,7 @@ from typing import Any
 
 from gpupipe.cloud.call import none_if_missing
 from gpupipe.cloud.clients import module
-from gpupipe.cloud.operations import CREATE_S, DELETE_S, finish
+from gpupipe.cloud.operations import CREATE_S, DELETE_S
 from gpupipe.cloud.policy import PolicyApi
 
 
@@ -42,7 +42,7 @@ class ArtifactRegistryApi(PolicyApi):
     def create(self, wanted: Repository) -> None:
         """Make the repository and wait for it."""
         parent, _, repository_id = wanted.name.partition("/repositories/")
-        operation = self._unary(
+        self._operate(
             "Creating the repository",
             wanted.name,
             self._client.create_repository,
@@ -51,9 +51,8 @@ class ArtifactRegistryApi(PolicyApi):
                 "repository_id": repository_id,
                 "repository": _message(wanted),
             },
-            idempotent=False,
+            CREATE_S,
         )
-        finish(self._caller, "Creating the repository", wanted.name, operation, CREATE_S)
 
     def update(self, wanted: Repository) -> None:
         """Set labels, description and clean-up policy."""
@@ -69,13 +68,15 @@ class ArtifactRegistryApi(PolicyApi):
 
     def delete(self, name: str) -> None:
         """Delete the repository with all its images; one that is gone already is fine."""
-        operation = none_if_missing(
-            lambda: self._unary(
-                "Deleting the repository", name, self._client.delete_repository, {"name": name}
+        none_if_missing(
+            lambda: self._operate(
+                "Deleting the repository",
+                name,
+                self._client.delete_repository,
+                {"name": name},
+                DELETE_S,
             )
         )
-        if operation is not None:
-            finish(self._caller, "Deleting the repository", name, operation, DELETE_S)
 
     def digest(self, repository: str, image: str, tag: str) -> str | None:
         """The digest ("sha256:…") that a tag of an image names, or None."""

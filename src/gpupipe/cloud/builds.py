@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from gpupipe.cloud.api import Api
-from gpupipe.cloud.call import Wait
+from gpupipe.cloud.call import TIMEOUT_S, Wait, is_transient
 from gpupipe.cloud.causes import ACT_AS_VISIBLE, API_USABLE
 from gpupipe.cloud.clients import module
-from gpupipe.cloud.errors import ApiError
+from gpupipe.cloud.errors import ApiError, translated
 from gpupipe.cloud.logging import LoggingApi
 from gpupipe.cloud.permissions import missing_permission
 from gpupipe.core.errors import GpupipeError
@@ -63,33 +63,53 @@ class BuildsApi(Api):
 
     def running(self, project: str, parent: str, label: str) -> Build | None:
         """A build with this label that still runs, or None."""
-        found = self._all(
+        running = ' AND (status="QUEUED" OR status="WORKING")'
+        found = self._tagged(project, parent, label, running)
+        return _build(found[0]) if found else None
+
+    def _tagged(self, project: str, parent: str, label: str, more: str = "") -> list[Any]:
+        return self._all(
             "Listing builds",
             parent,
             self._client.list_builds,
-            {
-                "parent": parent,
-                "project_id": project,
-                "filter": f'tags="{label}" AND (status="QUEUED" OR status="WORKING")',
-            },
+            {"parent": parent, "project_id": project, "filter": f'tags="{label}"{more}'},
         )
-        return _build(found[0]) if found else None
 
     def start(self, request: BuildRequest) -> Build:
-        """Begin a build."""
-        operation = self._unary(
-            "Starting the build",
-            request.image,
-            self._client.create_build,
-            {
-                "parent": request.parent,
-                "project_id": request.project,
-                "build": _message(request),
-            },
-            idempotent=False,
-            causes=(API_USABLE, ACT_AS_VISIBLE),
-        )
+        """Begin a build. What an attempt without an answer began is found, not begun again."""
+        what, lost = "Starting the build", False
+
+        def attempt() -> Build:
+            nonlocal lost
+            begun = self._begun(request) if lost else None
+            if begun is not None:
+                return begun
+            try:
+                with translated(what, request.image):
+                    return self._begin(request)
+            except ApiError as error:
+                lost = lost or (is_transient(error.refusal) and not error.refusal.rate_limit)
+                raise
+
+        return self._caller.call(what, request.image, attempt, causes=(API_USABLE, ACT_AS_VISIBLE))
+
+    def _begin(self, request: BuildRequest) -> Build:
+        wanted = {
+            "parent": request.parent,
+            "project_id": request.project,
+            "build": _message(request),
+        }
+        operation = self._client.create_build(request=wanted, retry=None, timeout=TIMEOUT_S)
         return _build(operation.metadata.build)
+
+    def _begun(self, request: BuildRequest) -> Build | None:
+        """The build of this very source object: each upload has a generation of its own."""
+        bucket, name, generation = request.source
+        for found in self._tagged(request.project, request.parent, request.label):
+            source = found.source.storage_source
+            if (source.bucket, source.object_, source.generation) == (bucket, name, generation):
+                return _build(found)
+        return None
 
     def finish(
         self,

@@ -4,15 +4,22 @@ The client libraries' own retries are off (`retry=None`): they would multiply wi
 
 - nobody listens: the connection was refused, so nothing was sent and any call may be repeated; for
   as long as the target's `Presence` says.
+- a rate limit: nothing was done, so any call may be repeated.
 - transient: the API could not answer, or was busy with another change of the same thing (ABORTED);
-  retried for up to five minutes, writes only when repeating them does no harm (`idempotent`).
+  retried for up to five minutes when repeating does no harm (`idempotent`).
 - propagation: what was just made is not visible everywhere; retried until the cause's deadline.
 - anything else is final, and the error says what to do.
 
+Creating does no harm twice where the caller chose the name. If an earlier attempt was done and only
+its answer was lost, the next one is told ALREADY_EXISTS, as it would be for what was there before;
+who asked reads it and adopts it if it is ours (`deploy/steps`). In the same way NOT_FOUND ends a
+deletion well. Where the server chooses the name (builds, executions) nothing tells a repetition from
+a second one, so such calls are not `idempotent`; a build is looked for by its source instead.
+
 A write that carries an etag is never `idempotent`: ABORTED then says that somebody was faster, the
 same etag would be refused again, and only a fresh read keeps what the other one wrote. So it goes to
-`read_modify_write` at once. Without an etag nothing was read that could be stale, and ABORTED only
-asks for another try.
+`read_modify_write` at once, also when its answer was lost: the fresh read shows whether it was done.
+Without an etag nothing was read that could be stale, and ABORTED only asks for another try.
 """
 
 import random
@@ -29,8 +36,6 @@ from gpupipe.core.errors import GpupipeError
 T = TypeVar("T")
 TIMEOUT_S = 60.0
 TRANSIENT = frozenset({"UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED", "ABORTED"})
-# gRPC's reason, and Storage's for the same.
-RATE_LIMITS = frozenset({"RATE_LIMIT_EXCEEDED", "rateLimitExceeded", "userRateLimitExceeded"})
 TRANSIENT_DEADLINE_S = 300.0
 CONFLICT_ATTEMPTS = 8
 # Google names 2 minutes as typical and 7 or more as possible (gcp-facts 6).
@@ -96,7 +101,7 @@ class Caller:
         says where nobody listens.
         """
         transient = (_TRANSIENT_CAUSE,) if idempotent else ()
-        causes = (self._absence(), *causes, *self.always, *transient)
+        causes = (self._absence(), *causes, *self.always, _RATE_LIMIT_CAUSE, *transient)
         began = self.clock.monotonic()
         policy = _Policy(self, causes, began)
         retrying = tenacity.Retrying(
@@ -148,14 +153,18 @@ class Caller:
         return self._random.uniform(0.75, 1.25)
 
     def read_modify_write(self, once: Callable[[], T]) -> T:
-        """Run `once` (read, change, write with etag) again while somebody else was faster."""
+        """Run `once` (read, change, write with etag) again while somebody else was faster.
+
+        Also when the write got no answer: what it did, the next read sees.
+        """
+        began = self.clock.monotonic()
         for attempt in range(CONFLICT_ATTEMPTS):
             try:
                 return once()
             except ApiError as error:
-                if error.refusal.code != "ABORTED" and error.refusal.reason != "conflict":
-                    raise
-                if attempt == CONFLICT_ATTEMPTS - 1:
+                # A read has been repeated before it comes here: then there is no time left.
+                late = self.clock.monotonic() - began >= TRANSIENT_DEADLINE_S
+                if attempt == CONFLICT_ATTEMPTS - 1 or late or not _asks_for_a_read(error.refusal):
                     raise
             self.clock.sleep(self._random.uniform(0.1, 0.3) * 2**attempt * self.hurry)
         raise AssertionError("unreachable")
@@ -163,11 +172,16 @@ class Caller:
 
 def is_transient(refusal: Refusal) -> bool:
     """The API could not answer now. A quota that is used up is not transient, a rate limit is."""
-    if refusal.code == "RESOURCE_EXHAUSTED":
-        return refusal.retry_after_s is not None or refusal.reason in RATE_LIMITS
-    return refusal.code in TRANSIENT
+    return refusal.rate_limit or refusal.code in TRANSIENT
 
 
+def _asks_for_a_read(refusal: Refusal) -> bool:
+    return refusal.reason == "conflict" or refusal.code in TRANSIENT
+
+
+_RATE_LIMIT_CAUSE = Cause(
+    "the API to take more calls", TRANSIENT_DEADLINE_S, lambda refusal: refusal.rate_limit
+)
 _TRANSIENT_CAUSE = Cause("the API to answer", TRANSIENT_DEADLINE_S, is_transient)
 
 

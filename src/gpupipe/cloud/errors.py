@@ -14,7 +14,8 @@ from gpupipe.core.redact import redact
 class Refusal:
     """What an API said: canonical code ("PERMISSION_DENIED"), reason of ErrorInfo ("" = none), text.
 
-    nobody_listens: no server said it; the connection was refused, so the call was not sent.
+    answered: a server said it; False where the call or its answer was lost on the way.
+    nobody_listens: the connection was refused, so the call was not even sent.
     """
 
     code: str
@@ -22,7 +23,18 @@ class Refusal:
     message: str
     metadata: tuple[tuple[str, str], ...] = ()
     retry_after_s: float | None = None
+    answered: bool = True
     nobody_listens: bool = False
+
+    @property
+    def rate_limit(self) -> bool:
+        """Too many calls in a short time, so that nothing was done; not a quota that is used up."""
+        waits = self.retry_after_s is not None or self.reason in _RATE_LIMITS
+        return self.code == "RESOURCE_EXHAUSTED" and waits
+
+
+# gRPC's reason, and Storage's for the same.
+_RATE_LIMITS = frozenset({"RATE_LIMIT_EXCEEDED", "rateLimitExceeded", "userRateLimitExceeded"})
 
 
 class ApiError(GpupipeError):
@@ -31,7 +43,7 @@ class ApiError(GpupipeError):
     def __init__(self, refusal: Refusal, *, what: str, resource: str) -> None:
         advice = _advice(refusal)
         super().__init__(
-            f"{what} failed: {_MEANING.get(refusal.code, 'the API refused it')}.",
+            f"{what} failed: {_MEANING.get(_kind(refusal), 'the API refused it')}.",
             resource=resource,
             details=f"{refusal.code}{_bracket(refusal.reason)}: {redact(refusal.message)}",
             resolution=advice[0],
@@ -49,7 +61,9 @@ _MEANING = {
     "INVALID_ARGUMENT": "the API does not accept the request",
     "FAILED_PRECONDITION": "the state does not allow it",
     "RESOURCE_EXHAUSTED": "a quota is used up",
-    "UNAVAILABLE": "the API could not be reached",
+    "RATE_LIMIT": "the API was asked too often in a short time",
+    "UNREACHABLE": "the API could not be reached",
+    "UNAVAILABLE": "the API answered that it is unavailable",
     "DEADLINE_EXCEEDED": "the API did not answer in time",
     "ABORTED": "somebody else changed it at the same time",
     "UNIMPLEMENTED": "this is not available here",
@@ -83,7 +97,17 @@ _ADVICE: dict[str, _Advice] = {
         "reference/errors.md#refused",
         Exit.FAILED,
     ),
+    "RATE_LIMIT": (
+        "Wait a minute, then run the same command again; --parallelism 1 asks less often.",
+        "reference/errors.md#quota",
+        Exit.FAILED,
+    ),
     "UNAVAILABLE": (
+        "Wait a minute, then run the same command again; it goes on where it stopped.",
+        "reference/errors.md#unavailable",
+        Exit.FAILED,
+    ),
+    "UNREACHABLE": (
         "Check the connection (local: gpupipe local status), then run the same command again.",
         "reference/errors.md#unavailable",
         Exit.FAILED,
@@ -91,8 +115,15 @@ _ADVICE: dict[str, _Advice] = {
 }
 
 
+def _kind(refusal: Refusal) -> str:
+    """The code, split where one code stands for what people must tell apart."""
+    if refusal.rate_limit:
+        return "RATE_LIMIT"
+    return refusal.code if refusal.answered or refusal.code != "UNAVAILABLE" else "UNREACHABLE"
+
+
 def _advice(refusal: Refusal) -> _Advice:
-    found = _ADVICE.get(refusal.reason) or _ADVICE.get(refusal.code) or _UNKNOWN
+    found = _ADVICE.get(refusal.reason) or _ADVICE.get(_kind(refusal)) or _UNKNOWN
     if found is not _ADVICE["PERMISSION_DENIED"]:
         return found
     permission = missing_permission(refusal.message, dict(refusal.metadata))
@@ -119,6 +150,7 @@ def refusal_of(error: Any) -> Refusal:
         message=str(getattr(error, "message", error)),
         metadata=tuple(sorted((str(key), str(value)) for key, value in metadata.items())),
         retry_after_s=_retry_after(error),
+        answered=not _lost_by_grpc(error),
         nobody_listens=_refused_by_grpc(error),
     )
 
@@ -126,12 +158,19 @@ def refusal_of(error: Any) -> Refusal:
 # Of gRPC's C core, which gives no other sign: the channel's own words and the system's.
 _NO_CHANNEL = "failed to connect to all addresses"
 _SYSTEM_SAYS = "Connection refused"
+_CHANNEL_SAYS = (_NO_CHANNEL, "errors resolving ", "Stream removed (", "Socket closed")
 
 
 def _refused_by_grpc(error: Any) -> bool:
     """Whether gRPC's channel found nobody at the address. A server's own UNAVAILABLE is not that."""
     text = str(getattr(error, "message", ""))
     return _code(error) == "UNAVAILABLE" and _NO_CHANNEL in text and _SYSTEM_SAYS in text
+
+
+def _lost_by_grpc(error: Any) -> bool:
+    """Whether gRPC's channel says so, in words that no server has sent."""
+    text = str(getattr(error, "message", ""))
+    return _code(error) == "UNAVAILABLE" and text.startswith(_CHANNEL_SAYS)
 
 
 def _refused_by_http(error: BaseException) -> bool:
@@ -195,7 +234,9 @@ def translated(what: str, resource: str) -> Iterator[None]:
         # A token that could not be fetched for want of a connection says nothing about credentials.
         unreachable = isinstance(error, auth.TransportError) or error.retryable
         code = "UNAVAILABLE" if unreachable else "UNAUTHENTICATED"
-        raise ApiError(Refusal(code, "", str(error)), what=what, resource=resource) from error
+        refusal = Refusal(code, "", str(error), answered=not unreachable)
+        raise ApiError(refusal, what=what, resource=resource) from error
     except (requests.RequestException, OSError) as error:
-        refusal = Refusal("UNAVAILABLE", "", str(error), nobody_listens=_refused_by_http(error))
+        nobody = _refused_by_http(error)
+        refusal = Refusal("UNAVAILABLE", "", str(error), answered=False, nobody_listens=nobody)
         raise ApiError(refusal, what=what, resource=resource) from error

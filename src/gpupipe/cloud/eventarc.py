@@ -15,7 +15,7 @@ from gpupipe.cloud.causes import (
     EVENTARC_AGENT,
     EVENTARC_GRANTS,
 )
-from gpupipe.cloud.operations import CREATE_S, DELETE_S, UPDATE_S, finish
+from gpupipe.cloud.operations import CREATE_S, DELETE_S, UPDATE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,12 @@ class EventarcApi(Api):
     def create(self, wanted: Trigger) -> None:
         """Make the trigger, waiting for Google's agents to get their roles."""
         parent, _, trigger_id = wanted.name.partition("/triggers/")
-        operation = self._unary(
+        self._operate(
             "Creating the trigger",
             wanted.name,
             self._client.create_trigger,
             {"parent": parent, "trigger_id": trigger_id, "trigger": _message(wanted)},
-            idempotent=False,
+            CREATE_S,
             causes=(
                 API_USABLE,
                 EVENTARC_AGENT,
@@ -73,11 +73,10 @@ class EventarcApi(Api):
                 BEING_DELETED,
             ),
         )
-        finish(self._caller, "Creating the trigger", wanted.name, operation, CREATE_S)
 
     def update(self, wanted: Trigger) -> None:
         """Set account, destination and labels; filters cannot be changed, only replaced."""
-        operation = self._unary(
+        self._operate(
             "Updating the trigger",
             wanted.name,
             self._client.update_trigger,
@@ -85,19 +84,17 @@ class EventarcApi(Api):
                 "trigger": _message(wanted),
                 "update_mask": {"paths": ["service_account", "destination", "labels"]},
             },
+            UPDATE_S,
             causes=(ACT_AS_VISIBLE,),
         )
-        finish(self._caller, "Updating the trigger", wanted.name, operation, UPDATE_S)
 
     def delete(self, name: str) -> None:
         """Delete the trigger with its topic and subscription; one that is gone is fine."""
-        operation = none_if_missing(
-            lambda: self._unary(
-                "Deleting the trigger", name, self._client.delete_trigger, {"name": name}
+        none_if_missing(
+            lambda: self._operate(
+                "Deleting the trigger", name, self._client.delete_trigger, {"name": name}, DELETE_S
             )
         )
-        if operation is not None:
-            finish(self._caller, "Deleting the trigger", name, operation, DELETE_S)
 
     @property
     def _client(self) -> Any:

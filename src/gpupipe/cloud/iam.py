@@ -57,17 +57,20 @@ class IamApi(Api):
                 "account_id": account_id,
                 "service_account": {"display_name": display_name, "description": description},
             },
-            idempotent=False,
         )
         email = str(created.email)
+        self.wait_until_visible(project, email)
+        return email
+
+    def wait_until_visible(self, project: str, email: str) -> None:
+        """Wait until a new account can be read."""
         poll(
             self._caller,
-            f"the service account {account_id} to be visible",
+            f"the service account {email.partition('@')[0]} to be visible",
             lambda: self._seen(project, email),
             deadline_s=_VISIBLE_S,
             error=lambda: _not_visible(email),
         )
-        return email
 
     def _seen(self, project: str, email: str) -> Account | None:
         """The account; None also where a new one is denied as one that may not exist."""

@@ -1,22 +1,50 @@
-"""Waits for long-running operations, with progress, on the injected clock."""
+"""Changes that are long-running operations: begun, waited for with progress, on the injected clock.
 
+An operation that ends in a transient error did not say that the change is impossible: it is asked
+for again, a few times. What it may have left half done is found by that call like the result of an
+answer that was lost (`call`).
+"""
+
+from collections.abc import Callable
 from typing import Any
 
-from gpupipe.cloud.call import Caller, Wait
+from gpupipe.cloud.call import Caller, Wait, is_transient
 from gpupipe.cloud.clients import module
-from gpupipe.cloud.errors import translated
+from gpupipe.cloud.errors import ApiError, translated
 from gpupipe.core.errors import GpupipeError
 
 CREATE_S = 30 * 60.0
 UPDATE_S = 20 * 60.0
 DELETE_S = 15 * 60.0
+ATTEMPTS = 4
+_PAUSE_S = 5.0
 
 
-def finish(caller: Caller, what: str, resource: str, operation: Any, deadline_s: float) -> Any:
-    """The operation's response. ApiError when it failed, GpupipeError when the deadline passed.
+def carry_out(
+    caller: Caller, what: str, resource: str, begin: Callable[[], Any], deadline_s: float
+) -> Any:
+    """The response of the operation that `begin` starts.
 
-    A deadline that passes does not stop the operation: running the command again finds its result.
+    ApiError when it failed, GpupipeError when an operation did not end in `deadline_s`: that does
+    not stop it, and running the command again finds its result.
     """
+    began = caller.clock.monotonic()
+    for attempt in range(1, ATTEMPTS + 1):
+        operation = begin()
+        _wait(caller, what, resource, operation, deadline_s)
+        try:
+            with translated(what, resource):
+                return operation.result(timeout=0)
+        except ApiError as error:
+            if attempt == ATTEMPTS or not is_transient(error.refusal):
+                raise
+        elapsed = caller.clock.monotonic() - began
+        caller.on_wait(Wait("the API to be able to do it", elapsed, deadline_s))
+        caller.clock.sleep(_PAUSE_S * 2 ** (attempt - 1) * caller.hurry * caller.spread())
+    raise AssertionError("unreachable")
+
+
+def _wait(caller: Caller, what: str, resource: str, operation: Any, deadline_s: float) -> None:
     began = caller.clock.monotonic()
     never = module("google.api_core.retry").Retry(predicate=lambda _: False)
     pause = 0.05
@@ -27,8 +55,6 @@ def finish(caller: Caller, what: str, resource: str, operation: Any, deadline_s:
         caller.on_wait(Wait(what[0].lower() + what[1:], elapsed, deadline_s))
         caller.clock.sleep(pause)
         pause = min(pause * 1.5, max(0.5, 10.0 * caller.hurry))
-    with translated(what, resource):
-        return operation.result(timeout=0)
 
 
 def _too_slow(what: str, resource: str, name: str, deadline_s: float) -> GpupipeError:

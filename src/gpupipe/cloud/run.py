@@ -11,7 +11,7 @@ from typing import Any
 from gpupipe.cloud.call import none_if_missing
 from gpupipe.cloud.causes import ACCOUNT_VISIBLE, ACT_AS_VISIBLE, API_USABLE, BEING_DELETED
 from gpupipe.cloud.clients import module
-from gpupipe.cloud.operations import CREATE_S, DELETE_S, UPDATE_S, finish
+from gpupipe.cloud.operations import CREATE_S, DELETE_S, UPDATE_S
 from gpupipe.cloud.policy import PolicyApi
 
 _GPU = "nvidia.com/gpu"
@@ -88,17 +88,15 @@ class RunApi(PolicyApi):
         parent, _, service_id = wanted.name.partition("/services/")
         message = _message(wanted)
         message.name = ""
-        operation = self._unary(
+        done = self._operate(
             "Creating the service",
             wanted.name,
             self._client.create_service,
             {"parent": parent, "service_id": service_id, "service": message},
-            idempotent=False,
+            CREATE_S,
             causes=(API_USABLE, ACT_AS_VISIBLE, ACCOUNT_VISIBLE, BEING_DELETED),
         )
-        return _observed(
-            finish(self._caller, "Creating the service", wanted.name, operation, CREATE_S)
-        )
+        return _observed(done)
 
     def update(self, wanted: Service) -> Observed:
         """Roll out a changed service and wait until it is ready; foreign labels stay."""
@@ -106,26 +104,23 @@ class RunApi(PolicyApi):
             "Reading the service", wanted.name, self._client.get_service, {"name": wanted.name}
         )
         labels = {**dict(current.labels), **wanted.labels}
-        operation = self._unary(
+        done = self._operate(
             "Updating the service",
             wanted.name,
             self._client.update_service,
             {"service": _message(replace(wanted, labels=labels))},
+            UPDATE_S,
             causes=(ACT_AS_VISIBLE, ACCOUNT_VISIBLE),
         )
-        return _observed(
-            finish(self._caller, "Updating the service", wanted.name, operation, UPDATE_S)
-        )
+        return _observed(done)
 
     def delete(self, name: str) -> None:
         """Delete the service; one that is gone already is fine."""
-        operation = none_if_missing(
-            lambda: self._unary(
-                "Deleting the service", name, self._client.delete_service, {"name": name}
+        none_if_missing(
+            lambda: self._operate(
+                "Deleting the service", name, self._client.delete_service, {"name": name}, DELETE_S
             )
         )
-        if operation is not None:
-            finish(self._caller, "Deleting the service", name, operation, DELETE_S)
 
     @property
     def _client(self) -> Any:

@@ -7,7 +7,7 @@ from gpupipe.cloud.api import Api
 from gpupipe.cloud.call import TIMEOUT_S
 from gpupipe.cloud.causes import API_USABLE, OTHER_ACTIVATION
 from gpupipe.cloud.clients import module
-from gpupipe.cloud.operations import CREATE_S, finish
+from gpupipe.cloud.operations import CREATE_S
 
 _BATCH = 20  # BatchEnableServices takes no more (gcp-facts 8)
 
@@ -31,14 +31,14 @@ class ServiceUsageApi(Api):
         """Enable APIs and wait for it."""
         wanted = sorted(apis)
         for start in range(0, len(wanted), _BATCH):
-            operation = self._unary(
+            self._operate(
                 "Enabling APIs",
                 f"projects/{project}",
                 self._client.batch_enable_services,
                 {"parent": f"projects/{project}", "service_ids": wanted[start : start + _BATCH]},
+                CREATE_S,
                 causes=(OTHER_ACTIVATION,),
             )
-            finish(self._caller, "Enabling APIs", f"projects/{project}", operation, CREATE_S)
 
     def make_agent(self, project: str, api: str) -> None:
         """Make the service agent of an API exist, with its role; it may exist already.

@@ -93,7 +93,6 @@ class StorageApi(Api):
             "Creating the bucket",
             wanted.name,
             lambda: self._client.create_bucket(bucket, location=wanted.location, **_ONCE),
-            idempotent=False,
         )
 
     def update(self, wanted: Bucket) -> None:

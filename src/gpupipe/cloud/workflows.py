@@ -14,7 +14,7 @@ from gpupipe.cloud.causes import (
     BEING_DELETED,
     WORKFLOWS_AGENT,
 )
-from gpupipe.cloud.operations import CREATE_S, DELETE_S, UPDATE_S, finish
+from gpupipe.cloud.operations import CREATE_S, DELETE_S, UPDATE_S
 
 _FIELDS = ("source_contents", "service_account", "user_env_vars", "labels", "description")
 
@@ -60,36 +60,37 @@ class WorkflowsApi(Api):
     def create(self, wanted: Workflow) -> None:
         """Make the workflow and wait for it."""
         parent, _, workflow_id = wanted.name.partition("/workflows/")
-        operation = self._unary(
+        self._operate(
             "Creating the workflow",
             wanted.name,
             self._client.create_workflow,
             {"parent": parent, "workflow_id": workflow_id, "workflow": _message(wanted)},
-            idempotent=False,
+            CREATE_S,
             causes=(API_USABLE, WORKFLOWS_AGENT, ACCOUNT_VISIBLE, ACT_AS_VISIBLE, BEING_DELETED),
         )
-        finish(self._caller, "Creating the workflow", wanted.name, operation, CREATE_S)
 
     def update(self, wanted: Workflow) -> None:
         """Set the owned fields; a changed source makes a new revision."""
-        operation = self._unary(
+        self._operate(
             "Updating the workflow",
             wanted.name,
             self._client.update_workflow,
             {"workflow": _message(wanted), "update_mask": {"paths": list(_FIELDS)}},
+            UPDATE_S,
             causes=(ACCOUNT_VISIBLE, ACT_AS_VISIBLE),
         )
-        finish(self._caller, "Updating the workflow", wanted.name, operation, UPDATE_S)
 
     def delete(self, name: str) -> None:
         """Delete the workflow, which ends its executions; one that is gone already is fine."""
-        operation = none_if_missing(
-            lambda: self._unary(
-                "Deleting the workflow", name, self._client.delete_workflow, {"name": name}
+        none_if_missing(
+            lambda: self._operate(
+                "Deleting the workflow",
+                name,
+                self._client.delete_workflow,
+                {"name": name},
+                DELETE_S,
             )
         )
-        if operation is not None:
-            finish(self._caller, "Deleting the workflow", name, operation, DELETE_S)
 
     @property
     def _client(self) -> Any:

@@ -82,6 +82,8 @@ TRANSIENT = [
     requests.Timeout("slow"),
     api.Aborted("another change is under way"),
     ConnectionResetError("dropped"),
+]
+RATE_LIMITS = [
     http(api.TooManyRequests, "rateLimitExceeded"),
     http(api.TooManyRequests, "userRateLimitExceeded"),
     refusal("RESOURCE_EXHAUSTED", "RATE_LIMIT_EXCEEDED"),
@@ -106,7 +108,7 @@ def names(errors: list[Exception]) -> list[str]:
     return [f"{type(error).__name__}-{index}" for index, error in enumerate(errors)]
 
 
-@pytest.mark.parametrize("error", TRANSIENT, ids=names(TRANSIENT))
+@pytest.mark.parametrize("error", TRANSIENT + RATE_LIMITS, ids=names(TRANSIENT + RATE_LIMITS))
 def test_a_transient_error_is_called_again(error: Exception) -> None:
     clock, attempt = FakeClock(), Api(error, error)
     assert Caller(clock).call(WHAT, RESOURCE, attempt) == "answer"
@@ -121,6 +123,23 @@ def test_a_write_that_must_not_happen_twice_is_not_called_again(error: Exception
     with pytest.raises(ApiError):
         Caller(clock).call(WHAT, RESOURCE, attempt, idempotent=False)
     assert (attempt.calls, clock.slept) == (1, [])
+
+
+@pytest.mark.parametrize("error", RATE_LIMITS, ids=names(RATE_LIMITS))
+def test_a_rate_limit_did_nothing_so_every_write_is_called_again(error: Exception) -> None:
+    clock, attempt = FakeClock(), Api(error, error)
+    assert Caller(clock).call(WHAT, RESOURCE, attempt, idempotent=False) == "answer"
+    assert attempt.calls == 3
+    assert len(clock.slept) == 2
+
+
+def test_a_create_that_was_done_without_an_answer_is_told_so_by_the_next() -> None:
+    """The caller of `call` adopts what is there if it is ours, as it does with older things."""
+    attempt = Api(ConnectionResetError("dropped"), api.AlreadyExists("there"))
+    with pytest.raises(ApiError) as caught:
+        Caller(FakeClock()).call(WHAT, RESOURCE, attempt)
+    assert caught.value.refusal.code == "ALREADY_EXISTS"
+    assert attempt.calls == 2
 
 
 @pytest.mark.parametrize("error", FINAL, ids=names(FINAL))
@@ -189,6 +208,27 @@ def test_a_write_with_an_etag_goes_to_its_fresh_read_at_once() -> None:
 
     assert caller.read_modify_write(once) == "answer"
     assert reads == [0, 1]
+
+
+@pytest.mark.parametrize("error", TRANSIENT, ids=names(TRANSIENT))
+def test_a_write_with_an_etag_that_got_no_answer_is_read_again(error: Exception) -> None:
+    reads, write = list[int](), Api(error)
+    caller = Caller(FakeClock())
+
+    def once() -> str:
+        reads.append(write.calls)
+        return caller.call(WHAT, RESOURCE, write, idempotent=False)
+
+    assert caller.read_modify_write(once) == "answer"
+    assert reads == [0, 1]
+
+
+def test_a_read_before_a_write_is_given_up_once() -> None:
+    clock, read = FakeClock(), Down(api.ServiceUnavailable("down"))
+    caller = Caller(clock)
+    with pytest.raises(ApiError):
+        caller.read_modify_write(lambda: caller.call(WHAT, RESOURCE, read))
+    assert clock.monotonic() <= TRANSIENT_DEADLINE_S + 15 * 1.25
 
 
 def nobody_by_grpc() -> Exception:

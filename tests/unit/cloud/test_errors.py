@@ -164,3 +164,37 @@ def test_a_denied_call_says_which_permission_and_which_role_to_ask_for(
 def test_a_denied_call_that_names_nothing_names_no_role() -> None:
     error = ApiError(Refusal("PERMISSION_DENIED", "", "no"), what="Doing it", resource="projects/p")
     assert "roles/" not in error.resolution
+
+
+# What gRPC's channel says when a connection breaks or cannot be made.
+UNANSWERED = [
+    requests.ConnectionError(LIBRARY),
+    ConnectionResetError(LIBRARY),
+    auth.TransportError(LIBRARY),
+    api.ServiceUnavailable("failed to connect to all addresses; last error: UNAVAILABLE: reset"),
+    api.ServiceUnavailable("Stream removed (recvmsg:Connection reset by peer (104))"),
+    api.ServiceUnavailable("errors resolving run.invalid:443: [field:hostname lookup error]"),
+]
+
+
+@pytest.mark.parametrize("error", UNANSWERED, ids=range(len(UNANSWERED)))
+def test_only_where_nobody_answered_the_api_could_not_be_reached(error: Exception) -> None:
+    found = caught(error)
+    assert "could not be reached" in found.brief
+    assert "Check the connection" in found.resolution
+
+
+@pytest.mark.parametrize("error", [api.ServiceUnavailable(LIBRARY), api.BadGateway(LIBRARY)])
+def test_an_api_that_says_it_is_unavailable_was_reached(error: Exception) -> None:
+    found = caught(error)
+    assert "answered that it is unavailable" in found.brief
+    assert "connection" not in found.resolution
+
+
+def test_a_rate_limit_is_no_quota_that_is_used_up() -> None:
+    limited = caught(api.TooManyRequests(LIBRARY, errors=[{"reason": "rateLimitExceeded"}]))
+    assert "asked too often" in limited.brief
+    assert "Wait" in limited.resolution
+    used_up = caught(api.ResourceExhausted(LIBRARY))
+    assert "a quota is used up" in used_up.brief
+    assert "Ask for more quota" in used_up.resolution

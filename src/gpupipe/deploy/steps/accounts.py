@@ -62,8 +62,10 @@ class ServiceAccount:
             )
         except GpupipeError as error:
             # A create whose answer was lost: adopt what it made, if it is ours.
-            if not is_code(error, "ALREADY_EXISTS") or self.observe(world) is None:
+            if not is_code(error, "ALREADY_EXISTS"):
                 raise
+            world.cloud.iam.wait_until_visible(names.project, wanted.email)
+            self.observe(world)
 
     def remove(self, world: World) -> None:
         """Delete it; its bindings have been removed before."""
