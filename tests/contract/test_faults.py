@@ -236,15 +236,38 @@ def test_a_slow_operation_ends_when_its_time_has_come(cloud: RunningCloud) -> No
     assert operation.result(timeout=30).name.endswith("/slow")
 
 
-def test_an_operation_that_fails_at_the_end_is_found_done_by_the_next_run(
+@pytest.mark.parametrize(
+    "fault",
+    [{"kind": "operation", "code": "INTERNAL"}, {"kind": "lost"}],
+    ids=["operation", "lost"],
+)
+def test_a_create_that_was_done_although_it_failed_says_so_when_it_is_asked_for_again(
+    cloud: RunningCloud, ours: Cloud, fault: Any
+) -> None:
+    """A step adopts what is there then; the facade knows nothing of whose it is."""
+    add(cloud, CREATE, **fault)
+    name = f"{parent(cloud)}/repositories/done-{fault['kind']}"
+    with pytest.raises(ApiError) as told:
+        ours.registry.create(OurRepository(name, {}, "for a test", 10))
+    assert told.value.refusal.code == "ALREADY_EXISTS"
+    assert account(cloud) == [(1, 0)]
+    assert ours.registry.get(name) is not None
+
+
+def test_an_execution_without_an_answer_is_not_started_again(
     cloud: RunningCloud, ours: Cloud
 ) -> None:
-    add(cloud, CREATE, "operation", code="INTERNAL")
-    wanted = OurRepository(f"{parent(cloud)}/repositories/failed", {}, "for a test", 10)
-    with pytest.raises(ApiError) as failed:
-        ours.registry.create(wanted)
-    assert failed.value.refusal.code == "INTERNAL"
-    assert ours.registry.get(wanted.name) is not None
+    """Its name is the server's: nothing would tell the second from the first."""
+    tester = WorkflowTester(cloud)
+    workflow = tester.deploy("once", "main:\n  steps:\n    - end:\n        return: 1\n").name
+    add(cloud, "workflowexecutions.executions.create", "lost")
+    with pytest.raises(ApiError):
+        ours.executions.start(workflow, {})
+    assert len(ours.executions.newest(workflow, 10)) == 1
+    add(cloud, "workflowexecutions.executions.create", "error", code="RESOURCE_EXHAUSTED",
+        retry_after_s=1)  # fmt: skip
+    ours.executions.start(workflow, {})
+    assert len(ours.executions.newest(workflow, 10)) == 2
 
 
 def test_a_missing_agent_is_healed_by_making_it_again(cloud: RunningCloud, ours: Cloud) -> None:

@@ -1,0 +1,114 @@
+"""A deploy or destroy goes on by itself through what passes, and makes nothing twice.
+
+In process, on a fast clock, each on a project of its own.
+"""
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from google.cloud.devtools import cloudbuild_v1
+from tests.support.crashes import TINY_STEPS, destroy_all
+from tests.support.localcloud import RunningCloud, start_cloud
+from tests.support.pipeline import Deployer, FastClock
+
+Fault = dict[str, Any]
+_numbers = itertools.count(1)
+BUSY: Fault = {"kind": "error", "code": "UNAVAILABLE", "times": 2}
+LIMITED: Fault = {"kind": "error", "code": "RESOURCE_EXHAUSTED", "retry_after_s": 1}
+LOST: Fault = {"kind": "lost"}
+IMAGES = 3
+RESET: Fault = {"kind": "reset"}
+FAILED: Fault = {"kind": "operation", "code": "UNAVAILABLE"}
+CREATES = (
+    "artifactregistry.repositories.create",
+    "cloudbuild.builds.create",
+    "eventarc.triggers.create",
+    "iam.serviceAccounts.create",
+    "run.services.create",
+    "storage.buckets.insert",
+    "workflows.workflows.create",
+)
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
+    running = start_cloud(tmp_path_factory.mktemp("healing") / "cloud", clock=FastClock())
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def deployer(cloud: RunningCloud) -> Iterator[Deployer]:
+    clock = FastClock()
+    yield Deployer(cloud, clock, f"healing-{next(_numbers)}", steps=TINY_STEPS, parallelism=1)
+    cloud.control("DELETE", "faults")
+
+
+def latest(cloud: RunningCloud) -> int:
+    return cloud.cloud.pipeline.log.latest()
+
+
+def writes_since(cloud: RunningCloud, seq: int) -> Counter[str]:
+    """How often each method changed something."""
+    return Counter(row.method for row in cloud.cloud.pipeline.log.since(seq, 100_000) if row.writes)
+
+
+def builds(deployer: Deployer) -> list[str]:
+    """The source's tag of each build: all else has a name that can be there only once."""
+    client = deployer.cloud.client(cloudbuild_v1.CloudBuildClient)
+    parent = f"projects/{deployer.project}/locations/us-central1"
+    request = {"parent": parent, "project_id": deployer.project}
+    return [str(one.tags[0]) for one in client.list_builds(request=request)]
+
+
+def met(cloud: RunningCloud) -> dict[str, int]:
+    """What is left of each fault."""
+    faults = cloud.control("GET", "faults")["faults"]
+    return {fault["method"]: fault["left"] for fault in faults}
+
+
+def deploy_through(deployer: Deployer, faults: dict[str, Fault]) -> None:
+    """One deploy meets all these faults and is complete; a second one writes nothing."""
+    cloud = deployer.cloud
+    for method, fault in faults.items():
+        cloud.control("POST", "faults", {"method": method, **fault})
+    done = deployer.deploy(canary=False)
+    assert not done.outcome.failed, done.outcome
+    assert met(cloud) == dict.fromkeys(faults, 0)
+    assert len(set(builds(deployer))) == len(builds(deployer)) == IMAGES
+    before = latest(cloud)
+    assert deployer.deploy(canary=False).plan.writes == ()
+    assert writes_since(cloud, before) == Counter()
+
+
+@pytest.mark.parametrize(
+    "fault", [BUSY, LIMITED, LOST, RESET], ids=["busy", "limited", "lost", "reset"]
+)
+@pytest.mark.promise(36)
+def test_every_create_faulted_in_one_deploy_heals(deployer: Deployer, fault: Fault) -> None:
+    policies = ("run.services.setIamPolicy", "storage.buckets.setIamPolicy")
+    deploy_through(deployer, dict.fromkeys((*CREATES, *policies), fault))
+
+
+def test_every_operation_that_ends_in_a_passing_error_is_asked_for_again(
+    deployer: Deployer,
+) -> None:
+    operations = (
+        "artifactregistry.repositories",
+        "eventarc.triggers",
+        "run.services",
+        "workflows.workflows",
+    )
+    creates = {f"{kind}.create": FAILED for kind in operations}
+    deploy_through(deployer, creates)
+    deletes = {f"{kind}.delete": FAILED for kind in operations}
+    for method, fault in {**deletes, "iam.serviceAccounts.delete": LOST,
+                          "storage.buckets.delete": LOST}.items():  # fmt: skip
+        deployer.cloud.control("POST", "faults", {"method": method, **fault})
+    outcome, leftovers = destroy_all(deployer, deployer.connect())
+    assert not outcome.failed, outcome
+    assert leftovers == ()
+    assert set(met(deployer.cloud).values()) == {0}
