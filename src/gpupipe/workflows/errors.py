@@ -4,6 +4,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+_TEXT_CHARACTERS = 2000
+_LINE_CHARACTERS = 400
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -18,11 +21,24 @@ class Fault:
 
 
 class SourceError(Exception):
-    """A source that cannot be deployed, with every fault that was found."""
+    """A source that cannot be deployed: `faults` are all of them, the text as many as fit."""
 
     def __init__(self, faults: tuple[Fault, ...]) -> None:
-        super().__init__("\n".join(str(fault) for fault in faults))
+        super().__init__(_told(faults))
         self.faults = faults
+
+
+def _told(faults: tuple[Fault, ...]) -> str:
+    """One line for each fault. It travels in a status, which has room for a few thousand bytes."""
+    lines: list[str] = []
+    room = _TEXT_CHARACTERS
+    for fault in faults:
+        line = str(fault)[:_LINE_CHARACTERS]
+        room -= len(line) + 1
+        if lines and room < 0:
+            return "\n".join([*lines, f"and {len(faults) - len(lines)} more"])
+        lines.append(line)
+    return "\n".join(lines)
 
 
 class ExpressionError(Exception):

@@ -18,12 +18,19 @@ from gpupipe.workflows.values import LEAST_INTEGER, MOST_INTEGER, well_formed
 _DEPTH = 100
 _TEXT = "tag:yaml.org,2002:str"
 _MERGE = "<<"
+_TOO_DEEP = "the source is nested too deeply"
 
 
 class _Loader(yaml.SafeLoader):
     """Nodes only: nothing is constructed, and no scalar gets a type from PyYAML."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  # PyYAML's
+
+    def fetch_flow_collection_start(self, token: type[yaml.Token]) -> None:
+        """PyYAML looks far ahead for keys: many open brackets would take it seconds."""
+        if self.flow_level > _DEPTH:
+            raise yaml.MarkedYAMLError(problem=_TOO_DEEP, problem_mark=self.get_mark())
+        super().fetch_flow_collection_start(token)
 
 
 def compose(text: str) -> Node:

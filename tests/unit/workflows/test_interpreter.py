@@ -214,3 +214,13 @@ def test_a_limit_of_one_step_holds_its_own_branches_back() -> None:
         .replace("      for:\n        value: n", "      concurrency_limit: 3\n      for:\n        value: n"),
         world=world)  # fmt: skip
     assert world.most_asleep == 3
+
+
+def test_a_source_with_thousands_of_faults_is_refused_in_a_few_lines() -> None:
+    with pytest.raises(SourceError) as caught:
+        load("[" + "a," * 5000 + "{b: {return: 1}}]")
+    lines = str(caught.value).splitlines()
+    assert len(caught.value.faults) == 5000
+    assert lines[0] == "line 1, column 2: a step is a map with one key, its name"
+    assert lines[-1] == f"and {5000 - len(lines) + 1} more"
+    assert len(str(caught.value)) < 2100
