@@ -68,13 +68,16 @@ class Policies:
     ) -> policy_pb2.Policy:
         """Replace the policy; `known_member` tells whether a member ("serviceAccount:…") exists.
 
-        ABORTED when `policy.etag` is set and is not the current one; else as `policy_rules.check`.
+        ABORTED when `policy.etag` is set and is not the current one; else as the `policy_rules`.
         """
         policy_rules.check(policy, known_member)
+        policy_rules.check_supported(resource, policy)
         with self._database.transaction():
             before = self.get(resource)
             if policy.etag and policy.etag != before.etag:
                 raise ServiceError(Code.ABORTED, _CONCURRENT)
+            if resource.count("/") == 1:
+                policy_rules.check_project(before, policy)
             self.put(resource, policy)
             old, new = set(_grants(before)), set(_grants(policy))
             self._delays.end(_scope(resource), *(old - new))

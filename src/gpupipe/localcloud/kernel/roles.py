@@ -194,7 +194,8 @@ ROLES: Mapping[str, frozenset[str]] = {
     "roles/eventarc.viewer": _EVENTARC_READ | _PROJECT_READ,
     "roles/iam.securityReviewer": _ACCOUNT_READ
     | {"iam.serviceAccounts.getIamPolicy", "resourcemanager.projects.getIamPolicy"}
-    | {"storage.buckets.getIamPolicy", "storage.buckets.list", "run.services.getIamPolicy"},
+    | {"storage.buckets.getIamPolicy", "storage.buckets.list", "run.services.getIamPolicy"}
+    | _of("artifactregistry.repositories", ("getIamPolicy", "list")),
     "roles/iam.serviceAccountAdmin": _ACCOUNT_ADMIN | _PROJECT_READ,
     "roles/iam.serviceAccountCreator": _ACCOUNT_READ | {"iam.serviceAccounts.create"},
     "roles/iam.serviceAccountDeleter": _ACCOUNT_READ | {"iam.serviceAccounts.delete"},
@@ -267,3 +268,8 @@ def grants(role: str, permission: str) -> bool:
     if "*" in permissions:
         return permission not in _TOKENS and not permission.startswith(_NOT_IN_OWNER)
     return permission in permissions
+
+
+def touches(role: str, prefix: str) -> bool:
+    """Whether a role contains a permission that begins so; basic roles contain some of each."""
+    return any(permission == "*" or permission.startswith(prefix) for permission in ROLES[role])

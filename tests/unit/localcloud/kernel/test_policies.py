@@ -72,11 +72,11 @@ def test_a_service_account_must_exist(kernel: Kernel) -> None:
 def test_an_agent_is_a_known_account_once_it_was_created(kernel: Kernel) -> None:
     email = kernel.agents.agent_email("storage.googleapis.com", "demo-project")
     member = f"serviceAccount:{email}"
-    assert refusal(kernel, policy(member, role="roles/pubsub.publisher")).message.endswith(
+    assert refusal(kernel, policy(member, role="roles/run.invoker")).message.endswith(
         "does not exist."
     )
     kernel.agents.create("storage.googleapis.com", "demo-project")
-    assert set_policy(kernel, policy(member, role="roles/pubsub.publisher")).bindings
+    assert set_policy(kernel, policy(member, role="roles/run.invoker")).bindings
 
 
 @pytest.mark.parametrize(
