@@ -85,14 +85,16 @@ def check_supported(resource: str, policy: policy_pb2.Policy) -> None:
     """
     kind = resource.split("/")[-2]
     for role in sorted({binding.role for binding in policy.bindings}):
-        if kind == "projects":
-            supported = not role.startswith(_ONLY_IN_BUCKETS)
-        else:
-            supported = touches(role, _HELD[kind])
-        if not supported:
+        if not _holds(kind, role):
             raise invalid_argument(
                 f"Role {role} is not supported for this resource.", "policy.bindings"
             )
+
+
+def _holds(kind: str, role: str) -> bool:
+    if kind == "projects":
+        return not role.startswith(_ONLY_IN_BUCKETS)
+    return touches(role, _HELD[kind])
 
 
 def check_project(before: policy_pb2.Policy, policy: policy_pb2.Policy) -> None:

@@ -1,12 +1,14 @@
-"""Page tokens: opaque texts that say after which name a list goes on."""
+"""Page tokens: opaque texts that say after which name which list goes on."""
 
 import base64
+import hashlib
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from gpupipe.localcloud.errors import invalid_argument
+from gpupipe.localcloud.errors import ServiceError, invalid_argument
 
 T = TypeVar("T")
+_MARK_BYTES = 8
 
 
 def page_token(after: str) -> str:
@@ -19,7 +21,24 @@ def after_token(token: str) -> str:
     try:
         return base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode()
     except ValueError as error:
-        raise invalid_argument("The page token is not valid.", "page_token") from error
+        raise _not_ours() from error
+
+
+def sealed(token: str, asked: bytes) -> str:
+    """The token, good only for the list that `asked` says, whole ('' at the end stays '')."""
+    return token and base64.urlsafe_b64encode(_mark(asked) + token.encode()).decode()
+
+
+def opened(token: str, asked: bytes) -> str:
+    """The token that was `sealed`; INVALID_ARGUMENT for one of another list."""
+    try:
+        whole = base64.b64decode(token.encode(), altchars=b"-_", validate=True)
+        inner = whole[_MARK_BYTES:].decode()
+    except ValueError as error:
+        raise _not_ours() from error
+    if token and whole[:_MARK_BYTES] != _mark(asked):
+        raise _not_ours()
+    return inner
 
 
 def page_of(
@@ -31,3 +50,11 @@ def page_of(
     left = sorted((item for item in items if key(item) > after), key=key)
     page = left[:size]
     return page, page_token(key(page[-1])) if len(left) > size else ""
+
+
+def _mark(asked: bytes) -> bytes:
+    return hashlib.sha256(asked).digest()[:_MARK_BYTES]
+
+
+def _not_ours() -> ServiceError:
+    return invalid_argument("The page token is not valid for this list.", "page_token")

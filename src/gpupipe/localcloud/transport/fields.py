@@ -50,7 +50,7 @@ ALL = ("*",)
 
 
 def check_request(request: Message, emulated: Sequence[str] = ALL) -> None:
-    """Clear what the server sets; refuse missing, unknown and not emulated fields.
+    """Clear what the server sets; refuse missing, unknown and not emulated fields and values.
 
     emulated: dotted paths, each with all below it ("service.template.containers.image").
     Raises ServiceError: INVALID_ARGUMENT or UNIMPLEMENTED, with the field's path.
@@ -59,6 +59,7 @@ def check_request(request: Message, emulated: Sequence[str] = ALL) -> None:
     _refuse_unknown(request, "")
     if emulated is not ALL:
         _refuse_others(request, "", emulated)
+    _refuse_numbers(request, "")
     # What an update leaves out of its resource stays as it is: `updates.merged` checks the result.
     _refuse_missing(request, "", deep="update_mask" not in request.DESCRIPTOR.fields_by_name)
 
@@ -74,19 +75,6 @@ def walk(message: Message, path: str) -> Iterator[tuple[str, Message]]:
     for field, value in message.ListFields():
         for child in _children(field, value):
             yield from walk(child, f"{path}.{field.name}")
-
-
-def check_enums(message: Message, path: str) -> None:
-    """Refuse numbers that their enum does not have: over gRPC they arrive like any other."""
-    for place, part in walk(message, path):
-        for field, value in part.ListFields():
-            if field.enum_type is None:
-                continue
-            numbers = value if field.is_repeated else (value,)
-            wrong = [one for one in numbers if one not in field.enum_type.values_by_number]
-            if wrong:
-                where = f"{place}.{field.name}"
-                raise invalid_argument(f"{where} has no value with the number {wrong[0]}.", where)
 
 
 def drop_output_only(message: Message) -> None:
@@ -140,6 +128,19 @@ def _refuse_unknown(message: Message, prefix: str) -> None:
     for field, value in message.ListFields():
         for child in _children(field, value):
             _refuse_unknown(child, f"{prefix}{field.name}.")
+
+
+def _refuse_numbers(message: Message, prefix: str) -> None:
+    """Refuse numbers that their enum does not have: over gRPC they arrive like any other."""
+    for field, value in message.ListFields():
+        path = prefix + field.name
+        for child in _children(field, value):
+            _refuse_numbers(child, f"{path}.")
+        if field.enum_type is None:
+            continue
+        for number in value if field.is_repeated else (value,):
+            if number not in field.enum_type.values_by_number:
+                raise invalid_argument(f"{path} has no value with the number {number}.", path)
 
 
 def _children(field: Any, value: Any) -> Iterator[Message]:

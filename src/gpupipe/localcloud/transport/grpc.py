@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 
 from gpupipe.localcloud.errors import ServiceError, unimplemented
 from gpupipe.localcloud.kernel.failures import internal, log_failure
+from gpupipe.localcloud.transport import lists
 from gpupipe.localcloud.transport.errors import abort
 from gpupipe.localcloud.transport.fields import check_request
 from gpupipe.localcloud.transport.method_names import method_name
@@ -83,7 +84,7 @@ class _Lookup(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic only 
             wire=wire,
         ) as call:
             check_request(request, row.fields)
-            return row.handler(request, call)
+            return lists.answer(row, request, call)
 
     def _refuse(self, path: str, headers: Mapping[str, str]) -> Message:
         missing = unimplemented(f"the method {path.removeprefix('/')}")

@@ -9,7 +9,7 @@ from google.cloud.devtools import cloudbuild_v1
 from scripts.field_behavior import TABLE, table
 
 from gpupipe.localcloud.errors import Code, ServiceError
-from gpupipe.localcloud.transport.fields import check_enums, check_request
+from gpupipe.localcloud.transport.fields import check_request
 
 
 def create(**service: Any) -> Any:
@@ -65,11 +65,11 @@ def test_a_required_flag_may_be_false() -> None:
 
 
 def test_a_number_that_an_enum_does_not_have_is_refused_by_its_path() -> None:
-    check_enums(chart(plot_type=4), "")
-    with pytest.raises(ServiceError) as caught:
-        check_enums(chart(plot_type=99).dashboard, "dashboard")
-    (violation,) = caught.value.details.fields
-    assert violation.path == "dashboard.grid_layout.widgets.xy_chart.data_sets.plot_type"
+    query = {"prometheus_query": "up"}
+    check_request(chart(plot_type=4, time_series_query=query))
+    path = "dashboard.grid_layout.widgets.xy_chart.data_sets.plot_type"
+    wrong = chart(plot_type=99, time_series_query=query)
+    assert refusal(wrong) == (Code.INVALID_ARGUMENT, path)
 
 
 def test_an_update_may_leave_out_what_stays() -> None:

@@ -8,7 +8,6 @@ from google.cloud import artifactregistry_v1
 from gpupipe.localcloud.errors import invalid_argument, not_found, unimplemented
 from gpupipe.localcloud.kernel.labels import check_labels
 from gpupipe.localcloud.kernel.regions import REGIONS
-from gpupipe.localcloud.transport.fields import check_enums
 
 # "begins with a letter, ends letter/number, lowercase letters/digits/hyphens, <= 63"; UNSURE of
 # the exact expression
@@ -42,7 +41,6 @@ def check_id(repository_id: str) -> None:
 
 def check(repository: Any) -> None:
     """Refuse what is wrong, and by name what the local cloud does not emulate."""
-    check_enums(repository, "repository")
     if repository.format_ == 0:
         raise invalid_argument("The format of the repository is required.", "repository.format_")
     if repository.format_ != _DOCKER:

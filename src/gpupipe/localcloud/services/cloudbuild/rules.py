@@ -18,7 +18,6 @@ from gpupipe.localcloud.errors import (
 )
 from gpupipe.localcloud.kernel.regions import REGIONS
 from gpupipe.localcloud.services.cloudbuild import docker_step, messages
-from gpupipe.localcloud.transport.fields import check_enums
 
 FIELDS = (
     "parent",
@@ -67,7 +66,6 @@ def check_location(location: str) -> None:
 
 def check(build: Any) -> None:
     """Raise the first refusal that applies."""
-    check_enums(build, "build")
     for rule in RULES:
         rule.check(build)
 

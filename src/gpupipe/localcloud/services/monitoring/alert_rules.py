@@ -7,7 +7,6 @@ from google.cloud import monitoring_v3 as pb
 from gpupipe.localcloud.errors import invalid_argument
 from gpupipe.localcloud.kernel.labels import check_labels
 from gpupipe.localcloud.services.monitoring import aggregations, filters
-from gpupipe.localcloud.transport.fields import check_enums
 from gpupipe.localcloud.transport.rows import raw
 
 AlertPolicy = raw(pb.AlertPolicy)
@@ -27,7 +26,6 @@ _AUTO_CLOSE_S = (_HOUR_S // 2, 7 * 24 * _HOUR_S)  # own knowledge: UNSURE
 
 def check(policy: Any) -> None:
     """Raise the first refusal that applies."""
-    check_enums(policy, _POLICY)
     _check_name(policy.display_name, f"{_POLICY}.display_name")
     check_labels(policy.user_labels, f"{_POLICY}.user_labels")
     if not policy.combiner:

@@ -12,12 +12,12 @@ from gpupipe.localcloud.services.storage.buckets import (
     versions_of,
 )
 from gpupipe.localcloud.services.storage.iam import BucketPolicies
+from gpupipe.localcloud.services.storage.listing import asked, limit_of, token_of
 from gpupipe.localcloud.services.storage.message import Inbound, Json, Reply
 from gpupipe.localcloud.services.storage.notifications import Notifications
-from gpupipe.localcloud.services.storage.refusals import StorageError, bad_request, required
+from gpupipe.localcloud.services.storage.refusals import StorageError, required
 from gpupipe.localcloud.services.storage.rows import Rows
-
-_PAGE = 1000
+from gpupipe.localcloud.store.paging import sealed
 
 
 class BucketMethods:
@@ -55,10 +55,7 @@ class BucketMethods:
         """buckets.list: one page of a project's buckets."""
         project = request.query["project"]
         prefix = request.query.get("prefix", "")
-        after = request.query.get("pageToken", "")
-        size = min(request.integer("maxResults") or _PAGE, _PAGE)
-        if size < 1:
-            raise bad_request("Invalid value for maxResults: it must be positive.")
+        after, size = token_of(request), limit_of(request)
         found = [
             bucket
             for bucket in self._buckets.all(self._project_id(project))
@@ -68,7 +65,7 @@ class BucketMethods:
         if found:
             body["items"] = [self._buckets.present(bucket) for bucket in found[:size]]
         if len(found) > size:
-            body["nextPageToken"] = found[size - 1].name
+            body["nextPageToken"] = sealed(found[size - 1].name, asked(request))
         return Reply(body=body)
 
     def patch(self, request: Inbound) -> Reply:

@@ -6,12 +6,16 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from gpupipe.localcloud.errors import ServiceError
 from gpupipe.localcloud.services.storage.globs import compiled
 from gpupipe.localcloud.services.storage.message import Inbound
 from gpupipe.localcloud.services.storage.refusals import bad_request
 from gpupipe.localcloud.services.storage.rows import State, Version
+from gpupipe.localcloud.store.paging import opened, sealed
 
 _MAX_RESULTS = 1000
+# What of a query may be another for the next page of a list.
+_OF_A_PAGE = frozenset({"maxResults", "pageToken", "fields", "prettyPrint", "alt", "userProject"})
 _BATCH = 256
 # sorts after every text with the same beginning
 _LAST = "\U0010ffff"
@@ -20,7 +24,7 @@ Position = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a list shall hold; `start` is inclusive, `end` is not."""
+    """What a list shall hold; `start` is inclusive, `end` is not. asked: as of `asked`."""
 
     prefix: str = ""
     delimiter: str = ""
@@ -31,6 +35,7 @@ class Query:
     position: Position = ("", 0)
     states: tuple[State, ...] = (State.LIVE,)
     glob: re.Pattern[str] | None = None
+    asked: bytes = b""
 
     def meets(self, name: str) -> bool:
         """Whether a name is asked for at all."""
@@ -62,9 +67,6 @@ Scan = Callable[[Position, int], list[Version]]
 
 def query_of(request: Inbound) -> Query:
     """The query parameters of objects.list."""
-    wanted = request.integer("maxResults")
-    if wanted is not None and wanted < 0:
-        raise bad_request("Invalid value for maxResults: it must not be negative.")
     if request.flag("versions") and request.flag("softDeleted"):
         raise bad_request("versions and softDeleted cannot both be true.")
     glob, delimiter = request.query.get("matchGlob", ""), request.query.get("delimiter", "")
@@ -76,11 +78,34 @@ def query_of(request: Inbound) -> Query:
         start=request.query.get("startOffset", ""),
         end=request.query.get("endOffset") or None,
         trailing=request.flag("includeTrailingDelimiter"),
-        limit=min(wanted or _MAX_RESULTS, _MAX_RESULTS),
-        position=_position(request.query.get("pageToken", "")),
+        limit=limit_of(request),
+        position=_position(token_of(request)),
         states=_states(request),
         glob=compiled(glob) if glob else None,
+        asked=asked(request),
     )
+
+
+def limit_of(request: Inbound) -> int:
+    """How many results a page holds at most."""
+    wanted = request.integer("maxResults")
+    if wanted is not None and wanted < 0:
+        raise bad_request("Invalid value for maxResults: it must not be negative.")
+    return min(wanted or _MAX_RESULTS, _MAX_RESULTS)
+
+
+def asked(request: Inbound) -> bytes:
+    """Which list a request is for, whatever the page: the path and the query."""
+    query = {name: value for name, value in request.query.items() if name not in _OF_A_PAGE}
+    return json.dumps([dict(request.path), query], sort_keys=True).encode()
+
+
+def token_of(request: Inbound) -> str:
+    """The page token of this list ('' for the first page); 400 for one of another."""
+    try:
+        return opened(request.query.get("pageToken", ""), asked(request))
+    except ServiceError as error:
+        raise _bad_token() from error
 
 
 def collect(query: Query, scan: Scan) -> Listing:
@@ -94,7 +119,7 @@ def collect(query: Query, scan: Scan) -> Listing:
                 continue
             folder = _folder(version.name, query)
             if len(page.items) + len(page.prefixes) >= query.limit:
-                page.next_token = _token(here)
+                page.next_token = sealed(_token(here), query.asked)
                 return page
             position = _take(page, version, folder, query)
         position = max(position, (batch[-1].name, batch[-1].generation + 1))
@@ -140,5 +165,9 @@ def _position(token: str) -> Position:
     try:
         name, generation = json.loads(base64.urlsafe_b64decode(token))
     except (ValueError, TypeError) as error:
-        raise bad_request("Invalid value for pageToken.") from error
+        raise _bad_token() from error
     return str(name), int(generation)
+
+
+def _bad_token() -> ServiceError:
+    return bad_request("Invalid value for pageToken.")

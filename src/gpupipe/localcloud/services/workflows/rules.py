@@ -12,7 +12,7 @@ from gpupipe.localcloud.kernel.caller import Caller
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.kernel.labels import check_labels
 from gpupipe.localcloud.kernel.regions import REGIONS
-from gpupipe.localcloud.transport.fields import check_enums, not_emulated
+from gpupipe.localcloud.transport.fields import not_emulated
 from gpupipe.workflows.errors import SourceError
 from gpupipe.workflows.program import load
 
@@ -47,7 +47,6 @@ def check_place(kernel: Kernel, name: str, workflow_id: str) -> None:
 def check(kernel: Kernel, workflow: Any, caller: Caller) -> None:
     """Refuse what Workflows refuses to deploy; the account gets its full name."""
     _check_account(kernel, workflow, caller)
-    check_enums(workflow, "workflow")
     if workflow.call_log_level not in _EMULATED_LEVELS:
         raise not_emulated("workflow.call_log_level")
     if len(workflow.description) > _DESCRIPTION_CHARACTERS:
