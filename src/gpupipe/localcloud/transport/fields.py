@@ -43,6 +43,8 @@ _ASKED_ELSEWHERE = frozenset(
         "google.logging.v2.LogEntry.resource",
     }
 )
+# Enums whose numbers are levels: Cloud Logging takes those in between too.
+_LEVELS = frozenset({"google.logging.type.LogSeverity"})
 ETAG = "etag"
 """Marked as set by the server in some protos, and yet sent back by clients for comparison."""
 ALL = ("*",)
@@ -136,7 +138,7 @@ def _refuse_numbers(message: Message, prefix: str) -> None:
         path = prefix + field.name
         for child in _children(field, value):
             _refuse_numbers(child, f"{path}.")
-        if field.enum_type is None:
+        if field.enum_type is None or field.enum_type.full_name in _LEVELS:
             continue
         for number in value if field.is_repeated else (value,):
             if number not in field.enum_type.values_by_number:
