@@ -143,6 +143,8 @@ def test_a_new_template_makes_a_new_revision_that_serves(run: RunTester) -> None
     assert run.get(updated).json()["environ"]["COLOUR"] == "blue"
     names = [r.name for r in run.revisions.list_revisions(parent=created.name, timeout=5)]
     assert len(names) == 2
+    everywhere = {"parent": f"{created.name.rpartition('/')[0]}/-", "page_size": 1}
+    assert [r.name for r in run.revisions.list_revisions(request=everywhere)] == names
     old = next(name for name in names if name != updated.latest_ready_revision)
     run.revisions.delete_revision(name=old, timeout=5).result(timeout=5)
     with pytest.raises(exceptions.NotFound):

@@ -9,9 +9,11 @@ from gpupipe.localcloud.errors import Code, ServiceError, failed_precondition, n
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.run import messages, traffic
 from gpupipe.localcloud.services.run.fleet import Fleet
-from gpupipe.localcloud.services.run.names import revision_parts
+from gpupipe.localcloud.services.run.names import revision_parts, service_name
 from gpupipe.localcloud.services.run.services import Services
 from gpupipe.localcloud.services.run.store import Store
+from gpupipe.localcloud.store.paging import page_of
+from gpupipe.localcloud.store.resources import DEFAULT_PAGE
 from gpupipe.localcloud.transport.rpc import Call
 
 
@@ -29,7 +31,17 @@ class Revisions:
         return self._existing(request.name)
 
     def list(self, request: Any, _: Call) -> Any:
-        """ListRevisions, by name."""
+        """ListRevisions, by name; the service "-" is all of the location."""
+        name = service_name(request.parent)
+        if name.service == "-":
+            found = self._store.revisions_in(name.location)
+            page, token = page_of(
+                found, _by_name, request.page_size, request.page_token, most=DEFAULT_PAGE
+            )
+            return messages.ListRevisionsResponse(revisions=page, next_page_token=token)
+        return self._of_service(request)
+
+    def _of_service(self, request: Any) -> Any:
         service = self._services.existing(request.parent)
         page = self._store.revision_page(service.name, request.page_size, request.page_token)
         revisions = [messages.Revision.FromString(record.body) for record in page.records]
@@ -63,3 +75,7 @@ class Revisions:
         if revision is None:
             raise not_found(f"Revision '{name}' does not exist.")
         return revision
+
+
+def _by_name(revision: Any) -> str:
+    return str(revision.name)

@@ -67,6 +67,12 @@ class Store:
         """A page of the revisions of a service."""
         return self._resources.page(_REVISION, service, size=size, token=token)
 
+    def revisions_in(self, location: str) -> Iterable[Any]:
+        """The revisions of all services of a location."""
+        start = f"{location}/services/"
+        rows = (row for row in self._resources.all(_REVISION) if row.name.startswith(start))
+        return [messages.Revision.FromString(row.body) for row in rows]
+
     def put_revision(self, revision: Any) -> None:
         """Create or replace."""
         parent = revision.name.rpartition("/revisions/")[0]
