@@ -10,10 +10,14 @@ import grpc
 import httpx
 import pytest
 import requests
+from google.api_core import exceptions
 from google.auth.transport.requests import Request as AuthRequest
 from google.cloud import run_v2, storage
+from tests.support.givens import enabled, runtime_account, token_creator
 from tests.support.localcloud import CloudFactory, RunningCloud
+from tests.support.world import World
 
+CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 PATHS = [
     "/",
     "/control/status",
@@ -136,6 +140,19 @@ def test_a_service_account_may_not_use_the_control_surface(module_cloud: Running
             answer = client.request(verb, f"/control/{path}")
             assert answer.status_code == 403, path
     assert not module_cloud.stop_asked.is_set()
+
+
+def test_a_token_that_would_do_more_than_its_scopes_say_is_not_made(
+    module_cloud: RunningCloud,
+) -> None:
+    world = World(module_cloud, "scopes-project")
+    for given in (enabled, runtime_account, token_creator):
+        given(world)
+    account = "projects/-/serviceAccounts/runtime@scopes-project.iam.gserviceaccount.com"
+    for scope in ("https://www.googleapis.com/auth/devstorage.read_only", "foo"):
+        request = {"name": account, "scope": [CLOUD_PLATFORM, scope]}
+        with pytest.raises(exceptions.MethodNotImplemented, match=scope):
+            world.client("iamcredentials").generate_access_token(request=request, retry=None)
 
 
 def test_the_folder_and_its_files_are_private(local_cloud: RunningCloud) -> None:

@@ -18,6 +18,7 @@ from gpupipe.localcloud.transport.rpc import Call
 
 _NAME = re.compile(r"projects/-/serviceAccounts/([^/]+)")
 _LONGEST_S = 3600  # GenerateAccessTokenRequest.lifetime, without an organization policy
+_WHOLE = "https://www.googleapis.com/auth/cloud-platform"
 
 
 class Credentials:
@@ -49,6 +50,9 @@ class Credentials:
         """GenerateAccessToken: an hour at most."""
         if not request.scope:
             raise invalid_argument("At least one scope is required.", "scope")
+        # A token that can do more than its scopes say would hide a mistake.
+        for scope in sorted(set(request.scope) - {_WHOLE}):
+            raise unimplemented(f"access tokens of the scope {scope}: only {_WHOLE}")
         seconds = request.lifetime.ToNanoseconds() / 1e9 or _LONGEST_S
         if not 0 < seconds <= _LONGEST_S:
             raise invalid_argument(f"The lifetime is at most {_LONGEST_S} s.", "lifetime")
