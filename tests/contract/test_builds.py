@@ -246,6 +246,8 @@ def test_builds_are_listed_newest_first_by_tag_and_status(full: tuple[World, Fak
     assert listed("") == names[::-1]
     assert listed('tags="tag-0" AND (status="QUEUED" OR status="WORKING")') == [names[2], names[0]]
     assert listed('NOT status="QUEUED"') == []
+    with pytest.raises(exceptions.MethodNotImplemented, match="create_time"):
+        listed('create_time>"2026-01-01T00:00:00Z"')
 
 
 @pytest.mark.parametrize(

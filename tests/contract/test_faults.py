@@ -369,7 +369,7 @@ def test_what_is_not_emulated_is_in_the_log_and_among_the_requests(
         with pytest.raises(exceptions.MethodNotImplemented):
             registry(cloud).get_project_settings(name="projects/p/projectSettings", retry=None)
         with cloud.http_client() as client:
-            assert client.get("/no/such/thing").status_code == 400
+            assert client.get("/no/such/thing").status_code == 501
             assert client.get("/storage/v1/b/faults-bucket/nothing").status_code == 400
     lines = [record.getMessage() for record in caplog.records]
     for words in ("GetProjectSettings", "GET /no/such/thing", "nothing"):

@@ -119,3 +119,15 @@ def test_what_entries_do_not_keep_is_refused_by_name(
 ) -> None:
     with pytest.raises(exceptions.MethodNotImplemented, match=r"entries\.http_request"):
         write(logging, project, {"text_payload": "x", "http_request": {"status": 200}})
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["hello", '"hello"', "httpRequest.status>=500", "sample(insertId, 0.5)", "textPayload<b"],
+)
+def test_what_is_not_emulated_of_a_filter_is_said_to_be_so(
+    logging: LoggingServiceV2Client, project: str, part: str
+) -> None:
+    request = {"resource_names": [project], "filter": f"severity>=INFO AND {part}"}
+    with pytest.raises(exceptions.MethodNotImplemented, match=part[:6].strip('"')):
+        logging.list_log_entries(request=request, retry=None)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gpupipe.localcloud.errors import invalid_argument
+from gpupipe.localcloud.errors import invalid_argument, unimplemented
 
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -62,7 +62,10 @@ Expression = Comparison | Not | Every | Some
 
 
 def parse(text: str) -> Expression:
-    """The expression; INVALID_ARGUMENT names what cannot be read."""
+    """The expression; INVALID_ARGUMENT names what cannot be read.
+
+    UNIMPLEMENTED are functions, and texts that are looked for in all fields.
+    """
     if len(text) > _MOST:
         raise invalid_argument(f"The filter is longer than {_MOST} characters.", "filter")
     return _Parser(_tokens(text)).whole()
@@ -156,12 +159,16 @@ class _Parser:
 
     def _comparison(self) -> Expression:
         name = self._take("word", "quoted")
-        if name.text in _JOINERS or self._peek().kind != "op":
+        if name.kind == "word" and name.text in _JOINERS:
             raise invalid_argument(
                 f"The filter has {name.text!r} at character {name.at}, where a comparison "
-                "(field=value) is expected; a search for text in all fields is not emulated.",
+                "(field=value) is expected.",
                 "filter",
             )
+        if self._peek() == _Token("paren", "("):
+            raise unimplemented(f"the function {name.text} in a filter")
+        if self._peek().kind != "op":
+            raise unimplemented(f"a filter that searches all fields for a text ({name.text!r})")
         operator = self._take("op").text
         value = _plain(self._take("word", "quoted"))
         if name.kind == "word" and name.text.startswith("-"):

@@ -10,9 +10,6 @@ from starlette.responses import JSONResponse
 from gpupipe.localcloud.errors import Code, ServiceError
 from gpupipe.localcloud.kernel.status import status_of
 
-# gcloud repeats every 5xx, which would hide that a method is not there; see reference/wire §4.
-_UNIMPLEMENTED_HTTP = 400
-
 
 def abort(context: grpc.ServicerContext, error: ServiceError) -> NoReturn:
     """End a gRPC call with the error."""
@@ -20,16 +17,11 @@ def abort(context: grpc.ServicerContext, error: ServiceError) -> NoReturn:
     raise AssertionError("abort_with_status returned")
 
 
-def http_status(error: ServiceError) -> int:
-    """The HTTP status of an error."""
-    return _UNIMPLEMENTED_HTTP if error.code is Code.UNIMPLEMENTED else error.code.http_status
-
-
 def as_json(error: ServiceError) -> dict[str, Any]:
     """The JSON error body: {"error": {code, message, status, details}}."""
     status = status_of(error)
     body: dict[str, Any] = {
-        "code": http_status(error),
+        "code": error.code.http_status,
         "message": error.message,
         "status": error.code.name,
     }
@@ -45,4 +37,4 @@ def json_error(error: ServiceError) -> JSONResponse:
         headers["WWW-Authenticate"] = "Bearer"
     if error.details.retry_after_s is not None:
         headers["Retry-After"] = str(max(1, round(error.details.retry_after_s)))
-    return JSONResponse(as_json(error), http_status(error), headers)
+    return JSONResponse(as_json(error), error.code.http_status, headers)

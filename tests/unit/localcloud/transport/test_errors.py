@@ -56,7 +56,7 @@ def test_the_json_body_is_googles() -> None:
     assert json_error(FULL).headers["retry-after"] == "2"
 
 
-def test_what_is_not_emulated_is_no_5xx_that_clients_repeat() -> None:
+def test_what_is_not_emulated_has_the_status_of_its_code() -> None:
     body = as_json(unimplemented("the moon"))["error"]
-    assert (body["code"], body["status"]) == (400, "UNIMPLEMENTED")
+    assert (body["code"], body["status"]) == (501, "UNIMPLEMENTED")
     assert "the moon" in body["message"]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from gpupipe.localcloud.errors import invalid_argument
+from gpupipe.localcloud.errors import invalid_argument, unimplemented
 from gpupipe.localcloud.kernel.filters import Comparison, comparisons, holds, parse
 from gpupipe.localcloud.services.cloudbuild.messages import STATUS_NAMES
 
@@ -11,7 +11,10 @@ _STATUSES = frozenset(STATUS_NAMES.values())
 
 
 def compiled(text: str) -> Callable[[Any], bool]:
-    """The filter as a predicate of builds; INVALID_ARGUMENT names the part that is not known."""
+    """The filter as a predicate of builds.
+
+    INVALID_ARGUMENT for what cannot be read, UNIMPLEMENTED for other fields and operators.
+    """
     expression = parse(text)
     for one in comparisons(expression):
         _check(one)
@@ -19,13 +22,10 @@ def compiled(text: str) -> Callable[[Any], bool]:
 
 
 def _check(one: Comparison) -> None:
-    known = one.field in {"tags", "status"} and one.operator in {"=", "!="}
-    if not known or (one.field == "status" and one.value not in _STATUSES):
-        raise invalid_argument(
-            f"The local cloud does not know {one.field}{one.operator}{one.value!r} in a filter of "
-            "builds.",
-            "filter",
-        )
+    if one.field not in {"tags", "status"} or one.operator not in {"=", "!="}:
+        raise unimplemented(f"{one.field}{one.operator}{one.value!r} in a filter of builds")
+    if one.field == "status" and one.value not in _STATUSES:
+        raise invalid_argument(f"Builds have no status {one.value!r}.", "filter")  # own words
 
 
 def _compare(one: Comparison, build: Any) -> bool:

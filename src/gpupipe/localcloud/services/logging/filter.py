@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from gpupipe.localcloud.errors import ServiceError, invalid_argument
+from gpupipe.localcloud.errors import ServiceError, invalid_argument, unimplemented
 from gpupipe.localcloud.kernel.filters import Comparison, comparisons, holds, parse
 from gpupipe.localcloud.kernel.logs import SEVERITIES, LogEntry
 
@@ -30,7 +30,11 @@ _MAPS = (("resource", "labels"), ("labels",), ("jsonPayload",))
 
 
 def compiled(text: str) -> Callable[[LogEntry], bool]:
-    """The filter as a predicate; INVALID_ARGUMENT names the part that is not known."""
+    """The filter as a predicate.
+
+    INVALID_ARGUMENT for what cannot be read, UNIMPLEMENTED for fields and operators that are not
+    known here.
+    """
     expression = parse(text)
     tests = {one: _test(one) for one in comparisons(expression)}
     return lambda entry: holds(expression, lambda one: tests[one](entry))
@@ -45,9 +49,11 @@ def _test(one: Comparison) -> Callable[[LogEntry], bool]:
 
 
 def _severity(one: Comparison) -> Callable[[LogEntry], bool]:
-    wanted = SEVERITIES.get(one.value.upper())
-    if wanted is None or one.operator not in _ORDERED:
+    if one.operator not in _ORDERED:
         raise _unknown(one)
+    wanted = SEVERITIES.get(one.value.upper())
+    if wanted is None:
+        raise invalid_argument(f"There is no severity {one.value!r}.", "filter")  # own words
     compare = _ORDERED[one.operator]
     return lambda entry: compare(SEVERITIES[entry.severity], wanted)
 
@@ -146,7 +152,4 @@ def _payload(entry: LogEntry, path: tuple[str, ...]) -> Any:
 
 
 def _unknown(one: Comparison) -> ServiceError:
-    return invalid_argument(
-        f"The local cloud does not know {one.field}{one.operator}{one.value!r} in a log filter.",
-        "filter",
-    )
+    return unimplemented(f"{one.field}{one.operator}{one.value!r} in a log filter")

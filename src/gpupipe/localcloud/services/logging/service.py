@@ -142,7 +142,10 @@ def first_project(request: Any) -> str:
     """The project whose API must be enabled: that of the first log in a request."""
     names = [request.log_name]
     names += [entry.log_name for entry in getattr(request, "entries", ())]
-    return next(("/".join(name.split("/")[:2]) for name in names if name), "")
+    named = [name for name in names if name]
+    if not named:
+        raise invalid_argument("The log_name is required: no log is named.", "log_name")
+    return "/".join(named[0].split("/")[:2])
 
 
 def _check_list(request: Any) -> None:
