@@ -142,6 +142,10 @@ def test_a_created_trigger_is_complete_and_found(tester: EventarcTester) -> None
     assert tester.get(created.name) == created
 
 
+def test_the_etag_of_a_new_trigger_is_the_servers(tester: EventarcTester) -> None:
+    assert tester.create(etag="mine").etag not in {"", "mine"}
+
+
 def test_lists_go_page_by_page(tester: EventarcTester) -> None:
     names = [tester.create(f"on-{number}").name for number in range(3)]
     request = {"parent": tester.parent, "page_size": 2}

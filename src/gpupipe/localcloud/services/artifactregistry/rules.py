@@ -20,6 +20,7 @@ _KEEP = int(artifactregistry_v1.CleanupPolicy.Action.KEEP)
 _FIXED = ("format_", "mode")
 _POLICIES = "repository.cleanup_policies"
 _KEY_LIMIT = 128
+_MOST_POLICIES = 10
 
 
 def check_location(parent: str) -> None:
@@ -48,6 +49,10 @@ def check(repository: Any) -> None:
     if repository.mode not in _MODES:
         raise unimplemented("virtual and remote repositories")
     check_labels(repository.labels, "repository.labels")
+    if len(repository.cleanup_policies) > _MOST_POLICIES:
+        raise invalid_argument(
+            f"A repository has at most {_MOST_POLICIES} cleanup policies.", _POLICIES
+        )
     for key, policy in repository.cleanup_policies.items():
         _check_cleanup(key, policy)
 
@@ -79,3 +84,15 @@ def _check_cleanup(key: str, policy: Any) -> None:
         raise invalid_argument(
             f"The cleanup policy {key!r}: most_recent_versions may only keep.", where
         )
+    _check_values(key, policy)
+
+
+def _check_values(key: str, policy: Any) -> None:
+    recent = policy.most_recent_versions
+    if recent.HasField("keep_count") and recent.keep_count < 1:
+        raise invalid_argument(f"The cleanup policy {key!r} must keep 1 or more.", _POLICIES)
+    for name in ("older_than", "newer_than"):
+        if getattr(policy.condition, name).ToNanoseconds() < 0:
+            raise invalid_argument(
+                f"The cleanup policy {key!r}: {name} must not be negative.", _POLICIES
+            )

@@ -23,7 +23,8 @@ FIELDS = (
     "parent",
     "project_id",
     *(f"build.{path}" for path in (
-        "source.storage_source", "steps.name", "steps.args", "steps.id", "timeout", "images",
+        "source.storage_source.bucket", "source.storage_source.object_",
+        "source.storage_source.generation", "steps.name", "steps.args", "steps.id", "timeout", "images",
         "queue_ttl", "tags", "service_account", "options.logging", "options.machine_type",
         "options.disk_size_gb",
     )),
@@ -98,7 +99,7 @@ def _logging(build: Any) -> str | None:
 def _disk(build: Any) -> str | None:
     if 0 <= build.options.disk_size_gb <= _MOST_DISK_GB:
         return None
-    return f"The disk has at most {_MOST_DISK_GB} GB."
+    return f"The disk has from 0 (the default) to {_MOST_DISK_GB} GB."
 
 
 def _source(build: Any) -> str | None:

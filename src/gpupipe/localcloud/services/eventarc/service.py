@@ -24,8 +24,8 @@ _SET = tuple(
 FIELDS = {
     "get": ("name",),
     "list": ("parent", "page_size", "page_token"),
-    "create": ("parent", "trigger_id", "validate_only", *_SET),
-    # Callers may send back the whole of what they have read.
+    # Callers may send back what they have read; the etag of a new trigger is the server's.
+    "create": ("parent", "trigger_id", "validate_only", "trigger.etag", *_SET),
     "update": ("update_mask", "validate_only", "trigger.transport", "trigger.etag", *_SET),
     "delete": ("name", "etag", "allow_missing", "validate_only"),
 }

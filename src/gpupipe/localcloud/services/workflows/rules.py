@@ -36,7 +36,7 @@ def check_place(kernel: Kernel, name: str, workflow_id: str) -> None:
     if not _ID.fullmatch(workflow_id):
         raise invalid_argument(
             f"Invalid workflow id {workflow_id!r}: letters, digits, '-' and '_', "
-            "beginning with a letter, at most 64.",
+            "beginning with a letter, ending with a letter or a digit, at most 64.",
             "workflow_id",
         )
     agents = kernel.agents
