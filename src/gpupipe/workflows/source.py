@@ -7,6 +7,7 @@ what its anchor names; the copies are counted before anything is made of them.
 import json
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -25,6 +26,13 @@ class _Loader(yaml.SafeLoader):
     """Nodes only: nothing is constructed, and no scalar gets a type from PyYAML."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  # PyYAML's
+
+    def compose_scalar_node(self, anchor: Any) -> ScalarNode:
+        """A scalar; one that is tagged as text counts as quoted."""
+        tagged = self.peek_event().tag == _TEXT  # type: ignore[no-untyped-call]  # PyYAML
+        node = super().compose_scalar_node(anchor)
+        node.style = node.style or ('"' if tagged else None)
+        return node
 
     def fetch_flow_collection_start(self, token: type[yaml.Token]) -> None:
         """PyYAML looks far ahead for keys: many open brackets would take it seconds."""
