@@ -14,6 +14,7 @@ COMMANDS = (
     ("test-upload",),
     ("status",),
     ("destroy",),
+    ("history",),
     ("plan",),
     ("local",),
     *(("local", name) for name in ("start", "stop", "status", "reset", "env", "logs")),

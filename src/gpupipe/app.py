@@ -30,7 +30,16 @@ def _root(
 
 def build() -> Callable[..., Any]:
     """The command line as one callable."""
-    from gpupipe.commands import deploy, destroy, local, plan, status, test_upload, workflow
+    from gpupipe.commands import (
+        deploy,
+        destroy,
+        history,
+        local,
+        plan,
+        status,
+        test_upload,
+        workflow,
+    )
 
     app = typer.Typer(
         add_completion=True,
@@ -50,6 +59,7 @@ def build() -> Callable[..., Any]:
         ),
         ("status", status.status, "See what exists, its health, what happened lately."),
         ("destroy", destroy.destroy, "Remove all of it, then prove that nothing is left."),
+        ("history", history.history, "See who deployed or destroyed it when, and the result."),
         ("plan", plan.plan, "See what a deploy would do, and why."),
     ):
         app.command(name, short_help=short)(command)

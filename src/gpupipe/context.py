@@ -45,6 +45,13 @@ def local_home() -> Path:
     return gpupipe_home() / "local"
 
 
+def history_folder(context: Context) -> Path:
+    """Where the records of a pipeline's runs are kept on this machine."""
+    names = context.spec.names
+    place = (context.target.kind.value, names.project, f"{names.prefix}.{names.region}")
+    return gpupipe_home().joinpath("history", *place)
+
+
 def open_context(flags: Flags, *, environment: Mapping[str, str] | None = None) -> Context:
     """Resolve, name the target on stderr, connect. Raises UsageError, CredentialsError."""
     environment = os.environ if environment is None else environment

@@ -18,6 +18,7 @@ from tests.support.crashes import destroy_all, tiny_deployer
 from tests.support.localcloud import RunningCloud, start_cloud
 from tests.support.pipeline import Deployer, FastClock
 
+from gpupipe.deploy import history
 from gpupipe.deploy.action import Verb
 from gpupipe.deploy.replace import ReplaceError
 
@@ -192,6 +193,43 @@ def test_what_cannot_be_changed_in_place_is_replaced_only_when_allowed(pipeline:
 
     allowed = replace(pipeline, allow_replace=True)
     assert not allowed.deploy(canary=False).outcome.failed
+    assert differing(pipeline) == {}
+
+
+def test_each_run_that_writes_leaves_a_record_and_a_destroy_keeps_them(
+    pipeline: Deployer, tmp_path: Path
+) -> None:
+    other = replace(pipeline, prefix="recorded")
+    storage, bucket = pipeline.connect().storage, other.spec.names.bucket("staging")
+    assert history.runs(storage, bucket, tmp_path) == ()
+    assert not other.deploy(canary=False).outcome.failed
+    assert not other.deploy(canary=False).outcome.failed  # writes nothing, leaves nothing
+    (run,) = history.runs(storage, bucket, tmp_path)
+    assert (run.command, run.result, run.failed, run.canary) == ("deploy", "done", (), "")
+    assert f"create trigger {other.spec.names.trigger}" in run.done
+    assert run.began <= run.ended
+    storage.upload(bucket, f"{history.PREFIX}x.json", b"{}", content_type="application/json")
+    storage.upload(bucket, f"{history.PREFIX}../x.json", b"{}", content_type="application/json")
+
+    folder = tmp_path / "kept"
+    history.copy(storage, bucket, folder)
+    assert not (tmp_path / "x.json").exists()
+    assert history.runs(storage, bucket, folder) == (run,)
+    _, leftovers = destroy_all(other, other.connect())
+    assert leftovers == ()
+    assert history.runs(storage, bucket, folder) == (run,)
+
+
+def test_a_run_that_failed_says_what_was_not_done(pipeline: Deployer, tmp_path: Path) -> None:
+    file = tmp_path / "gpupipe.toml"
+    file.write_text("queue_wait = 700\n")
+    pipeline.cloud.inject("workflows.workflows.update", "PERMISSION_DENIED")
+    failing = replace(pipeline, file=file)
+    assert failing.deploy(canary=False).outcome.failed
+    bucket = pipeline.spec.names.bucket("staging")
+    newest, *_ = history.runs(pipeline.connect().storage, bucket, tmp_path)
+    assert newest.result == "failed"
+    assert newest.failed == (f"update workflow {pipeline.spec.names.workflow}",)
     assert differing(pipeline) == {}
 
 

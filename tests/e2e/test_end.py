@@ -61,6 +61,12 @@ def test_deploy_destroy_prove_deploy(own: Cli) -> None:
     again = own("destroy", "--local", "--yes", "--output", "json")
     assert again.code == 0
     assert again.json["removed"] == []
+    # What ran is told from this machine, now that the bucket is gone.
+    runs = own("history", "--local", "-o", "json").json["runs"]
+    assert [run["command"] for run in runs] == ["destroy", "destroy", "deploy"]
+    assert [run["result"] for run in runs] == ["done"] * 3
+    assert runs[-1]["canary"] == "succeeded"
+    assert f"delete bucket {buckets['staging']}" in runs[1]["done"]
     last = own("deploy", "--local", "--yes", "--no-canary")
     assert last.code == 0, last.err
 

@@ -43,3 +43,13 @@ def test_the_exit_code_is_a_dry_runs(cli: Cli) -> None:
     done = cli("deploy", "--local", "--exit-code")
     assert done.code == 2
     assert "--dry-run" in done.err
+
+
+def test_history_tells_the_runs_in_words(deployed: Cli) -> None:
+    done = deployed("history", "--local")
+    assert done.code == 0, done.err
+    head, first, *_ = done.out.splitlines()
+    assert head.split() == ["began", "run", "result", "changes", "by"]
+    assert first.split()[3:5] == ["deploy", "done"]
+    none = deployed("history", "--local", "--prefix", "other")
+    assert none.out == "No run of this pipeline has left a record.\n"

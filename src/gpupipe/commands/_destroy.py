@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 from gpupipe.commands._interrupt import Stopping, stopping
 from gpupipe.commands._question import ask, ask_to_type
-from gpupipe.context import Context, open_context
+from gpupipe.context import Context, history_folder, open_context
 from gpupipe.core.clock import InterruptedWaitError
 from gpupipe.core.config import Flags
 from gpupipe.core.errors import Exit
 from gpupipe.deploy.destroy import DATA, Removal, inventory, plan_removal, remove
 from gpupipe.deploy.executor import Outcome
 from gpupipe.deploy.facts import Facts
+from gpupipe.deploy.history import copy, record_in, run_of
 from gpupipe.deploy.pipelines import Pipeline, pipelines
 from gpupipe.deploy.step import World
 from gpupipe.render.console import answer, say, talk
@@ -64,6 +65,8 @@ def _run(request: DestroyRequest, context: Context, stop: Stopping) -> int:
         say(talk(), "Nothing was removed.")
         return Exit.DONE
     stop.begin()
+    folder, began = history_folder(context), context.clock.now()
+    copy(context.cloud.storage, context.spec.names.bucket("staging"), folder)
     outcome = remove(
         world,
         removal,
@@ -73,6 +76,8 @@ def _run(request: DestroyRequest, context: Context, stop: Stopping) -> int:
         cancel=stop.cancel,
         force=request.force,
     )
+    if removal.actions:
+        record_in(folder, run_of("destroy", outcome, began, context.clock.now()))
     if stop.cancel.is_set():
         raise InterruptedWaitError
     return _prove(request, context, world, removal, outcome)

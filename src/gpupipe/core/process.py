@@ -1,7 +1,9 @@
 """Which process: a pid alone may name another one later, and means nothing on another machine."""
 
+import getpass
 import hashlib
 import os
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,3 +48,8 @@ def _space() -> str:
     boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     pids = Path("/proc/self/ns/pid").readlink()
     return hashlib.sha256(f"{boot} {pids} {os.getuid()}".encode()).hexdigest()[:16]
+
+
+def user_at_host() -> str:
+    """Who runs this, in words for other people: "alice@laptop"."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"

@@ -19,6 +19,7 @@ from gpupipe.deploy.events import Report, Waiting
 from gpupipe.deploy.executor import Executor, Outcome
 from gpupipe.deploy.facts import Facts
 from gpupipe.deploy.follow import Outcome as FileOutcome
+from gpupipe.deploy.history import record, run_of
 from gpupipe.deploy.lease import lease
 from gpupipe.deploy.planner import Plan, plan
 from gpupipe.deploy.replace import ReplaceError, replaced
@@ -100,13 +101,12 @@ class Engine:
             if outcome.failed:
                 return Deployed(first, outcome, None, self._world.facts)
             self._may_begin()
-            spec = self._world.spec
-            with lease(self._world.cloud.storage, spec.names.bucket("staging"), "deploy"):
+            storage, staging = self._world.cloud.storage, self._world.spec.names.bucket("staging")
+            with lease(storage, staging, "deploy"):
                 again = self.plan()
                 self._check_replaced(again)
-                outcome = self._run_all(again.writes, report)
                 wanted = self.sends_canary(again, send_canary=send_canary, verify=verify)
-                proof = self._canary(report) if wanted and not outcome.failed else None
+                outcome, proof = self._carry_out(again, report, prove=wanted)
         return Deployed(again, outcome, proof, self._world.facts)
 
     def refused_notes(self, plan: Plan) -> tuple[str, ...]:
@@ -121,6 +121,22 @@ class Engine:
         if not self._allow_replace:
             for one in replaced(plan):
                 raise ReplaceError(one)
+
+    def _carry_out(
+        self, what: Plan, report: Report, *, prove: bool
+    ) -> tuple[Outcome, FileOutcome | None]:
+        """Run a plan's actions and the canary, and leave a record, also of what failed."""
+        began, proof, ended_well = self._clock.now(), None, False
+        outcome = self._run_all(what.writes, report)
+        try:
+            proof = self._canary(report) if prove and not outcome.failed else None
+            ended_well = True
+        finally:
+            run = run_of("deploy", outcome, began, self._clock.now(), ok=ended_well,
+                         canary=proof.state if proof else "")  # fmt: skip
+            names = self._world.spec.names
+            record(self._world.cloud.storage, names.bucket("staging"), run)
+        return outcome, proof
 
     def _run_all(self, actions: Sequence[Action], report: Report) -> Outcome:
         return run_actions(

@@ -5,9 +5,7 @@ is held a thread renews it; at the end it is removed. One whose holder was a pro
 that has ended is over at once: whoever was killed can begin again without a wait.
 """
 
-import getpass
 import json
-import socket
 import threading
 import uuid
 from collections.abc import Iterator
@@ -18,7 +16,7 @@ from typing import Any
 
 from gpupipe.cloud.storage import Object, StorageApi
 from gpupipe.core.errors import GpupipeError
-from gpupipe.core.process import ProcessId, has_ended, this_process
+from gpupipe.core.process import ProcessId, has_ended, this_process, user_at_host
 
 NAME = "lease.json"
 LIFE_S = 120.0
@@ -38,8 +36,7 @@ class Holder:
 @contextmanager
 def lease(storage: StorageApi, bucket: str, command: str) -> Iterator[None]:
     """Hold the lease while the block runs. GpupipeError where somebody else holds it."""
-    who = f"{getpass.getuser()}@{socket.gethostname()}"
-    holder = Holder(who, command, uuid.uuid4().hex, this_process())
+    holder = Holder(user_at_host(), command, uuid.uuid4().hex, this_process())
     generation = _take(storage, bucket, holder)
     stop = threading.Event()
     keeper = _Keeper(storage, bucket, holder, generation, stop)
