@@ -29,6 +29,7 @@ class Database:
         self._writer = threading.RLock()
         self._connections: list[tuple[threading.Thread, sqlite3.Connection]] = []
         self._guard = threading.Lock()
+        self._closed = False
         # SQLite would create the file with the umask's mode; its WAL copies the mode of this file.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
@@ -84,13 +85,21 @@ class Database:
                     connection.execute(f'DELETE FROM "{quoted}"')  # noqa: S608  # own table names
 
     def close(self) -> None:
-        """Close every thread's connection; the object is not used afterwards."""
+        """Take no more work. A thread that is at work ends its statement on its own connection.
+
+        A connection that is closed under a statement of another thread ends the whole process, so
+        living threads keep theirs until they end.
+        """
         with self._guard:
-            for _, connection in self._connections:
-                connection.close()
+            self._closed = True
+            for thread, connection in self._connections:
+                if thread is threading.current_thread() or not thread.is_alive():
+                    connection.close()
             self._connections.clear()
 
     def _connection(self) -> sqlite3.Connection:
+        if self._closed:
+            raise sqlite3.ProgrammingError("The database is closed.")
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._open()

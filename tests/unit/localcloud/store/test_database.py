@@ -101,6 +101,29 @@ def test_connections_of_ended_threads_are_closed(database: Database) -> None:
     assert len(database._connections) <= 2
 
 
+def test_a_close_leaves_a_statement_of_another_thread_to_its_end(database: Database) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    rows: list[int] = []
+
+    def count() -> None:
+        many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n LIMIT 100000) SELECT i FROM n"
+        cursor = database.read().execute(many)
+        rows.append(cursor.fetchone()[0])
+        begun.set()
+        go_on.wait()
+        rows.extend(i for (i,) in cursor)
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    begun.wait()
+    database.close()
+    go_on.set()
+    thread.join()
+    assert len(rows) == 100_000
+    with pytest.raises(sqlite3.ProgrammingError):
+        database.read()
+
+
 def test_the_file_is_private(database: Database, tmp_path: Path) -> None:
     insert(database, "x")
     for path in tmp_path.iterdir():
