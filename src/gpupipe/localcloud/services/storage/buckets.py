@@ -6,6 +6,7 @@ project, as JSON; other services may read them there.
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from gpupipe.localcloud.kernel.kernel import Kernel
@@ -127,14 +128,17 @@ class Buckets:
             if "softDeletePolicy" in body:
                 merged.get("softDeletePolicy", {}).pop("effectiveTime", None)
             bucket_rules.check_labels(merged.get("labels") or {})
-            return self._changed(bucket, self._with_defaults(merged, bucket.body))
+            # one moment for the whole change: its times can be compared
+            now = self._kernel.clock.now()
+            return self._changed(bucket, self._with_defaults(merged, bucket.body, now), now)
 
     def lock_retention(self, name: str, wanted: Preconditions) -> Bucket:
         """Lock the retention policy, for good."""
         with self._kernel.database.transaction():
             bucket = self.get(name)
             wanted.check_write(versions_of(bucket))
-            return self._changed(bucket, bucket_locks.locked_retention(bucket.body))
+            locked = bucket_locks.locked_retention(bucket.body)
+            return self._changed(bucket, locked, self._kernel.clock.now())
 
     def present(self, bucket: Bucket) -> Json:
         """The resource as the API answers it."""
@@ -150,7 +154,8 @@ class Buckets:
 
     def _new_body(self, name: str, number: int, body: Json) -> Json:
         location, kind = bucket_rules.location_of(body.get("location"))
-        now = rfc3339(self._kernel.clock.now())
+        moment = self._kernel.clock.now()
+        now = rfc3339(moment)
         fixed = {
             "name": name,
             "projectNumber": str(number),
@@ -160,20 +165,20 @@ class Buckets:
             "timeCreated": now,
             "updated": now,
         }
-        return self._with_defaults(_replaced(fixed, body), fixed)
+        return self._with_defaults(_replaced(fixed, body), fixed, moment)
 
-    def _changed(self, bucket: Bucket, body: Json) -> Bucket:
+    def _changed(self, bucket: Bucket, body: Json, now: datetime) -> Bucket:
         fixed = {
             "metageneration": str(int(bucket.body["metageneration"]) + 1),
-            "updated": rfc3339(self._kernel.clock.now()),
+            "updated": rfc3339(now),
         }
         changed = Bucket(bucket.project, {**body, **fixed})
         self._store(changed)
         return changed
 
-    def _with_defaults(self, body: Json, old: Json) -> Json:
-        """The fields as they are kept; `old` is the bucket before."""
-        moment = self._kernel.clock.now()
+    @staticmethod
+    def _with_defaults(body: Json, old: Json, moment: datetime) -> Json:
+        """The fields as they are kept at `moment`; `old` is the bucket before."""
         now = rfc3339(moment)
         iam = body.get("iamConfiguration", {})
         enabled = bool((iam.get("uniformBucketLevelAccess") or {}).get("enabled"))
