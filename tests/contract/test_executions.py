@@ -244,8 +244,8 @@ def test_a_restart_goes_on_with_what_was_active(
     second.executions.cancel_execution(name=slow, timeout=5)
 
 
-def one_at_a_time(kernel: Kernel, _: Pipeline) -> ExecutionsSurface:
-    return ExecutionsSurface(kernel, at_once=1)
+def one_at_a_time(kernel: Kernel, pipeline: Pipeline) -> ExecutionsSurface:
+    return ExecutionsSurface(kernel, pipeline, at_once=1)
 
 
 def test_more_than_may_run_at_once_wait_in_a_queue(local_cloud_factory: CloudFactory) -> None:

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from google.cloud import workflows_v1
@@ -14,6 +15,7 @@ from proto.datetime_helpers import DatetimeWithNanoseconds
 from tests.support.localcloud import RunningCloud
 
 ENDED_S = 20
+_NUMBERS = count(1)
 _ACTIVE = {executions_v1.Execution.State.ACTIVE, executions_v1.Execution.State.QUEUED}
 
 
@@ -84,6 +86,11 @@ class WorkflowTester:
         while not what(found := self.get(name)):  # each look is a round trip
             assert time.monotonic() < deadline, found
         return found
+
+    def once(self, source: str, argument: Any = None, **fields: Any) -> executions_v1.Execution:
+        """Deploy a workflow of a name of its own, run it once to its end."""
+        workflow = self.deploy(f"once-{next(_NUMBERS)}", source, **fields)
+        return self.ended(self.start(workflow.name, argument).name)
 
     def run(self, source: str, argument: Any = None, **fields: Any) -> executions_v1.Execution:
         """Deploy a workflow "flow", run it once to its end."""

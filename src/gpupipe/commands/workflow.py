@@ -24,7 +24,7 @@ def validate(
     """Show every fault for which a workflow would be refused, without any cloud.
 
     Each fault comes with its line, its column and a marker below its place. Exit code 2: there
-    are faults. What the local cloud does not run, such as connectors, counts as a fault.
+    are faults. What the local cloud does not run, such as most connectors, counts as a fault.
 
     Example: gpupipe workflow validate pipeline.yaml
     """

@@ -157,7 +157,7 @@ class LocalCloud:
         oauth.write_credentials()
         services = tuple(factory(kernel, pipeline) for factory in self._factories)
         control = Control(kernel, pipeline, on_stop=self._on_stop, on_reset=self.reset)
-        return (control, oauth, OperationsSurface(kernel), *services)
+        return (control, oauth, OperationsSurface(kernel, pipeline), *services)
 
 
 def _empty(folder: Path) -> None:

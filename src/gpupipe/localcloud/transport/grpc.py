@@ -13,9 +13,8 @@ from google.protobuf.message import Message
 
 from gpupipe.localcloud.errors import ServiceError, unimplemented
 from gpupipe.localcloud.kernel.failures import internal, log_failure
-from gpupipe.localcloud.transport import lists
+from gpupipe.localcloud.transport import calls
 from gpupipe.localcloud.transport.errors import abort
-from gpupipe.localcloud.transport.fields import check_request
 from gpupipe.localcloud.transport.method_names import method_name
 from gpupipe.localcloud.transport.pipeline import Pipeline
 from gpupipe.localcloud.transport.rpc import Rpc
@@ -74,17 +73,7 @@ class _Lookup(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic only 
         )
 
     def _call(self, row: Rpc, request: Message, headers: Mapping[str, str], wire: Wire) -> Message:
-        with self._pipeline.guard(
-            headers,
-            method=row.name,
-            api=row.api,
-            permission=row.permission,
-            resource=lambda: row.resource(request),
-            writes=row.writes,
-            wire=wire,
-        ) as call:
-            check_request(request, row.fields)
-            return lists.answer(row, request, call)
+        return calls.answer(self._pipeline, row, request, headers, wire)
 
     def _refuse(self, path: str, headers: Mapping[str, str]) -> Message:
         missing = unimplemented(f"the method {path.removeprefix('/')}")

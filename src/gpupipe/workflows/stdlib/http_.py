@@ -36,7 +36,8 @@ _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _NOT_IN_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
-def _request(method: str, arguments: Mapping[str, Value]) -> HttpRequest:
+def request_of(method: str, arguments: Mapping[str, Value]) -> HttpRequest:
+    """The request that the arguments of `http.request` make; ValueError or TypeError."""
     url = arguments["url"]
     if not _is_url(url):
         raise raised("ValueError", f"{url!r} is no valid URL")
@@ -123,7 +124,8 @@ def _is_one_of(value: Value, words: tuple[str, ...]) -> bool:
     return isinstance(value, str) and value in words
 
 
-async def _send(runtime: Runtime, request: HttpRequest) -> Value:
+async def send(runtime: Runtime, request: HttpRequest) -> Value:
+    """The answer as a map of code, headers and body; the errors of `http.*`."""
     try:
         response = await runtime.effects.http.request(request)
     except ConnectionFailed as error:
@@ -172,7 +174,7 @@ def _parsed(body: bytes, content_type: str) -> Value:
 
 def _verb(method: str) -> Function:
     async def run(runtime: Runtime, arguments: Mapping[str, Value]) -> Value:
-        return await _send(runtime, _request(method, arguments))
+        return await send(runtime, request_of(method, arguments))
 
     body = () if method == "GET" else (may("body", None),)
     return Function(f"http.{method.lower()}", (*_COMMON, *body), run, blocking=True)
@@ -181,7 +183,14 @@ def _verb(method: str) -> Function:
 async def _any(runtime: Runtime, arguments: Mapping[str, Value]) -> Value:
     if arguments["method"] not in _METHODS:
         raise raised("ValueError", f"unknown method {arguments['method']!r}")
-    return await _send(runtime, _request(arguments["method"], arguments))
+    return await send(runtime, request_of(arguments["method"], arguments))
+
+
+def is_retried(error: Value, *, idempotent: bool) -> bool:
+    """Whether the default policies try again after an error."""
+    if idempotent:
+        return _predicate(_RETRIED, _RETRIED_TAGS, error)
+    return _predicate(_RETRIED_NON_IDEMPOTENT, _RETRIED_TAGS_NON_IDEMPOTENT, error)
 
 
 def _predicate(codes: frozenset[int], tags: frozenset[str], error: Value) -> bool:
@@ -206,10 +215,9 @@ FUNCTIONS: tuple[Function, ...] = (
     Function("http.request", (need("method", "string"), *_COMMON, may("body", None)), _any,
              blocking=True),
     pure("http.default_retry_predicate",
-         lambda error: _predicate(_RETRIED, _RETRIED_TAGS, error), need("e")),
+         lambda error: is_retried(error, idempotent=True), need("e")),
     pure("http.default_retry_predicate_non_idempotent",
-         lambda error: _predicate(_RETRIED_NON_IDEMPOTENT, _RETRIED_TAGS_NON_IDEMPOTENT, error),
-         need("e")),
+         lambda error: is_retried(error, idempotent=False), need("e")),
     pure("retry.always", lambda _: True, need("e")),
     pure("retry.never", lambda _: False, need("e")),
 )  # fmt: skip

@@ -26,7 +26,9 @@ from gpupipe.workflows.limits import RESPONSE_BYTES
 # A service's address below ours: /run/PROJECT/REGION/SERVICE; its tokens have it as audience.
 _SERVICE = re.compile(r"/run/[^/]+/[^/]+/[^/]+")
 # The APIs of Google that this daemon serves over HTTP under their own paths.
-_EMULATED = frozenset({"storage.googleapis.com"})
+_EMULATED = frozenset(
+    {"storage.googleapis.com", "run.googleapis.com", "workflowexecutions.googleapis.com"}
+)
 
 
 class HttpPort:

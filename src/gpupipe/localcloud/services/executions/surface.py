@@ -3,17 +3,28 @@
 from collections.abc import Iterable
 
 from google.cloud.workflows import executions_v1 as pb
+from starlette.routing import BaseRoute
 
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.executions.runner import MOST_AT_ONCE, Runner
 from gpupipe.localcloud.services.executions.service import Executions
 from gpupipe.localcloud.services.executions.store import Store
+from gpupipe.localcloud.transport import rest
 from gpupipe.localcloud.transport.pipeline import Pipeline
+from gpupipe.localcloud.transport.rest import Rule
 from gpupipe.localcloud.transport.rows import Rows
 from gpupipe.localcloud.transport.rpc import BaseSurface, Rpc
 
 _TABLE = Rows(
     "google.cloud.workflows.executions.v1.Executions", "workflowexecutions.googleapis.com"
+)
+_PARENT = "projects/*/locations/*/workflows/*"
+_NAME = f"{_PARENT}/executions/*"
+_RULES = (
+    Rule("POST", f"/v1/{{parent={_PARENT}}}/executions", "CreateExecution", "execution"),
+    Rule("GET", f"/v1/{{name={_NAME}}}", "GetExecution"),
+    Rule("GET", f"/v1/{{parent={_PARENT}}}/executions", "ListExecutions"),
+    Rule("POST", f"/v1/{{name={_NAME}}}:cancel", "CancelExecution", "*"),
 )
 
 
@@ -24,7 +35,8 @@ def _workflow(request: object) -> str:
 class ExecutionsSurface(BaseSurface):
     """google.cloud.workflows.executions.v1.Executions."""
 
-    def __init__(self, kernel: Kernel, *, at_once: int = MOST_AT_ONCE) -> None:
+    def __init__(self, kernel: Kernel, pipeline: Pipeline, *, at_once: int = MOST_AT_ONCE) -> None:
+        self._pipeline = pipeline
         self._store = Store(kernel.database)
         self._runner = Runner(kernel, self._store, at_once=at_once)
         self._executions = Executions(kernel, self._store, self._runner)
@@ -54,6 +66,10 @@ class ExecutionsSurface(BaseSurface):
                 fields=fields,
             )
 
+    def routes(self) -> Iterable[BaseRoute]:
+        """The methods over REST."""
+        return rest.routes(self._pipeline, self.rpcs(), _RULES)
+
     def start(self) -> None:
         """Go on with what a stop cut off."""
         for name in self._store.unfinished():
@@ -68,6 +84,6 @@ class ExecutionsSurface(BaseSurface):
         self._runner.end_all()
 
 
-def build(kernel: Kernel, _: Pipeline) -> ExecutionsSurface:
+def build(kernel: Kernel, pipeline: Pipeline) -> ExecutionsSurface:
     """The factory for `registry.SERVICES`."""
-    return ExecutionsSurface(kernel)
+    return ExecutionsSurface(kernel, pipeline)

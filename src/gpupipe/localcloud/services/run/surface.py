@@ -19,6 +19,7 @@ from gpupipe.localcloud.services.run.names import API
 from gpupipe.localcloud.services.run.revision_methods import Revisions
 from gpupipe.localcloud.services.run.services import Services
 from gpupipe.localcloud.services.run.store import Store
+from gpupipe.localcloud.transport import rest
 from gpupipe.localcloud.transport.pipeline import Pipeline
 from gpupipe.localcloud.transport.rows import PolicyMethods, Rows
 from gpupipe.localcloud.transport.rpc import BaseSurface, Rpc
@@ -30,8 +31,9 @@ _CLOSE_S = 5
 class Run(BaseSurface):
     """The Admin API and everything that makes services answer."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, pipeline: Pipeline) -> None:
         self._kernel = kernel
+        self._pipeline = pipeline
         self._store = Store(kernel.resources)
         self.supervisor = self._new_supervisor()
         self._fleet = Fleet(kernel, self._store, self.supervisor)
@@ -52,9 +54,10 @@ class Run(BaseSurface):
         )
 
     def routes(self) -> Iterable[BaseRoute]:
-        """The front door and the metadata server."""
+        """The front door, the metadata server, and the methods over REST."""
         yield from self._front_door.routes()
         yield from self._metadata.routes()
+        yield from rest.routes(self._pipeline, self.rpcs(), methods.RULES)
 
     def fault_points(self) -> Iterable[FaultPoint]:
         """Those of the rows, and the front door."""
@@ -93,6 +96,6 @@ class Run(BaseSurface):
         )
 
 
-def build(kernel: Kernel, _: Pipeline) -> Run:
+def build(kernel: Kernel, pipeline: Pipeline) -> Run:
     """The factory for `registry.SERVICES`."""
-    return Run(kernel)
+    return Run(kernel, pipeline)

@@ -35,7 +35,8 @@ class Uploads:
         kind = request.query.get("uploadType", "")
         if kind == "resumable":
             return self._resumable.start(request)
-        if kind == "media":
+        # Without a type the body is the data: Google's workflows-demos/gcs-read-write-json does so.
+        if kind in {"", "media"}:
             upload = _Upload({}, request.headers.get("content-type"), request.body)
         elif kind == "multipart":
             parts = parse_related(request.headers.get("content-type", ""), request.body)
