@@ -9,7 +9,10 @@ import time
 
 import onnxruntime
 
-from gpu_inference.bundle import read_folder
+from common.bundle import read_folder
+from common.manifest import Tokenizer
+from gpu_inference.inputs import Row
+from gpu_inference.loading import BAKED
 from gpu_inference.scorer import OnnxScorer
 from gpu_inference.session import open_session
 
@@ -19,11 +22,12 @@ BATCH = 8
 
 def main() -> None:
     """Measure and print."""
-    bundle = read_folder()
+    bundle = read_folder(BAKED)
     opened = open_session(onnxruntime, bundle.graph, wanted="cpu", cpus=1, emulated="")
-    scorer = OnnxScorer(opened.session, opened.device)
+    scorer = OnnxScorer(opened.session, opened.device, bundle)
     # Any ids will do: the work depends on the length alone.
-    window = [100 + number for number in range(bundle.manifest.max_tokens)]
+    assert isinstance(bundle.manifest.reader, Tokenizer)  # noqa: S101 - the default model
+    window: Row = [100 + number for number in range(bundle.manifest.reader.max_tokens)]
     scorer.score([window])
     found = sorted(seconds(scorer, [window] * BATCH) for _ in range(ROUNDS))
     print(
@@ -32,7 +36,7 @@ def main() -> None:
     )
 
 
-def seconds(scorer: OnnxScorer, rows: list[list[int]]) -> float:
+def seconds(scorer: OnnxScorer, rows: list[Row]) -> float:
     """Processor time of one batch, for each of its windows."""
     began = time.process_time()
     scorer.score(rows)

@@ -34,7 +34,7 @@ def main(kind: str, target: Path) -> int:
         _run(uv, "pip", "install", "--quiet", "--python", python, "--require-hashes",
              "-r", ROOT / "model" / "requirements-build.txt")  # fmt: skip
         return 0
-    _run(uv, "pip", "install", "--quiet", "--python", python, "--require-hashes",
+    _run(uv, "pip", "install", "--quiet", "--python", python, "--require-hashes", "--no-deps",
          "-r", REQUIREMENTS / f"{kind}.txt")  # fmt: skip
     _run(uv, "pip", "install", "--quiet", "--python", python, "--no-deps",
          "--build-constraints", REQUIREMENTS / "build.txt", "--editable", ROOT)  # fmt: skip

@@ -6,7 +6,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPILE = ("pip", "compile", "--quiet", "--generate-hashes", "--universal", "--no-header",
-           "--python-version", "3.11", "--no-emit-index-url", "--no-annotate")  # fmt: skip
+           "--python-version", "3.11", "--no-emit-index-url", "--no-annotate",
+           "--overrides", "requirements/overrides.in")  # fmt: skip
 FILES: tuple[tuple[str, ...], ...] = (
     ("pyproject.toml", "-o", "requirements/run.txt"),
     ("pyproject.toml", "--group", "dev", "-c", "requirements/run.txt", "-o", "requirements/dev.txt"),

@@ -18,8 +18,7 @@ from google.cloud import storage
 from google.cloud.storage.retry import DEFAULT_RETRY
 
 from common.objects import ObjectInfo, ObjectRef
-from common.problems import Blame, ProblemError
-from common.startup import StartError
+from common.problems import Blame, ProblemError, StartError
 from common.store import (
     ObjectExistsError,
     ObjectMissingError,

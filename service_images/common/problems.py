@@ -56,6 +56,14 @@ class ProblemError(Exception):
         return {} if self.retry_after_s is None else {"retry-after": str(self.retry_after_s)}
 
 
+class StartError(Exception):
+    """The service cannot become ready; the message says why."""
+
+
+class FatalStartError(StartError):
+    """The service must not even stay up."""
+
+
 def invalid(field: str, message: str) -> ProblemError:
     """A 400 that names the field."""
     return ProblemError(400, "invalid_request", f"{field}: {message}", details={"field": field})

@@ -12,18 +12,10 @@ from typing import Generic, TypeVar
 
 from anyio import to_thread
 
-from common.problems import ProblemError, not_ready
+from common.problems import FatalStartError, ProblemError, StartError, not_ready
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
-
-
-class StartError(Exception):
-    """The service cannot become ready; the message says why."""
-
-
-class FatalStartError(StartError):
-    """The service must not even stay up."""
 
 
 async def _idle(_value: object) -> None:

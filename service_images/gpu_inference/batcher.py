@@ -18,10 +18,10 @@ from anyio import CapacityLimiter, to_thread
 
 from common.clock import Clock
 from common.problems import Blame, ProblemError
-from gpu_inference.windows import Window
+from gpu_inference.inputs import Row
 
 Probabilities = list[float]
-Score = Callable[[Sequence[Window]], list[Probabilities]]
+Score = Callable[[Sequence[Row]], list[Probabilities]]
 _RETRY_AFTER_S = 2
 
 
@@ -36,7 +36,7 @@ class Scored:
 
 @dataclass(slots=True)
 class _Slice:
-    rows: list[Window]
+    rows: list[Row]
     answer: asyncio.Future[list[Probabilities]]
     started: float = 0.0
 
@@ -85,7 +85,7 @@ class Batcher:
         finally:
             self._admitted -= weight
 
-    async def score(self, rows: Sequence[Window]) -> Scored:
+    async def score(self, rows: Sequence[Row]) -> Scored:
         """Scores the rows of one admitted request."""
         queued = self._clock.monotonic()
         order = sorted(range(len(rows)), key=lambda index: len(rows[index]))

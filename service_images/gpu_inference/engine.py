@@ -1,7 +1,7 @@
-"""Texts to predictions: encode, batch, score, average, name the label.
+"""Items to predictions: make rows, batch, score, average, name the label.
 
 Contract: probabilities are rounded to 6 digits in float64; a long text is scored window by window
-and averaged, nothing is truncated. A text that is too long is a failure of that text alone.
+and averaged, nothing is truncated. An item that is too long or broken is a failure of that item alone.
 """
 
 from collections.abc import Sequence
@@ -9,19 +9,19 @@ from dataclasses import dataclass
 
 from anyio import to_thread
 
+from common.items import Content
 from common.problems import JsonObject, ProblemError
 from gpu_inference.batcher import Batcher
+from gpu_inference.inputs import Inputs, Row
 from gpu_inference.session import Device
-from gpu_inference.windows import Encoder, Window, mean
+from gpu_inference.windows import mean
 
 DIGITS = 6
-# English has about 4 characters to a token; only the queue's length is reckoned with this.
-_CHARS_OF_A_WINDOW = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The model's answer to one text."""
+    """The model's answer to one item."""
 
     label: str
     scores: dict[str, float]
@@ -40,7 +40,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """One answer or failure for each text, in order, and the time it took in milliseconds."""
+    """One answer or failure for each item, in order, and the time it took in milliseconds."""
 
     answers: list[Prediction | ProblemError]
     queue_ms: float
@@ -51,16 +51,17 @@ class Predictions:
 class Engine:
     """A loaded model behind its queue."""
 
-    encoder: Encoder
+    inputs: Inputs
     batcher: Batcher
     labels: tuple[str, ...]
     model: JsonObject
     device: Device
 
-    async def predict(self, texts: Sequence[str]) -> Predictions:
-        """Raises a ProblemError 429 when the queue is full."""
-        with self.batcher.admit(sum(1 + len(text) // _CHARS_OF_A_WINDOW for text in texts)):
-            encoded = await to_thread.run_sync(self._encode_all, texts)
+    async def predict(self, items: Sequence[Content]) -> Predictions:
+        """Answers in order; a problem among the items stays. Raises a 429 when the queue is full."""
+        good = [item for item in items if not isinstance(item, ProblemError)]
+        with self.batcher.admit(sum(map(self.inputs.weight, good))):
+            encoded = await to_thread.run_sync(self._encode_all, items)
             rows = [row for item in encoded if not isinstance(item, ProblemError) for row in item]
             if not rows:
                 return Predictions([i for i in encoded if isinstance(i, ProblemError)], 0.0, 0.0)
@@ -74,12 +75,14 @@ class Engine:
         ]
         return Predictions(answers, scored.queue_ms, scored.inference_ms)
 
-    def _encode_all(self, texts: Sequence[str]) -> list[list[Window] | ProblemError]:
-        return [self._encode(text) for text in texts]
+    def _encode_all(self, items: Sequence[Content]) -> list[Sequence[Row] | ProblemError]:
+        return [self._encode(item) for item in items]
 
-    def _encode(self, text: str) -> list[Window] | ProblemError:
+    def _encode(self, item: Content) -> Sequence[Row] | ProblemError:
+        if isinstance(item, ProblemError):
+            return item
         try:
-            return self.encoder.windows(text)
+            return self.inputs.rows(item)
         except ProblemError as problem:
             return problem
 

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from common.bundle import MAX_MANIFEST_BYTES, Bundle, check_sizes, checked_bundle
+from common.manifest import MANIFEST, BundleError, parse_manifest
 from common.objects import ObjectRef
 from common.store import ObjectMissingError, Store
-from gpu_inference.bundle import MANIFEST, Bundle, BundleError, checked_bundle, parse_manifest
 
 _SCHEME = "gs://"
-_MANIFEST_LIMIT = 1024 * 1024
 _PART_BYTES = 16 * 1024 * 1024
 _PARALLEL = 8
 
@@ -41,11 +41,12 @@ def read_uri(store: Store, uri: str) -> Bundle:
 
 def _read(store: Store, bucket: str, folder: str) -> Bundle:
     described = store.stat(bucket, f"{folder}{MANIFEST}")
-    if described.size > _MANIFEST_LIMIT:
-        raise BundleError(f"{MANIFEST} is larger than {_MANIFEST_LIMIT} bytes")
+    if described.size > MAX_MANIFEST_BYTES:
+        raise BundleError(f"{MANIFEST} is larger than {MAX_MANIFEST_BYTES} bytes")
     manifest = parse_manifest(store.read(described.ref))
     parts: dict[str, list[_Part]] = {}
-    for entry in manifest.files():
+    check_sizes(manifest)
+    for entry in manifest.entries:
         info = store.stat(bucket, f"{folder}{entry.name}")
         if info.size != entry.size:
             raise BundleError(f"{entry.name} has {info.size} bytes, not {entry.size}")

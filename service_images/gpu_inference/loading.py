@@ -9,22 +9,25 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from common.bundle import Bundle, read_folder
 from common.clock import Clock, milliseconds
-from common.startup import StartError
+from common.manifest import BundleError
+from common.problems import StartError
 from common.store import Store
 from gpu_inference.batcher import Batcher, Score
-from gpu_inference.bundle import Bundle, BundleError, read_folder
 from gpu_inference.cpus import usable_cpus
 from gpu_inference.engine import Engine
 from gpu_inference.fetch import read_uri
+from gpu_inference.inputs import Inputs, inputs_of
 from gpu_inference.scorer import OnnxScorer, Scorer
 from gpu_inference.session import open_session
-from gpu_inference.windows import Encoder
-from gpu_inference.wordpiece import WordPiece
 
 _log = logging.getLogger(__name__)
+BAKED = Path(__file__).resolve().parent / "bundle"
+"""The bundle of the image."""
 _CUDA_BATCH = 64
 _CPU_BATCH = 8
 _QUEUE_LIMIT = 2 * _CUDA_BATCH
@@ -36,7 +39,6 @@ _CPU_WINDOWS = 256
 # A CPU takes one, as two would need twice the time.
 _CUDA_MOST_OF_ONE = _QUEUE_LIMIT // 2
 _CPU_MOST_OF_ONE = _QUEUE_LIMIT * 3 // 4
-_WARM_UP = "The first inference is the slow one."
 _SUM_TOLERANCE = 1e-3
 
 
@@ -67,7 +69,7 @@ def load(
         store = open_store()
         bundle = read_uri(store, settings.model_uri)
         return Ready(store, build_engine(settings, bundle, open_scorer(bundle), clock))
-    bundle = read_folder()
+    bundle = read_folder(BAKED)
     engine = build_engine(settings, bundle, open_scorer(bundle), clock)
     return Ready(open_store(), engine)
 
@@ -80,19 +82,15 @@ def _open_scorer(settings: ModelSettings, runtime: Any, bundle: Bundle) -> OnnxS
         cpus=usable_cpus(),
         emulated=settings.emulated_accelerator,
     )
-    return OnnxScorer(opened.session, opened.device)
+    return OnnxScorer(opened.session, opened.device, bundle)
 
 
 def build_engine(settings: ModelSettings, bundle: Bundle, scorer: Scorer, clock: Clock) -> Engine:
     """An engine whose scorer has answered once. Raises StartError."""
     manifest, cuda = bundle.manifest, scorer.device.cuda
-    encoder = Encoder(
-        WordPiece(bundle.vocabulary),
-        manifest.max_tokens,
-        settings.max_windows or (_CUDA_WINDOWS if cuda else _CPU_WINDOWS),
-    )
+    inputs = inputs_of(bundle, settings.max_windows or (_CUDA_WINDOWS if cuda else _CPU_WINDOWS))
     began = clock.monotonic()
-    _warm_up(scorer.score, encoder, len(manifest.labels))
+    _warm_up(scorer.score, inputs, len(manifest.labels))
     fields = {
         "model": manifest.name,
         "version": manifest.version,
@@ -100,21 +98,22 @@ def build_engine(settings: ModelSettings, bundle: Bundle, scorer: Scorer, clock:
         "warm_up_ms": milliseconds(began, clock),
     }
     _log.info("model loaded", extra={"fields": fields})
+    largest = _CUDA_BATCH if cuda else _CPU_BATCH
     batcher = Batcher(
         scorer.score,
-        max_batch=_CUDA_BATCH if cuda else _CPU_BATCH,
+        max_batch=1 if bundle.depends_on_batch else largest,
         # A CUDA device runs one batch at a time, a CPU one for each core.
         workers=1 if cuda else usable_cpus(),
         queue_limit=_QUEUE_LIMIT,
         most_of_one=_CUDA_MOST_OF_ONE if cuda else _CPU_MOST_OF_ONE,
         clock=clock,
     )
-    return Engine(encoder, batcher, manifest.labels, bundle.identity(), scorer.device)
+    return Engine(inputs, batcher, manifest.labels, bundle.identity(), scorer.device)
 
 
-def _warm_up(score: Score, encoder: Encoder, labels: int) -> None:
+def _warm_up(score: Score, inputs: Inputs, labels: int) -> None:
     try:
-        answer = score(encoder.windows(_WARM_UP))[0]
+        answer = score([inputs.sample()])[0]
     except Exception as error:  # the runtime's classes derive from nothing narrower
         raise StartError(f"the first inference failed: {type(error).__name__}") from error
     if len(answer) != labels:

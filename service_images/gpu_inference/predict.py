@@ -1,32 +1,37 @@
-"""POST /predict: texts in the request, predictions in the answer.
+"""POST /predict: items in the request, predictions in the answer.
 
-Contract: `{"instances": [text | {"id", "text"}]}` answers `{"predictions": [...]}` (the custom
-container contract of Vertex AI); `{"text": ...}` answers with the recipe's keys.
+Contract: `{"instances": [text | {"id", "text"} | {"id", "image": {"b64"}}]}` answers
+`{"predictions": [...]}` (the custom container contract of Vertex AI, which writes bytes as `b64`
+too); `{"text": ...}` answers with the recipe's keys.
 """
 
+import base64
+import binascii
 from dataclasses import dataclass
 
 from common.clock import Clock
 from common.fields import Fields, as_fields, checked_text
 from common.problems import JsonObject, ProblemError, invalid
 from gpu_inference.engine import Engine, Prediction
+from gpu_inference.inputs import Item
 
 BODY_LIMIT = 8 * 1024 * 1024
 MAX_INSTANCES = 256
 MAX_CHARS = 20_000
+_MAX_IMAGES = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One text of a request, with the caller's id when there is one."""
+    """One item of a request, with the caller's id when there is one."""
 
-    text: str
+    item: Item
     identity: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PredictRequest:
-    """The texts; `single` when the caller used the recipe's form."""
+    """The items; `single` when the caller used the recipe's form."""
 
     instances: list[Instance]
     single: bool
@@ -37,6 +42,8 @@ def parse_predict_request(body: Fields) -> PredictRequest:
     if "instances" in body.values:
         values = body.items("instances", most=MAX_INSTANCES)
         instances = [_instance(value, f"instances[{i}]") for i, value in enumerate(values)]
+        if sum(isinstance(instance.item, bytes) for instance in instances) > _MAX_IMAGES:
+            raise invalid("instances", f"holds more than {_MAX_IMAGES} pictures")
         return PredictRequest(instances, single=False)
     if "text" not in body.values:
         raise invalid("instances", 'is required (or "text" for a single text)')
@@ -47,8 +54,18 @@ def _instance(value: object, path: str) -> Instance:
     if isinstance(value, str):
         return Instance(_text(value, path))
     fields = as_fields(value, path)
-    text = _text(fields.values.get("text"), fields.path("text"))
-    return Instance(text, fields.optional_text("id"))
+    identity = fields.optional_text("id")
+    if "image" in fields.values:
+        return Instance(_picture(fields.child("image")), identity)
+    return Instance(_text(fields.values.get("text"), fields.path("text")), identity)
+
+
+def _picture(fields: Fields) -> bytes:
+    encoded = fields.text("b64", max_chars=BODY_LIMIT)
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise invalid(fields.path("b64"), "is not base64") from error
 
 
 def _text(value: object, path: str) -> str:
@@ -63,11 +80,11 @@ def _text(value: object, path: str) -> str:
 async def predict(engine: Engine, clock: Clock, request: PredictRequest) -> JsonObject:
     """The answer. Raises a ProblemError 429 when the queue is full."""
     began = clock.monotonic()
-    found = await engine.predict([instance.text for instance in request.instances])
+    found = await engine.predict([instance.item for instance in request.instances])
     answers = [_whole(answer) for answer in found.answers]
     if request.single:
         elapsed = round(clock.monotonic() - began, 6)
-        return _recipe_answer(engine, request.instances[0].text, answers[0], elapsed)
+        return _recipe_answer(engine, len(request.instances[0].item), answers[0], elapsed)
     return {
         "predictions": [
             {**({} if one.identity is None else {"id": one.identity}), **answer.to_json()}
@@ -85,7 +102,7 @@ def _whole(answer: Prediction | ProblemError) -> Prediction:
     return answer
 
 
-def _recipe_answer(engine: Engine, text: str, answer: Prediction, elapsed_s: float) -> JsonObject:
+def _recipe_answer(engine: Engine, length: int, answer: Prediction, elapsed_s: float) -> JsonObject:
     return {
         "prediction": list(answer.scores.values()),
         "labels": list(engine.labels),
@@ -93,5 +110,5 @@ def _recipe_answer(engine: Engine, text: str, answer: Prediction, elapsed_s: flo
         "confidence": answer.scores[answer.label],
         "device_used": engine.device.label,
         "inference_time_seconds": elapsed_s,
-        "input_length": len(text),
+        "input_length": length,
     }

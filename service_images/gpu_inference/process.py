@@ -2,8 +2,8 @@
 
 Contract: one score record for each chunk record, in order, written once. The object carries in its
 metadata how it was made, so that a repeated request finds it and gets the first one's answer:
-nothing is scored twice. A text that is too long becomes a record with its error; when that is so
-for every text, the request is refused with it.
+nothing is scored twice. An item that cannot be scored becomes a record with its error; when that is
+so for every item of the input's only chunk, the request is refused with it.
 """
 
 import json
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from anyio import to_thread
 
 from common.fields import Fields, parse_json
+from common.items import InputItem, item_error, item_of
 from common.jsonl import broken_record, decode_lines, encode_lines
 from common.objects import ObjectInfo, ObjectRef, object_ref, work_name
 from common.problems import Blame, JsonObject, ProblemError, invalid
@@ -32,8 +33,8 @@ class ChunkRequest:
     source: ObjectRef
     chunk: ObjectRef
     execution_id: str
-
     number: int
+    only: bool
 
     @property
     def origin(self) -> tuple[str, str]:
@@ -50,7 +51,8 @@ def parse_chunk_request(body: Fields) -> ChunkRequest:
     plain = number.isascii() and number.isdigit() and int(number) < _NUMBERS
     if not plain or chunk.name != work_name("chunks", source.name, source.generation, int(number)):
         raise invalid(fields.path("name"), "is not the name of a chunk of this input")
-    return ChunkRequest(source, chunk, body.text("execution_id"), int(number))
+    only = fields.values.get("only") is True
+    return ChunkRequest(source, chunk, body.text("execution_id"), int(number), only)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +70,13 @@ class ChunkScorer:
             _log.info("chunk was scored before", extra={"fields": {"chunk": request.chunk.name}})
             return earlier
         items = await to_thread.run_sync(self._read, request.chunk)
-        found = await self.engine.predict([text for _, text in items])
+        found = await self.engine.predict([item.content for item in items])
         problems = [answer for answer in found.answers if isinstance(answer, ProblemError)]
-        if len(problems) == len(items):
+        if request.only and len(problems) == len(items):
             raise problems[0]
         records = [
-            {"id": identity, **_record(answer)}
-            for (identity, _), answer in zip(items, found.answers, strict=True)
+            {**item.key(), **_record(answer)}
+            for item, answer in zip(items, found.answers, strict=True)
         ]
         return await to_thread.run_sync(self._write, request, records, self._made(found))
 
@@ -91,17 +93,17 @@ class ChunkScorer:
         made = None if info is None else _made_of(info)
         return None if info is None or made is None else {"scores": info.ref.to_json(), **made}
 
-    def _read(self, ref: ObjectRef) -> list[tuple[str, str]]:
+    def _read(self, ref: ObjectRef) -> list[InputItem]:
         records = decode_lines(read_work(self.store, ref, _CHUNK_LIMIT), ref)
         if not records:
             message = f"gs://{ref.bucket}/{ref.name} holds no items"
             raise ProblemError(422, "broken_work_object", message, blame=Blame.SYSTEM)
         items = []
         for number, record in enumerate(records, 1):
-            identity, text = record.get("id"), record.get("text")
-            if not isinstance(identity, str) or not isinstance(text, str):
+            item = item_of(record)
+            if item is None:
                 raise broken_record(ref, number)
-            items.append((identity, text))
+            items.append(item)
         return items
 
     def _write(
@@ -127,4 +129,4 @@ def _made_of(info: ObjectInfo) -> JsonObject | None:
 def _record(answer: Prediction | ProblemError) -> JsonObject:
     if isinstance(answer, Prediction):
         return answer.to_json()
-    return {"error": {"code": answer.code, "message": answer.message}}
+    return {"error": item_error(answer)}

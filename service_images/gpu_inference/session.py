@@ -7,15 +7,13 @@ a session whose first provider is another one is a DeviceError, which ends the p
 from dataclasses import dataclass
 from typing import Any
 
-from common.startup import FatalStartError
-from gpu_inference.bundle import BundleError
+from common.manifest import BundleError
+from common.problems import FatalStartError
 from gpu_inference.gpu import gpu_name
 
 CUDA = "CUDAExecutionProvider"
 CPU = "CPUExecutionProvider"
 DEVICES = ("cuda", "cpu", "auto")
-_INPUTS = {"input_ids", "attention_mask"}
-_OUTPUT = "probabilities"
 # With fewer CPUs than this, threads that spin while they wait take them from those that work.
 _SPIN_FROM_CPUS = 4
 
@@ -75,10 +73,6 @@ def _create(runtime: Any, graph: bytes, providers: list[str], *, threads: int, c
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     try:
-        session = runtime.InferenceSession(graph, options, providers=providers)
+        return runtime.InferenceSession(graph, options, providers=providers)
     except Exception as error:  # onnxruntime's own classes derive from nothing narrower
         raise BundleError(f"onnxruntime cannot load the graph: {type(error).__name__}") from error
-    inputs = {value.name for value in session.get_inputs()}
-    if inputs != _INPUTS or _OUTPUT not in {value.name for value in session.get_outputs()}:
-        raise BundleError(f"the graph must take {sorted(_INPUTS)} and give {_OUTPUT}")
-    return session

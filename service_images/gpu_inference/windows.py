@@ -5,27 +5,38 @@ size (to one token), so that their mean weighs every token alike; a text of more
 `max_windows` windows is refused with a ProblemError 413 before all of it is tokenised.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice, pairwise
+from typing import Protocol
 
 from common.problems import ProblemError
-from gpu_inference.wordpiece import WordPiece
 
 Window = list[int]
+
+
+class Ids(Protocol):
+    """A tokenizer, and the markers that it wants around a window."""
+
+    first: list[int]
+    last: list[int]
+
+    def ids(self, text: str) -> Iterator[int]:
+        """The ids of a text, without markers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
     """Texts to windows of token ids with their markers."""
 
-    tokenizer: WordPiece
+    tokenizer: Ids
     max_tokens: int
     max_windows: int
 
     def windows(self, text: str) -> list[Window]:
         """At least one window. Raises a ProblemError 413 for a text that is too long."""
-        room = self.max_tokens - 2
+        first, last = self.tokenizer.first, self.tokenizer.last
+        room = self.max_tokens - len(first) - len(last)
         most = room * self.max_windows
         ids = list(islice(self.tokenizer.ids(text), most + 1))
         if len(ids) > most:
@@ -38,8 +49,7 @@ class Encoder:
             )
         count = max(1, -(-len(ids) // room))
         edges = [len(ids) * number // count for number in range(count + 1)]
-        first, last = self.tokenizer.first, self.tokenizer.last
-        return [[first, *ids[start:end], last] for start, end in pairwise(edges)]
+        return [[*first, *ids[start:end], *last] for start, end in pairwise(edges)]
 
 
 def mean(rows: Iterable[list[float]]) -> list[float]:

@@ -1,9 +1,9 @@
-"""WordPiece tokenisation for uncased BERT vocabularies, in plain Python.
+"""WordPiece tokenisation for BERT vocabularies, in plain Python.
 
-Contract: `WordPiece(lines).ids(text)` yields the same ids as BERT's uncased tokeniser, without
-markers, lazily, so that a caller can stop at a limit. Text that spells a special token ("[SEP]")
-is ordinary text: user input can never place one. `model/wordpiece.py` trains with the same rules;
-a test compares the two.
+Contract: `WordPiece(lines).ids(text)` yields the same ids as BERT's tokeniser, uncased unless
+`lowercase` is false, without markers, lazily, so that a caller can stop at a limit. Text that spells
+a special token ("[SEP]") is ordinary text: user input can never place one. `model/wordpiece.py`
+trains with the same rules; a test compares the two.
 """
 
 import unicodedata
@@ -29,9 +29,9 @@ _CJK = (
 )
 
 
-def words(text: str) -> Iterator[str]:
-    """Lower-case words without accents; each punctuation mark and CJK character is one word."""
-    for chunk in _spaced(text).split():
+def words(text: str, *, lowercase: bool = True) -> Iterator[str]:
+    """Words; each punctuation mark and CJK character is one. Lower case has no accents either."""
+    for chunk in _spaced(text, lowercase=lowercase).split():
         start = 0
         for index, char in enumerate(chunk):
             if _is_punctuation(char):
@@ -43,10 +43,14 @@ def words(text: str) -> Iterator[str]:
             yield chunk[start:]
 
 
-def _spaced(text: str) -> str:
+def _spaced(text: str, *, lowercase: bool) -> str:
     if text.isascii():
-        return text.translate(_ASCII).lower()
-    decomposed = unicodedata.normalize("NFD", "".join(map(_visible, text)))
+        plain = text.translate(_ASCII)
+        return plain.lower() if lowercase else plain
+    visible = "".join(map(_visible, text))
+    if not lowercase:
+        return visible
+    decomposed = unicodedata.normalize("NFD", visible)
     # Character by character: lower() on a whole word would change its last Greek sigma.
     return "".join(char.lower() for char in decomposed if unicodedata.category(char) != "Mn")
 
@@ -71,18 +75,19 @@ def _is_punctuation(char: str) -> bool:
 class WordPiece:
     """Greedy longest-match-first sub-words over one vocabulary (line number = id)."""
 
-    def __init__(self, vocabulary: Sequence[str]) -> None:
+    def __init__(self, vocabulary: Sequence[str], *, lowercase: bool = True) -> None:
         ids = {piece: number for number, piece in enumerate(vocabulary)}
         self._unknown = ids["[UNK]"]
-        self.first = ids["[CLS]"]
-        self.last = ids["[SEP]"]
+        self.first = [ids["[CLS]"]]
+        self.last = [ids["[SEP]"]]
+        self._lowercase = lowercase
         self._heads = {piece: number for piece, number in ids.items() if piece[:2] != "##"}
         self._tails = {piece[2:]: number for piece, number in ids.items() if piece[:2] == "##"}
         # A word that is itself a "##" entry of the vocabulary cannot occur: "#" is punctuation.
 
     def ids(self, text: str) -> Iterator[int]:
         """The ids of `text`, without markers."""
-        for word in words(text):
+        for word in words(text, lowercase=self._lowercase):
             yield from self._pieces(word)
 
     def _pieces(self, word: str) -> list[int]:

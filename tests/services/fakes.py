@@ -13,6 +13,7 @@ from starlette.exceptions import StarletteDeprecationWarning
 
 from common.objects import ObjectInfo, ObjectRef
 from common.store import ObjectExistsError, ObjectMissingError
+from gpu_inference.inputs import Row
 from gpu_inference.session import Device
 
 with warnings.catch_warnings():
@@ -123,7 +124,7 @@ class FakeScorer:
     def __post_init__(self) -> None:
         self.hold.set()
 
-    def score(self, rows: Sequence[list[int]]) -> list[list[float]]:
+    def score(self, rows: Sequence[Row]) -> list[list[float]]:
         self.batches.append([len(row) for row in rows])
         self.entered.release()
         assert self.hold.wait(20)

@@ -8,6 +8,7 @@ import pytest
 
 from common.problems import ProblemError
 from gpu_inference.batcher import Batcher, Scored
+from gpu_inference.inputs import Row
 from tests.services.fakes import FixedClock
 
 
@@ -22,8 +23,8 @@ class Device:
         if not held:
             self.door.set()
 
-    def score(self, rows: Sequence[list[int]]) -> list[list[float]]:
-        self.batches.append([row[0] for row in rows])
+    def score(self, rows: Sequence[Row]) -> list[list[float]]:
+        self.batches.append([int(row[0]) for row in rows])
         self.entered.release()
         assert self.door.wait(20)
         if self.error:

@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
+from common.bundle import Bundle
+from common.manifest import BundleError, parse_manifest
 from common.objects import input_metadata, work_name
+from common.onnx_file import GraphFacts
 from common.settings import Environment, SettingError
 from common.store import StorageUnavailableError
 from gpu_inference.app import create_app, read_settings
-from gpu_inference.bundle import BAKED, Bundle, BundleError, parse_manifest
 from gpu_inference.cpus import usable_cpus
-from gpu_inference.loading import Ready, build_engine
+from gpu_inference.loading import BAKED, Ready, build_engine
 from tests.services.fakes import (
     INPUT,
     WORK,
@@ -29,7 +31,7 @@ from tests.services.fakes import (
 )
 
 ENVIRONMENT = {"WORK_BUCKET": WORK, "GOOGLE_CLOUD_PROJECT": "p", "MAX_WINDOWS": "2"}
-VOCABULARY = (BAKED / "vocab.txt").read_text("utf-8").split("\n")
+VOCABULARY = (BAKED / "vocab.txt").read_bytes()
 MANIFEST = parse_manifest((BAKED / "manifest.json").read_bytes())
 SOURCE = {"bucket": INPUT, "name": "a.txt", "generation": "77"}
 
@@ -49,7 +51,7 @@ def load(store: MemoryStore, scorer: FakeScorer) -> Callable[[], Ready]:
     settings = read_settings(Environment(ENVIRONMENT))
 
     def ready() -> Ready:
-        bundle = Bundle(MANIFEST, b"", VOCABULARY)
+        bundle = Bundle(MANIFEST, b"", VOCABULARY, GraphFacts())
         return Ready(store, build_engine(settings.model, bundle, scorer, FixedClock()))
 
     return ready
@@ -91,7 +93,7 @@ def test_chunk_becomes_scores(client: TestClient, store: MemoryStore) -> None:
     assert answer["model"] == {
         "name": MANIFEST.name,
         "version": MANIFEST.version,
-        "sha256": MANIFEST.graph.sha256,
+        "sha256": MANIFEST.entry("model.onnx").sha256,
     }
     assert set(answer["timings_ms"]) == {"queue", "inference"}
     assert answer["scores"]["name"] == work_name("scores", "a.txt", "77", 0)
@@ -199,7 +201,9 @@ def test_too_long_text_fails_alone(client: TestClient, store: MemoryStore) -> No
     records = scores(store, answer["scores"]["name"])
     assert records[0]["label"] == "positive"
     assert records[1]["error"]["code"] == "text_too_long"
-    response = process(client, chunk(store, "good " * 1000, number=1))
+    beside_others = process(client, chunk(store, "good " * 1000, number=1))
+    assert beside_others.status_code == 200
+    response = process(client, chunk(store, "good " * 1000, number=2) | {"only": True})
     assert (response.status_code, error_of(response)["code"]) == (413, "text_too_long")
 
 

@@ -8,21 +8,15 @@ from typing import Any
 import onnxruntime
 import pytest
 
+from common.bundle import Bundle, checked_bundle, read_folder
+from common.manifest import BundleError, parse_manifest
+from common.onnx_file import read_graph
 from common.settings import Environment
 from gpu_inference.app import create_app, read_settings
-from gpu_inference.bundle import (
-    BAKED,
-    Bundle,
-    BundleError,
-    checked_bundle,
-    parse_manifest,
-    read_folder,
-)
 from gpu_inference.cpus import usable_cpus
 from gpu_inference.fetch import read_uri
 from gpu_inference.gpu import gpu_name
-from gpu_inference.loading import ModelSettings, load
-from gpu_inference.onnx_file import uses_external_data
+from gpu_inference.loading import BAKED, ModelSettings, load
 from gpu_inference.session import DeviceError, open_session
 from tests.services.fakes import FixedClock, MemoryStore, TestClient, client_of, opener
 
@@ -32,7 +26,7 @@ FILES = {name: (BAKED / name).read_bytes() for name in ("model.onnx", "vocab.txt
 
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
-    return read_folder()
+    return read_folder(BAKED)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +78,7 @@ def broken(change: Any) -> bytes:
         broken(lambda d: d.update(max_tokens=2)),
         broken(lambda d: d.update(max_tokens="256")),
         broken(lambda d: d["tokenizer"].update(type="pickle")),
-        broken(lambda d: d["tokenizer"].update(lowercase=False)),
+        broken(lambda d: d["tokenizer"].update(lowercase=None)),
         broken(lambda d: d["files"].update(extra={"size": 1, "sha256": "0" * 64})),
         broken(lambda d: d["files"].pop("vocab.txt")),
         broken(lambda d: d["files"]["vocab.txt"].update(sha256="00")),
@@ -119,13 +113,13 @@ EXTERNAL = b"\x70\x01"  # TensorProto.data_location = EXTERNAL
 
 
 def test_graph_with_external_data_is_refused() -> None:
-    assert not uses_external_data(FILES["model.onnx"])
+    assert not read_graph(FILES["model.onnx"]).external_data
     initializer = field(7, field(5, EXTERNAL))
     in_node = field(7, field(1, field(5, field(5, EXTERNAL))))
     in_subgraph = field(7, field(1, field(5, field(6, field(5, EXTERNAL)))))
     in_sparse = field(7, field(15, field(1, EXTERNAL)))
     for model in (initializer, in_node, in_subgraph, in_sparse):
-        assert uses_external_data(model)
+        assert read_graph(model).external_data
     document = json.loads(MANIFEST)
     digest = {"size": len(initializer), "sha256": sha256(initializer).hexdigest()}
     document["files"]["model.onnx"] = digest
@@ -137,7 +131,7 @@ def test_graph_with_external_data_is_refused() -> None:
 @pytest.mark.parametrize("data", [b"\xff" * 20, b"\x0a\x7f", b"\x0b", b"\x0a", b"\x70"])
 def test_what_is_no_protobuf_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"wire type|cut off|longer|too long"):
-        uses_external_data(data)
+        read_graph(data)
 
 
 @pytest.mark.promise(39)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from common.objects import GENERATION_KEY, NAME_KEY, work_name
+from common.problems import StartError
 from common.settings import Environment, SettingError
-from common.startup import StartError
 from common.store import ObjectMissingError, StorageDeniedError, StorageUnavailableError
 from preprocess.app import create_app, read_settings
 from preprocess.chunks import chunks

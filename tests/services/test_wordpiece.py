@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from model.wordpiece import WordPiece as TrainingWordPiece
 
 from common.problems import ProblemError
-from gpu_inference.bundle import BAKED
+from gpu_inference.loading import BAKED
 from gpu_inference.windows import Encoder, mean
 from gpu_inference.wordpiece import WordPiece, words
 
@@ -57,7 +57,7 @@ def test_longest_piece_first(text: str, ids: list[int]) -> None:
 @given(st.text(max_size=200))
 @settings(max_examples=300, deadline=None, derandomize=True, database=None)
 def test_same_ids_as_in_training(text: str) -> None:
-    ids = [TOKENIZER.first, *TOKENIZER.ids(text), TOKENIZER.last]
+    ids = [*TOKENIZER.first, *TOKENIZER.ids(text), *TOKENIZER.last]
     assert ids == TRAINING.encode(text, 100_000)
 
 
