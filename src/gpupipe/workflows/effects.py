@@ -80,10 +80,37 @@ class Log(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class CallbackRequest:
+    """A call of a callback endpoint; names of headers and of the query with all of their values."""
+
+    method: str
+    url: str
+    headers: Mapping[str, list[str]]
+    query: Mapping[str, list[str]]
+    body: bytes
+    received_time: str
+
+
+class UnknownCallback(Exception):  # noqa: N818  # the language's ValueError
+    """The execution has no such callback endpoint."""
+
+
+class Callbacks(Protocol):
+    """Endpoints that others call."""
+
+    async def create(self, method: str) -> str:
+        """The address of a new endpoint for one HTTP method."""
+
+    async def wait(self, url: str, seconds: float) -> CallbackRequest:
+        """The next call of an endpoint, also one that came before; RequestTimeout, UnknownCallback."""
+
+
+@dataclass(frozen=True, slots=True)
 class Effects:
     """All ports of one execution."""
 
     http: HttpCaller
     clock: Clock
     log: Log
+    callbacks: Callbacks
     new_uuid: Callable[[], str]

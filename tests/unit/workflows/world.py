@@ -6,7 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gpupipe.workflows.effects import Effects, HttpRequest, HttpResponse
+from gpupipe.workflows.effects import (
+    CallbackRequest,
+    Effects,
+    HttpRequest,
+    HttpResponse,
+    RequestTimeout,
+    UnknownCallback,
+)
 from gpupipe.workflows.interpreter import Interpreter
 from gpupipe.workflows.program import load
 
@@ -27,6 +34,7 @@ class World:
     logged: list[tuple[str, Any]] = field(default_factory=list)
     requests: list[HttpRequest] = field(default_factory=list)
     steps: list[tuple[str, str]] = field(default_factory=list)
+    calls: list[CallbackRequest] = field(default_factory=list)
 
     async def request(self, request: HttpRequest) -> HttpResponse:
         self.requests.append(request)
@@ -47,10 +55,21 @@ class World:
     def write(self, severity: str, payload: Any) -> None:
         self.logged.append((severity, payload))
 
+    async def create(self, method: str) -> str:
+        return f"http://here/callbacks/{method}"
+
+    async def wait(self, url: str, seconds: float) -> CallbackRequest:
+        if not url.startswith("http://here/callbacks/"):
+            raise UnknownCallback(url)
+        self.slept.append(seconds)
+        if not self.calls:
+            raise RequestTimeout("nobody called")
+        return self.calls.pop(0)
+
     def run(
         self, source: str, argument: Any = None, environment: Mapping[str, str] | None = None
     ) -> Any:
-        effects = Effects(self, self, self, lambda: "an-id")
+        effects = Effects(self, self, self, self, lambda: "an-id")
         program = load(source)
         interpreter = Interpreter(
             program, effects, environment or {}, lambda *step: self.steps.append(step)

@@ -62,8 +62,14 @@ _WORKFLOWS_READ = (
     | _of("workflows.operations", ("get", "list"))
     | _of("workflows.locations", ("get", "list"))
     | _of("workflows.executions", ("get", "list"))
+    | _of("workflows.stepEntries", ("get", "list"))
+    | _of("workflows.callbacks", ("list",))
 )
-_WORKFLOWS_INVOKE = _of("workflows.executions", ("create", "get", "list", "cancel"))
+_WORKFLOWS_INVOKE = (
+    _of("workflows.executions", ("create", "get", "list", "cancel"))
+    | _of("workflows.stepEntries", ("get", "list"))
+    | _of("workflows.callbacks", ("list", "send"))
+)
 _WORKFLOWS_EDIT = (
     _WORKFLOWS_READ
     | _WORKFLOWS_INVOKE

@@ -1,17 +1,16 @@
 """The standard library: one table of functions, from an explicit list of namespaces."""
 
-from gpupipe.workflows.stdlib import connectors, data, helpers, http_, regex, system, text
+from gpupipe.workflows.stdlib import connectors, data, events, helpers, http_, regex, system, text
 from gpupipe.workflows.stdlib.function import Function
 
 FUNCTIONS: dict[str, Function] = {
     function.name: function
-    for namespace in (helpers, data, text, regex, system, http_, connectors)
+    for namespace in (helpers, data, text, regex, system, http_, connectors, events)
     for function in namespace.FUNCTIONS
 }
 # What Workflows has and is not here, by the beginning of its name.
 _NOT_EMULATED = {
     "googleapis.": "this connector is not emulated; call the API with http.request",
-    "events.": "callbacks are not emulated",
     "experimental.": "experimental functions are not emulated",
 }
 

@@ -143,7 +143,7 @@ def _answer(response: HttpResponse) -> Value:
     if len(response.body) > limits.RESPONSE_BYTES:
         raise raised("ResourceLimitError", "the HTTP response is larger than 2 MB")
     headers = {_canonical(name): value for name, value in response.headers.items()}
-    body = _parsed(response.body, headers.get("Content-Type", ""))
+    body = parsed(response.body, headers.get("Content-Type", ""))
     if response.status >= _ERROR_STATUS:
         raise WorkflowError(
             {
@@ -157,7 +157,8 @@ def _answer(response: HttpResponse) -> Value:
     return {"code": response.status, "headers": headers, "body": body}
 
 
-def _parsed(body: bytes, content_type: str) -> Value:
+def parsed(body: bytes, content_type: str) -> Value:
+    """A body as a value: JSON where it says so, else text, else bytes."""
     media = content_type.partition(";")[0].strip().lower()
     try:
         text = body.decode()

@@ -12,7 +12,7 @@ import httpx
 
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.executions.http_port import HttpPort
-from gpupipe.workflows.effects import Effects
+from gpupipe.workflows.effects import Callbacks, Effects
 
 _LOG = "workflows.googleapis.com%2Fexecutions_system"  # gcp-facts §7, UNSURE
 _RESOURCE = "workflows.googleapis.com/Workflow"
@@ -85,6 +85,7 @@ class Ports:
     workflow: Any
     execution_id: str
     writer: Executor
+    callbacks: Callbacks
 
     def effects(self) -> Effects:
         """All ports."""
@@ -95,7 +96,7 @@ class Ports:
             project=self.workflow.name.split("/")[1],
         )
         log = LogPort(self.kernel, self.workflow, self.execution_id, self.writer)
-        return Effects(http, ClockPort(self.kernel), log, lambda: str(uuid4()))
+        return Effects(http, ClockPort(self.kernel), log, self.callbacks, lambda: str(uuid4()))
 
 
 def account_of(workflow: Any) -> str:

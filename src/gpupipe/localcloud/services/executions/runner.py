@@ -19,6 +19,7 @@ import httpx
 from gpupipe.localcloud.errors import ServiceError
 from gpupipe.localcloud.kernel.failures import internal, log_failure
 from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.services.executions.callbacks import Callbacks
 from gpupipe.localcloud.services.executions.outcome import (
     QUEUED,
     Change,
@@ -44,7 +45,13 @@ class Runner:
     """The tasks of executions that have not ended. `_tasks` is changed on the loop alone."""
 
     def __init__(
-        self, kernel: Kernel, store: Store, *, again_s: float = 10, at_once: int = MOST_AT_ONCE
+        self,
+        kernel: Kernel,
+        store: Store,
+        callbacks: Callbacks,
+        *,
+        again_s: float = 10,
+        at_once: int = MOST_AT_ONCE,
     ) -> None:
         """`again_s`: seconds until an end that could not be stored is tried again.
 
@@ -52,6 +59,7 @@ class Runner:
         """
         self._kernel = kernel
         self._store = store
+        self._callbacks = callbacks
         self._again_s = again_s
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._at_once = at_once
@@ -158,14 +166,18 @@ class Runner:
         execution_id = name.rpartition("/")[2]
         variables = await asyncio.to_thread(environment, self._kernel, workflow, execution_id)
         program = await asyncio.to_thread(_program, workflow.source_contents)
-        ports = Ports(self._kernel, self._http(), workflow, execution_id, self._writer)
+        callbacks = self._callbacks.port(name, self._writer)
+        ports = Ports(self._kernel, self._http(), workflow, execution_id, self._writer, callbacks)
 
         def on_step(routine: str, step: str) -> None:
             self._steps[name] = routine, step
 
         interpreter = Interpreter(program, ports.effects(), variables, on_step)
         argument = json.loads(execution.argument) if execution.argument else None
-        return json.dumps(await interpreter.run(argument), ensure_ascii=False, default=str)
+        try:
+            return json.dumps(await interpreter.run(argument), ensure_ascii=False, default=str)
+        finally:
+            callbacks.close()
 
     async def _written(self, work: Any, *arguments: Any) -> None:
         await asyncio.get_running_loop().run_in_executor(self._writer, work, *arguments)

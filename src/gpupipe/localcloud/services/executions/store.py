@@ -12,7 +12,8 @@ from gpupipe.localcloud.store.database import Database
 from gpupipe.localcloud.transport.rows import raw
 
 Execution = raw(pb.Execution)
-_UNFINISHED = (int(pb.Execution.State.ACTIVE), int(pb.Execution.State.QUEUED))
+UNFINISHED = (int(pb.Execution.State.ACTIVE), int(pb.Execution.State.QUEUED))
+"""The states of executions that have not ended."""
 _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS executions (
         sequence INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,
@@ -59,7 +60,7 @@ class Store:
         with self._database.transaction() as connection:
             row = connection.execute(
                 "SELECT body FROM executions WHERE name=? AND state IN (?, ?)",
-                (name, *_UNFINISHED),
+                (name, *UNFINISHED),
             ).fetchone()
             if row is None:
                 return False
@@ -76,7 +77,7 @@ class Store:
         rows = self._database.read().execute(
             "SELECT name FROM executions WHERE state IN (?, ?) AND workflow=coalesce(?, workflow)"
             " ORDER BY sequence",
-            (*_UNFINISHED, workflow),
+            (*UNFINISHED, workflow),
         )
         return [str(row["name"]) for row in rows]
 

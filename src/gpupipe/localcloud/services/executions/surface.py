@@ -5,7 +5,10 @@ from collections.abc import Iterable
 from google.cloud.workflows import executions_v1 as pb
 from starlette.routing import BaseRoute
 
+from gpupipe.localcloud.kernel.faults import FaultPoint
 from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.services.executions.callbacks import Callbacks
+from gpupipe.localcloud.services.executions.extra_routes import PERMISSIONS, ExtraRoutes
 from gpupipe.localcloud.services.executions.runner import MOST_AT_ONCE, Runner
 from gpupipe.localcloud.services.executions.service import Executions
 from gpupipe.localcloud.services.executions.store import Store
@@ -38,7 +41,9 @@ class ExecutionsSurface(BaseSurface):
     def __init__(self, kernel: Kernel, pipeline: Pipeline, *, at_once: int = MOST_AT_ONCE) -> None:
         self._pipeline = pipeline
         self._store = Store(kernel.database)
-        self._runner = Runner(kernel, self._store, at_once=at_once)
+        callbacks = Callbacks(kernel)
+        self._extra = ExtraRoutes(kernel, pipeline, self._store, callbacks)
+        self._runner = Runner(kernel, self._store, callbacks, at_once=at_once)
         self._executions = Executions(kernel, self._store, self._runner)
         kernel.workflow_runs.register(self._executions.start, self._executions.forget)
 
@@ -67,8 +72,19 @@ class ExecutionsSurface(BaseSurface):
             )
 
     def routes(self) -> Iterable[BaseRoute]:
-        """The methods over REST."""
-        return rest.routes(self._pipeline, self.rpcs(), _RULES)
+        """The methods over REST, and those that are there over REST alone."""
+        yield from rest.routes(self._pipeline, self.rpcs(), _RULES)
+        yield from self._extra.routes()
+
+    def fault_points(self) -> Iterable[FaultPoint]:
+        """Those of the rows and of the other routes."""
+        yield from super().fault_points()
+        yield from self._extra.fault_points()
+
+    def permissions(self) -> Iterable[tuple[str, str]]:
+        """Also those of the other routes."""
+        yield from super().permissions()
+        yield from PERMISSIONS.items()
 
     def start(self) -> None:
         """Go on with what a stop cut off."""

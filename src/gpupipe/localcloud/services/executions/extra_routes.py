@@ -1,0 +1,181 @@
+"""What of an execution is read and sent over REST alone, since the client library has no types for it.
+
+Lists of callbacks and of step entries, and the addresses of callbacks, which take any body.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from gpupipe.localcloud.errors import invalid_argument, unimplemented
+from gpupipe.localcloud.kernel import locations
+from gpupipe.localcloud.kernel.faults import FaultPoint
+from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.services.executions.callbacks import Callback, Callbacks, WrongMethod
+from gpupipe.localcloud.services.executions.store import Store
+from gpupipe.localcloud.store.paging import opened, page_of, sealed
+from gpupipe.localcloud.transport.pipeline import Pipeline
+from gpupipe.localcloud.transport.wire import wire_of
+from gpupipe.workflows.effects import CallbackRequest
+from gpupipe.workflows.limits import VARIABLES_BYTES
+
+API = "workflowexecutions.googleapis.com"
+LIST_CALLBACKS = "workflowexecutions.callbacks.list"
+SEND_CALLBACK = "workflowexecutions.callbacks.send"
+PERMISSIONS = {
+    LIST_CALLBACKS: "workflows.callbacks.list",
+    SEND_CALLBACK: "workflows.callbacks.send",
+}
+"""Each method with its permission, on the workflow."""
+_EXECUTION = (
+    "/v1/projects/{project}/locations/{location}/workflows/{workflow}/executions/{execution}"
+)
+_VERBS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]
+_MOST = 100
+_IGNORED = frozenset({"alt", "$alt", "prettyPrint", "$prettyPrint", "quotaUser", "key"})
+T = TypeVar("T")
+
+
+class ExtraRoutes:
+    """The routes, with the guard around each call."""
+
+    def __init__(
+        self, kernel: Kernel, pipeline: Pipeline, store: Store, callbacks: Callbacks
+    ) -> None:
+        self._kernel = kernel
+        self._pipeline = pipeline
+        self._store = store
+        self._callbacks = callbacks
+
+    def routes(self) -> Iterator[BaseRoute]:
+        """All of them."""
+        yield Route(f"{_EXECUTION}/callbacks", self._list_callbacks, methods=["GET"])
+        send = f"{_EXECUTION}/callbacks/{{callback}}"
+        yield Route(send, self._send_callback, methods=_VERBS)
+
+    def fault_points(self) -> Iterator[FaultPoint]:
+        """The methods."""
+        return (FaultPoint(method) for method in PERMISSIONS)
+
+    async def _list_callbacks(self, request: Request) -> Response:
+        def listed(execution: str) -> dict[str, Any]:
+            self._store.get(execution)
+            found = self._callbacks.of(execution)
+            return page(request, "callbacks", found, lambda one: one.id, _shown(execution))
+
+        return await self._guarded(request, LIST_CALLBACKS, listed)
+
+    async def _send_callback(self, request: Request) -> Response:
+        body = bytearray()
+        async for part in request.stream():
+            body += part
+            if len(body) > VARIABLES_BYTES:
+                return refusal(413, "The request is larger than what variables may hold.")
+
+        def sent(execution: str) -> dict[str, Any]:
+            called = _called(request, bytes(body), self._kernel)
+            self._callbacks.receive(execution, request.path_params["callback"], called)
+            return {}
+
+        return await self._guarded(request, SEND_CALLBACK, sent, writes=True)
+
+    async def _guarded(
+        self,
+        request: Request,
+        method: str,
+        work: Callable[[str], dict[str, Any]],
+        *,
+        writes: bool = False,
+    ) -> Response:
+        def run() -> dict[str, Any]:
+            with self._pipeline.guard(
+                request.headers,
+                method=method,
+                api=API,
+                permission=PERMISSIONS[method],
+                resource=_workflow(request),
+                writes=writes,
+                wire=wire_of(request.scope),
+            ):
+                workflow = locations.below(self._kernel.projects, _workflow(request), "workflows")
+                return work(f"{workflow}/executions/{request.path_params['execution']}")
+
+        try:
+            return JSONResponse(await asyncio.to_thread(run))
+        except WrongMethod as error:
+            refused = refusal(405, f"The callback takes {error.allowed} alone.")
+            refused.headers["Allow"] = error.allowed
+            return refused
+
+
+def refusal(status: int, message: str) -> Response:
+    """A refusal with a status that no canonical code has."""
+    return JSONResponse({"error": {"code": status, "message": message}}, status)
+
+
+def page(
+    request: Request,
+    name: str,
+    items: list[T],
+    key: Callable[[T], str],
+    show: Callable[[T], dict[str, Any]],
+    known: frozenset[str] = frozenset(),
+) -> dict[str, Any]:
+    """A page of a list as JSON; parameters but `known` and those of pages are refused by name."""
+    given = dict(request.query_params)
+    for parameter in given.keys() - known - _IGNORED - {"pageSize", "pageToken"}:
+        raise unimplemented(f"the parameter {parameter!r}")
+    asked = f"{request.url.path} {sorted((k, v) for k, v in given.items() if k in known)}".encode()
+    size = _size(given)
+    token = opened(given.get("pageToken", ""), asked)
+    found, more = page_of(items, key, size, token, most=_MOST)
+    shown: dict[str, Any] = {name: [show(one) for one in found]} if found else {}
+    return {**shown, "nextPageToken": sealed(more, asked)} if more else shown
+
+
+def _size(given: Mapping[str, str]) -> int:
+    text = given.get("pageSize") or "0"
+    if not text.isdecimal():
+        raise invalid_argument("pageSize must be a whole number from 0 on.", "page_size")
+    return int(text)
+
+
+def _workflow(request: Request) -> str:
+    given = request.path_params
+    place = f"projects/{given['project']}/locations/{given['location']}"
+    return f"{place}/workflows/{given['workflow']}"
+
+
+def _shown(execution: str) -> Callable[[Callback], dict[str, Any]]:
+    """As Google's Callback; whole numbers of 64 bits are text in protobuf's JSON."""
+
+    def show(one: Callback) -> dict[str, Any]:
+        shown: dict[str, Any] = {
+            "name": f"{execution}/callbacks/{one.id}",
+            "method": one.method,
+            "availablePayloads": list(one.payloads),
+            "waiters": str(one.waiters) if one.waiters else "",
+        }
+        return {name: value for name, value in shown.items() if value}
+
+    return show
+
+
+def _called(request: Request, body: bytes, kernel: Kernel) -> CallbackRequest:
+    """The call as the workflow sees it: without what signed the caller in."""
+    headers: dict[str, list[str]] = {}
+    for name, value in request.headers.items():
+        if name != "authorization":
+            headers.setdefault("-".join(part.capitalize() for part in name.split("-")), []).append(
+                value
+            )
+    query: dict[str, list[str]] = {}
+    for name, value in request.query_params.multi_items():
+        query.setdefault(name, []).append(value)
+    path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    received = kernel.clock.now().isoformat().replace("+00:00", "Z")
+    return CallbackRequest(request.method, path, headers, query, body, received)
