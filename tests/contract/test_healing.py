@@ -4,15 +4,15 @@ In process, on a fast clock, each on a project of its own.
 """
 
 import itertools
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from google.cloud.devtools import cloudbuild_v1
-from tests.support.crashes import TINY_STEPS, destroy_all
+from tests.support.crashes import tiny_deployer
 from tests.support.localcloud import RunningCloud, start_cloud
 from tests.support.pipeline import Deployer, FastClock
+from tests.support.proofs import check_complete, check_gone
 
 Fault = dict[str, Any]
 _numbers = itertools.count(1)
@@ -42,18 +42,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
 
 @pytest.fixture
 def deployer(cloud: RunningCloud) -> Iterator[Deployer]:
-    clock = FastClock()
-    yield Deployer(cloud, clock, f"healing-{next(_numbers)}", steps=TINY_STEPS, parallelism=1)
+    yield tiny_deployer(cloud, f"healing-{next(_numbers)}", parallelism=1)
     cloud.control("DELETE", "faults")
-
-
-def latest(cloud: RunningCloud) -> int:
-    return cloud.cloud.pipeline.log.latest()
-
-
-def writes_since(cloud: RunningCloud, seq: int) -> Counter[str]:
-    """How often each method changed something."""
-    return Counter(row.method for row in cloud.cloud.pipeline.log.since(seq, 100_000) if row.writes)
 
 
 def builds(deployer: Deployer) -> list[str]:
@@ -79,9 +69,7 @@ def deploy_through(deployer: Deployer, faults: dict[str, Fault]) -> None:
     assert not done.outcome.failed, done.outcome
     assert met(cloud) == dict.fromkeys(faults, 0)
     assert len(set(builds(deployer))) == len(builds(deployer)) == IMAGES
-    before = latest(cloud)
-    assert deployer.deploy(canary=False).plan.writes == ()
-    assert writes_since(cloud, before) == Counter()
+    check_complete(deployer)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +96,5 @@ def test_every_operation_that_ends_in_a_passing_error_is_asked_for_again(
     for method, fault in {**deletes, "iam.serviceAccounts.delete": LOST,
                           "storage.buckets.delete": LOST}.items():  # fmt: skip
         deployer.cloud.control("POST", "faults", {"method": method, **fault})
-    outcome, leftovers = destroy_all(deployer, deployer.connect())
-    assert not outcome.failed, outcome
-    assert leftovers == ()
+    check_gone(deployer)
     assert set(met(deployer.cloud).values()) == {0}

@@ -8,7 +8,7 @@ So a deploy takes seconds.
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,6 @@ from pathlib import Path
 import onnxruntime
 import pytest
 
-from gpupipe.cloud.builds import BuildRequest
 from gpupipe.cloud.call import Caller
 from gpupipe.cloud.clients import LocalClients
 from gpupipe.cloud.cloud import Cloud, connect
@@ -25,12 +24,11 @@ from gpupipe.cloud.permissions import ROLES
 from gpupipe.cloud.target import Endpoint
 from gpupipe.core.assets import SourceFile, build_context
 from gpupipe.core.config import Config, Flags, load
-from gpupipe.core.digest import archive
 from gpupipe.core.names import Names
 from gpupipe.deploy.engine import Deployed, Engine
 from gpupipe.deploy.events import Event
 from gpupipe.deploy.spec import PipelineSpec
-from gpupipe.deploy.step import Step, World
+from gpupipe.deploy.step import Step
 from gpupipe.deploy.steps import STEPS
 from gpupipe.deploy.steps.images import Image
 from gpupipe.localcloud.kernel.caller import OPERATOR
@@ -71,17 +69,7 @@ class FastClock:
 class QuickImage(Image):
     """The image of a service, built in no time."""
 
-    def _request(self, world: World, label: str) -> BuildRequest:
-        request = Image._request(self, world, label)
-        uploaded = world.cloud.storage.upload(
-            request.source[0],
-            f"sources/quick-{self.service}.tar.gz",
-            archive(self._files()),
-            content_type="application/gzip",
-        )
-        return replace(request, source=(uploaded.bucket, uploaded.name, uploaded.generation))
-
-    def _files(self) -> list[SourceFile]:
+    def _files(self) -> Sequence[SourceFile]:
         return quick_context(self.service)
 
 

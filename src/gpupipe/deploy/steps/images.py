@@ -4,11 +4,12 @@ The tag `src-<12 hex>` names the source, so an unchanged source is not built aga
 another machine. A build of the same source that still runs is followed, not repeated.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from gpupipe.cloud.builds import BuildRequest, DeniedBuildError
-from gpupipe.core.assets import build_context
+from gpupipe.core.assets import SourceFile, build_context
 from gpupipe.core.digest import archive, source_digest, source_tag
 from gpupipe.deploy.action import Action, Verb
 from gpupipe.deploy.phase import Phase
@@ -73,7 +74,7 @@ class Image:
         )
 
     def _request(self, world: World, label: str) -> BuildRequest:
-        files, names = build_context(self.service), world.spec.names
+        files, names = self._files(), world.spec.names
         source = world.cloud.storage.upload(
             names.bucket("staging"),
             f"sources/{self.service}-{source_digest(files)}.tar.gz",
@@ -92,6 +93,9 @@ class Image:
             label=label,
             timeout_s=BUILD_TIMEOUT_S,
         )
+
+    def _files(self) -> Sequence[SourceFile]:
+        return build_context(self.service)
 
     def _tag(self) -> str:
         return source_tag(source_digest(build_context(self.service)))
