@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 # Test files at a time; much of a test is waiting for processes.
-WORKERS ?= 2
+WORKERS ?= 4
+PYTEST = scripts/clean_env.py $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 BIN = $(VENV)/bin
 RUN_READY = $(VENV)/.run-ready
 DEV_READY = $(VENV)/.dev-ready
@@ -16,10 +17,10 @@ demo: $(RUN_READY) ## install, then deploy, test-upload and status against the l
 	@$(BIN)/python -m scripts.demo
 
 test: $(DEV_READY) ## everything that has to pass
-	@$(BIN)/python scripts/clean_env.py $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not long"
+	@$(BIN)/python $(PYTEST) -m "not long"
 
 test-long: $(DEV_READY) ## the minutes-long tests too
-	@$(BIN)/python scripts/clean_env.py $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	@$(BIN)/python $(PYTEST)
 
 check: $(DEV_READY) ## lint, types, import contracts
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/mypy
