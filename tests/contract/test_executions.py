@@ -336,5 +336,9 @@ def test_our_own_client_reads_back_to_a_moment_over_many_pages(tester: WorkflowT
     address = Endpoint(tester.cloud.grpc, tester.cloud.http, tester.cloud.kernel.settings.token)
     api = ExecutionsApi(LocalClients(address, tester.cloud.project), Caller(SystemClock()))
     assert [one.name for one in api.since(workflow, moment(ends[3].start_time))] == names[:2:-1]
+    assert {one.name for one in api.ended_since(workflow, moment(ends[3].end_time))} == {
+        end.name for end in ends if moment(end.end_time) >= moment(ends[3].end_time)
+    }
+    assert not list(api.active(workflow))
     assert [one.name for one in api.newest(workflow, 3)] == names[:-4:-1]
-    assert api.since(f"{workflow}-none", moment(ends[0].start_time)) == []
+    assert not list(api.since(f"{workflow}-none", moment(ends[0].start_time)))

@@ -19,6 +19,7 @@ from gpupipe.core.errors import CredentialsError
 
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 _IMPORTS = threading.RLock()
+_CONNECTIONS = 32
 _LOCAL_OPTIONS = (
     # A proxy of the shell must not get loopback calls, and a restarted daemon is found at once.
     ("grpc.enable_http_proxy", 0),
@@ -74,6 +75,14 @@ def _storage_module() -> Any:
     # Else "always" sends calls to storage.mtls.googleapis.com, whatever endpoint was given.
     os.environ["GOOGLE_API_USE_MTLS_ENDPOINT"] = "never"
     return module("google.cloud.storage")
+
+
+def _for_threads(session: Any) -> Any:
+    """The session with room for a connection for each thread; what finds none is opened and thrown away."""
+    adapter = module("requests.adapters").HTTPAdapter(pool_maxsize=_CONNECTIONS)
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, adapter)
+    return session
 
 
 class _Cache:
@@ -140,7 +149,7 @@ class LocalClients:
             project=self._project,
             credentials=self._static(),
             client_options={"api_endpoint": self._address.http},
-            _http=http,
+            _http=_for_threads(http),
         )
 
     def _static(self) -> Any:
@@ -218,10 +227,12 @@ class GoogleClients:
 
     def _build_storage(self) -> Any:
         storage = _storage_module()
+        http = module("google.auth.transport.requests").AuthorizedSession(self._credentials)
         return storage.Client(
             project=self._project,
             credentials=self._credentials,
             client_options=self._options("storage", scheme="https://"),
+            _http=_for_threads(http),
         )
 
     def _options(self, service: str, scheme: str = "") -> Any:

@@ -1,10 +1,10 @@
 """Workflow Executions: list, read and start runs of the workflow."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice, takewhile
+from itertools import chain, islice, takewhile
 from typing import Any
 
 from gpupipe.cloud.api import Api
@@ -63,34 +63,57 @@ class ExecutionsApi(Api):
 
     def newest(self, workflow: str, count: int, *, state: str = "") -> list[Execution]:
         """The newest executions of a workflow, newest first; none where there is no workflow."""
-        return self._list(workflow, lambda pager: islice(pager, count), count, state)
-
-    def since(self, workflow: str, moment: datetime) -> list[Execution]:
-        """The executions that started at `moment` or later, newest first, however many there are."""
-        return self._list(
-            workflow,
-            lambda pager: takewhile(lambda one: not one.start_time < moment, pager),
-            _PAGE,
-        )
-
-    def _list(
-        self,
-        workflow: str,
-        cut: Callable[[Iterable[Any]], Iterable[Any]],
-        size: int,
-        state: str = "",
-    ) -> list[Execution]:
         view = module("google.cloud.workflows.executions_v1").ExecutionView.FULL
-        request: dict[str, Any] = {"parent": workflow, "page_size": min(size, _PAGE), "view": view}
+        request: dict[str, Any] = {"parent": workflow, "page_size": min(count, _PAGE), "view": view}
         if state:
             request["filter"] = f'state="{state}"'
 
         def attempt() -> list[Any]:
             pager = self._client.list_executions(request=request, retry=None, timeout=TIMEOUT_S)
-            return list(cut(pager))
+            return list(islice(pager, count))
 
         found = none_if_missing(lambda: self._caller.call("Listing executions", workflow, attempt))
         return [_execution(one) for one in found or ()]
+
+    def since(self, workflow: str, moment: datetime) -> Iterator[Execution]:
+        """The executions that started at `moment` or later, newest first, a page at a time."""
+        return takewhile(
+            lambda one: one.started is None or one.started >= moment, self._each(workflow, "")
+        )
+
+    def ended_since(self, workflow: str, moment: datetime) -> Iterator[Execution]:
+        """The executions that ended at `moment` or later, a page at a time."""
+        return self._each(workflow, f'endTime>="{moment.isoformat()}"')
+
+    def active(self, workflow: str) -> Iterator[Execution]:
+        """The executions that have not ended, a page at a time."""
+        return chain.from_iterable(
+            self._each(workflow, f'state="{state}"') for state in ("ACTIVE", "QUEUED")
+        )
+
+    def _each(self, workflow: str, filter_: str) -> Iterator[Execution]:
+        """As many as there are, of which only one page is held; none where there is no workflow."""
+        token: str | None = ""
+        while token is not None:
+            found, token = self._page(workflow, filter_, token)
+            yield from found
+
+    def _page(self, workflow: str, filter_: str, token: str) -> tuple[list[Execution], str | None]:
+        request = {
+            "parent": workflow,
+            "page_size": _PAGE,
+            "view": module("google.cloud.workflows.executions_v1").ExecutionView.FULL,
+            "filter": filter_,
+            "page_token": token,
+        }
+        method = self._client.list_executions
+        pager = none_if_missing(
+            lambda: self._unary("Listing executions", workflow, method, request)
+        )
+        if pager is None:
+            return [], None
+        page = next(iter(pager.pages))
+        return [_execution(one) for one in page.executions], page.next_page_token or None
 
     def get(self, name: str) -> Execution | None:
         """One execution, or None."""

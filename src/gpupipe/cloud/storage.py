@@ -227,6 +227,23 @@ class StorageApi(Api):
         )
         return (_object(blob) for blob in blobs)
 
+    def each_object(self, bucket: str, prefix: str = "") -> Iterator[Object]:
+        """The live objects below a prefix in the order of their names; one page is held at a time."""
+        token: str | None = ""
+        while token is not None:
+            page, token = self._page(bucket, prefix, token)
+            yield from page
+
+    def _page(self, bucket: str, prefix: str, token: str) -> tuple[list[Object], str | None]:
+        def attempt() -> tuple[list[Object], str | None]:
+            found = self._client.list_blobs(
+                bucket, prefix=prefix, page_size=_PAGE, page_token=token or None, **_ONCE
+            )
+            page = next(found.pages, ())
+            return [_object(blob) for blob in page], found.next_page_token
+
+        return self._caller.call("Listing objects", f"gs://{bucket}/{prefix}", attempt)
+
     def remove(self, bucket: str, name: str, generation: int | None = None) -> None:
         """Delete an object (one generation of it); one that is gone already is fine."""
         blob = self._client.bucket(bucket).blob(name, generation=generation)

@@ -22,6 +22,7 @@ def test_upload(
         list[Path] | None,
         typer.Argument(metavar="FILE|DIR", help="Files, or folders of files [default: samples]."),
     ] = None,
+    *,
     local: Local = False,
     project: Project = None,
     region: Region = None,
@@ -39,9 +40,22 @@ def test_upload(
     timeout: Annotated[
         float,
         typer.Option(
-            "--timeout", min=1, metavar="SECONDS", help="Wait at most this long for the results."
+            "--timeout", min=1, metavar="SECONDS", help="Stop waiting when so long no result comes."
         ),
     ] = 600.0,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="Write what comes out to files below this folder."
+        ),
+    ] = None,
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed",
+            help="Send only what failed before or was never sent; wait for the rest.",
+        ),
+    ] = False,
     impersonate_service_account: Impersonate = None,
     output: OutputAs = Output.TEXT,
 ) -> int:
@@ -53,6 +67,10 @@ def test_upload(
     object name that begins with _) stops all, before anything is sent, with exit code 2;
     --skip leaves such files out. Exit code 1: a file failed, or had no result in time.
 
+    Up to 25 files get a row each; of more there is a summary, and on the way the speed and the
+    time that is left. With --out the result of mails/a.txt is DIR/mails/a.txt.json, its
+    error DIR/mails/a.txt.error.json.
+
     Examples:
 
     \b
@@ -60,6 +78,8 @@ def test_upload(
       gpupipe test-upload review.txt mails/  a file, and a folder
       gpupipe test-upload --skip mails/      what can be sent of a folder
       gpupipe test-upload --no-wait big/     send, and do not wait
+      gpupipe test-upload mails/ --out got/  with the results as files
+      gpupipe test-upload mails/ --retry-failed
     """
     from gpupipe.commands._test_upload import UploadRequest, run
     from gpupipe.core.config import Flags
@@ -73,6 +93,13 @@ def test_upload(
         impersonate_service_account=impersonate_service_account,
     )
     request = UploadRequest(
-        flags, tuple(paths or ()), skip=skip, wait=wait, timeout_s=timeout, output=output
+        flags,
+        tuple(paths or ()),
+        skip=skip,
+        wait=wait,
+        timeout_s=timeout,
+        out=out,
+        retry_failed=retry_failed,
+        output=output,
     )
     return run(request)

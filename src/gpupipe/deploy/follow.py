@@ -2,10 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from itertools import islice
+from typing import Any, Self
 from urllib.parse import quote
 
 from gpupipe.cloud.cloud import Cloud
@@ -18,6 +20,14 @@ _LONGEST_NAME = 1024  # bytes of an object name that Storage takes
 # An execution starts after its file came; the two APIs' clocks may differ by a little.
 _CLOCKS = timedelta(minutes=1)
 _EVER = datetime.fromtimestamp(0, UTC) + _CLOCKS
+# An execution may be seen in the list a moment after others that ended later.
+_OVERLAP = timedelta(seconds=10)
+_FEW = 25  # files of which each look reads every execution
+_READERS = 8
+_READ_AT_ONCE = 100
+Key = tuple[str, str, str]
+"""Bucket, name and generation of an input."""
+Keep = Callable[[str, str, bytes], None]
 DENIED = frozenset({"status_403", "storage_permission_denied"})
 """Codes of failures for want of a grant: calling a service, using a bucket."""
 STAGES = ("upload", "queue", "preprocess", "inference", "postprocess")
@@ -66,117 +76,206 @@ def follow(
 
     start_s: an earlier deadline for when no execution has begun to work on any of them.
     """
-    waiting = {
-        (one.object.bucket, one.object.name, str(one.object.generation)): one for one in sent
-    }
-    active: dict[tuple[str, str, str], str] = {}
     began = clock.monotonic()
-    while waiting:
-        for execution in cloud.executions.since(workflow, _oldest(waiting.values())):
-            key = execution.input()
-            if key not in waiting:
-                continue
-            if execution.active:
-                active[key] = execution.execution_id
-            else:
-                yield _outcome(cloud, output_bucket, waiting.pop(key), execution)
-        deadline_s = timeout_s if active or start_s is None else start_s
-        if not waiting or clock.monotonic() - began > deadline_s:
-            break
-        clock.sleep(max(0.1, _POLL_S * cloud.caller.hurry))
-    for key, one in waiting.items():
-        yield _unfinished(one, active.get(key, ""), deadline_s)
+    with Follower(cloud, workflow, output_bucket) as follower:
+        for one in sent:
+            follower.add(one)
+        while follower.waiting:
+            yield from follower.look()
+            deadline_s = timeout_s if follower.begun or start_s is None else start_s
+            if not follower.waiting or clock.monotonic() - began > deadline_s:
+                break
+            clock.sleep(pause_s(cloud))
+        yield from follower.give_up(f"{deadline_s:.0f} s" if follower.waiting else "")
 
 
-def _oldest(waiting: Iterable[Sent]) -> datetime:
-    """When the first execution that may work on one of these files can have started."""
-    return min(one.object.created or _EVER for one in waiting) - _CLOCKS
+def pause_s(cloud: Cloud) -> float:
+    """Seconds between two looks at what the pipeline has done."""
+    return max(0.1, _POLL_S * cloud.caller.hurry)
 
 
-def _unfinished(sent: Sent, execution: str, timeout_s: float) -> Outcome:
+class Follower:
+    """Files on their way, however many: keeps their names, and of what came out nothing.
+
+    keep: gets the input's name, the output object's and its content, in any thread, before the outcome is told.
+    """
+
+    def __init__(
+        self, cloud: Cloud, workflow: str, output_bucket: str, keep: Keep | None = None
+    ) -> None:
+        self._cloud = cloud
+        self._workflow = workflow
+        self._reader = _Reader(cloud, output_bucket, keep or _forget)
+        self._waiting: dict[Key, Sent] = {}
+        self._active: dict[Key, str] = {}
+        self._cursor: datetime | None = None
+        self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix="results")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    @property
+    def waiting(self) -> int:
+        """How many files have no outcome yet."""
+        return len(self._waiting)
+
+    @property
+    def begun(self) -> bool:
+        """Whether an execution was seen that works on one of them."""
+        return bool(self._active)
+
+    def add(self, sent: Sent) -> None:
+        """Follow a file; one that has been there for longer is added before the first look."""
+        self._waiting[_key(sent.object)] = sent
+
+    def look(self) -> Iterator[Outcome]:
+        """What has come out since the last look.
+
+        Of few files every execution is looked at, of many only those that have ended lately.
+        """
+        if not self._waiting:
+            return
+        if len(self._waiting) <= _FEW:
+            yield from self._among(self._cloud.executions.since(self._workflow, self._oldest()))
+            return
+        since = self._oldest() if self._cursor is None else self._cursor - _OVERLAP
+        yield from self._among(self._cloud.executions.ended_since(self._workflow, since))
+
+    def give_up(self, after: str) -> Iterator[Outcome]:
+        """An outcome for all the rest: what came out after all, and `waiting`."""
+        if len(self._waiting) > _FEW:
+            yield from self._among(self._cloud.executions.since(self._workflow, self._oldest()))
+        for key, one in self._waiting.items():
+            yield _unfinished(one, self._active.get(key, ""), after)
+        self._waiting.clear()
+
+    def _among(self, executions: Iterator[Execution]) -> Iterator[Outcome]:
+        while page := list(islice(executions, _READ_AT_ONCE)):
+            ended = [one for one in page if not one.active]
+            self._active.update(
+                (key, one.execution_id)
+                for one in page
+                if one.active and (key := one.input()) in self._waiting
+            )
+            self._cursor = max((one.ended for one in ended if one.ended), default=self._cursor)
+            pairs = [
+                (self._waiting.pop(key), one)
+                for one in ended
+                if (key := one.input()) in self._waiting
+            ]
+            yield from self._pool.map(lambda pair: self._reader.outcome(*pair), pairs)
+
+    def _oldest(self) -> datetime:
+        """When the first execution that may work on one of these files can have started."""
+        return min(one.object.created or _EVER for one in self._waiting.values()) - _CLOCKS
+
+
+def _forget(*_: object) -> None:
+    """Keeps nothing."""
+
+
+def _key(found: Object) -> Key:
+    return found.bucket, found.name, str(found.generation)
+
+
+def _unfinished(sent: Sent, execution: str, after: str) -> Outcome:
     what = f"execution {execution} still runs" if execution else "no execution has started"
     return Outcome(
         sent,
         "waiting",
         seconds={"upload": sent.upload_s},
-        reason=f"no result after {timeout_s:.0f} s: {what}",
+        reason=f"no result after {after}: {what}",
         execution=execution,
     )
 
 
-def _outcome(cloud: Cloud, output_bucket: str, sent: Sent, execution: Execution) -> Outcome:
-    if execution.state == "SUCCEEDED":
-        return _success(cloud, output_bucket, sent, execution)
-    name = _earlier_result(cloud, output_bucket, sent)
-    if name:
-        return _succeeded(cloud, output_bucket, sent, execution, name)
-    return _failure(cloud, output_bucket, sent, execution)
+def output_name(kind: str, name: str, generation: int) -> str:
+    """Where a result ("results") or an error record ("errors") of an input lies.
 
-
-def _earlier_result(cloud: Cloud, output_bucket: str, sent: Sent) -> str:
-    """The result of this very generation by another execution; "" where there is none.
-
-    A result counts wherever it exists, also beside an error record.
+    The name of the input is hashed when it gets too long.
     """
-    name = result_name(sent.object.name, sent.object.generation)
-    found = cloud.storage.stat(output_bucket, name)
-    ours = found is not None and found.metadata.items() >= {
-        ("gpupipe-input-name", quote(sent.object.name, safe="")),
-        ("gpupipe-input-generation", str(sent.object.generation)),
-    }
-    return name if ours else ""
-
-
-def result_name(name: str, generation: int) -> str:
-    """Where postprocess writes the result of an input: its name, hashed when it gets too long."""
-    plain = f"results/{name}.{generation}.json"
+    plain = f"{kind}/{name}.{generation}.json"
     if len(plain.encode()) <= _LONGEST_NAME:
         return plain
-    return f"results/{hashlib.sha256(name.encode()).hexdigest()}.{generation}.json"
+    return f"{kind}/{hashlib.sha256(name.encode()).hexdigest()}.{generation}.json"
 
 
-def _failure(cloud: Cloud, output_bucket: str, sent: Sent, execution: Execution) -> Outcome:
-    error = execution.error
-    details = error if isinstance(error, dict) else {}
-    # An execution that names no record wrote none; it tells all that is known itself.
-    name = str(details.get("error_file") or "")
-    record = _json(cloud.storage.read(output_bucket, name)) if name else {}
-    told = record.get("error", {}) if isinstance(record.get("error"), dict) else {}
-    return Outcome(
-        sent,
-        "failed",
-        seconds=_seconds(sent, execution, {}),
-        error_object=name if record else "",
-        error_class=str(record.get("class") or details.get("class") or "system"),
-        error_code=str(told.get("code") or details.get("code") or ""),
-        reason=str(told.get("message") or details.get("message") or error or execution.state),
-        execution=execution.execution_id,
-    )
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Makes an outcome of an execution that has ended."""
 
+    cloud: Cloud
+    output_bucket: str
+    keep: Keep
 
-def _success(cloud: Cloud, output_bucket: str, sent: Sent, execution: Execution) -> Outcome:
-    result = execution.result if isinstance(execution.result, dict) else {}
-    status = str(result.get("status", "success"))
-    name = str(result.get("output_file") or "")
-    if status != "success" or not name:
-        return Outcome(sent, status, execution=execution.execution_id)
-    return _succeeded(cloud, output_bucket, sent, execution, name)
+    def outcome(self, sent: Sent, execution: Execution) -> Outcome:
+        if execution.state == "SUCCEEDED":
+            return self._success(sent, execution)
+        name = self._earlier_result(sent)
+        if name:
+            return self._succeeded(sent, execution, name)
+        return self._failure(sent, execution)
 
+    def _earlier_result(self, sent: Sent) -> str:
+        """The result of this very generation by another execution; "" where there is none.
 
-def _succeeded(
-    cloud: Cloud, output_bucket: str, sent: Sent, execution: Execution, name: str
-) -> Outcome:
-    content = _json(cloud.storage.read(output_bucket, name))
-    label, score = _headline(content)
-    return Outcome(
-        sent,
-        "succeeded",
-        label=label,
-        score=score,
-        seconds=_seconds(sent, execution, content.get("timings_ms", {})),
-        result_object=name,
-        execution=execution.execution_id,
-    )
+        A result counts wherever it exists, also beside an error record.
+        """
+        name = output_name("results", sent.object.name, sent.object.generation)
+        found = self.cloud.storage.stat(self.output_bucket, name)
+        ours = found is not None and found.metadata.items() >= {
+            ("gpupipe-input-name", quote(sent.object.name, safe="")),
+            ("gpupipe-input-generation", str(sent.object.generation)),
+        }
+        return name if ours else ""
+
+    def _success(self, sent: Sent, execution: Execution) -> Outcome:
+        result = execution.result if isinstance(execution.result, dict) else {}
+        status = str(result.get("status", "success"))
+        name = str(result.get("output_file") or "")
+        if status != "success" or not name:
+            return Outcome(sent, status, execution=execution.execution_id)
+        return self._succeeded(sent, execution, name)
+
+    def _succeeded(self, sent: Sent, execution: Execution, name: str) -> Outcome:
+        content = self._read(sent, name)
+        label, score = _headline(content)
+        return Outcome(
+            sent,
+            "succeeded",
+            label=label,
+            score=score,
+            seconds=_seconds(sent, execution, content.get("timings_ms", {})),
+            result_object=name,
+            execution=execution.execution_id,
+        )
+
+    def _failure(self, sent: Sent, execution: Execution) -> Outcome:
+        error = execution.error
+        details = error if isinstance(error, dict) else {}
+        # An execution that names no record wrote none; it tells all that is known itself.
+        name = str(details.get("error_file") or "")
+        record = self._read(sent, name) if name else {}
+        told = record.get("error", {}) if isinstance(record.get("error"), dict) else {}
+        return Outcome(
+            sent,
+            "failed",
+            seconds=_seconds(sent, execution, {}),
+            error_object=name if record else "",
+            error_class=str(record.get("class") or details.get("class") or "system"),
+            error_code=str(told.get("code") or details.get("code") or ""),
+            reason=str(told.get("message") or details.get("message") or error or execution.state),
+            execution=execution.execution_id,
+        )
+
+    def _read(self, sent: Sent, name: str) -> dict[str, Any]:
+        raw = self.cloud.storage.read(self.output_bucket, name)
+        if raw is not None:
+            self.keep(sent.object.name, name, raw)
+        return parsed(raw)
 
 
 def _headline(content: Mapping[str, Any]) -> tuple[str, float | None]:
@@ -202,7 +301,8 @@ def _seconds(sent: Sent, execution: Execution, timings: Any) -> dict[str, float]
     return found
 
 
-def _json(raw: bytes | None) -> dict[str, Any]:
+def parsed(raw: bytes | None) -> dict[str, Any]:
+    """A result or error record; empty where it is none."""
     try:
         found = json.loads(raw or b"{}")
     except ValueError:

@@ -3,18 +3,15 @@
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from gpupipe.cloud.cloud import Cloud
-from gpupipe.core.clock import Clock
 from gpupipe.core.errors import GpupipeError, UsageError
 from gpupipe.deploy.canary import PREFIX as CANARY
-from gpupipe.deploy.follow import Sent
 from gpupipe.deploy.pipelines import Pipeline, told
 
-_PARALLEL = 8
+_NAMED = 25
 _LONGEST = 1024  # bytes of an object name that Storage takes
 _DOC = "reference/cli.md#test-upload"
 TYPES = {
@@ -159,7 +156,9 @@ def _cannot_be_sent(refused: Sequence[Refused]) -> UsageError:
 
 
 def _told(refused: Sequence[Refused]) -> str:
-    return "\n".join(f"{one.path}: {one.why}" for one in refused)
+    lines = [f"{one.path}: {one.why}" for one in refused[:_NAMED]]
+    more = len(refused) - len(lines)
+    return "\n".join([*lines, f"and {more:,} more"] if more else lines)
 
 
 def _objection(path: Path, name: str) -> str:
@@ -189,23 +188,6 @@ def _unreadable(path: Path) -> str:
             return "" if file.read(1) else "it is empty"
     except OSError as error:
         return f"it cannot be read ({error.strerror})"
-
-
-def send(cloud: Cloud, bucket: str, uploads: Sequence[Upload], clock: Clock) -> list[Sent]:
-    """Upload everything, several at a time. GpupipeError for the first that fails."""
-
-    def one(upload: Upload) -> Sent:
-        began = clock.monotonic()
-        done = cloud.storage.upload(
-            bucket,
-            upload.name,
-            upload.path,
-            content_type=TYPES[PurePosixPath(upload.name).suffix.lower()],
-        )
-        return Sent(str(upload.path), done, clock.monotonic() - began)
-
-    with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="upload") as pool:
-        return list(pool.map(one, uploads))
 
 
 def require_bucket(cloud: Cloud, bucket: str, pipelines: tuple[Pipeline, ...]) -> None:

@@ -8,12 +8,14 @@ from rich.console import Console
 from rich.text import Text
 
 from gpupipe.deploy.follow import STAGES, Outcome
-from gpupipe.deploy.uploads import Collected, Refused
+from gpupipe.deploy.uploads import Refused
 from gpupipe.render.columns import Cell, columns
 from gpupipe.render.console import say
 
 SCHEMA = "gpupipe.test-upload/1"
-_STYLES = {"succeeded": "green", "failed": "bold red", "waiting": "yellow"}
+GOES_ON = "The pipeline goes on with them; gpupipe status shows their executions."
+_NAMED = 25
+_STYLES = {"succeeded": "green", "failed": "bold red", "unsent": "bold red", "waiting": "yellow"}
 _HEADS = {"preprocess": "pre", "inference": "infer", "postprocess": "post"}
 
 
@@ -46,12 +48,13 @@ def _file_json(one: Outcome) -> dict[str, Any]:
     }
 
 
-def print_sending(console: Console, bucket: str, files: Collected) -> None:
-    """What is about to be sent, and what is not."""
-    for refused in files.left_out:
+def print_sending(console: Console, bucket: str, count: int, left_out: Sequence[Refused]) -> None:
+    """What is about to be sent, and what is not: of many the first."""
+    for refused in left_out[:_NAMED]:
         say(console, f"Left out {refused.path}: {refused.why}", "yellow")
-    count = len(files.uploads)
-    say(console, f"Sending {count} {'file' if count == 1 else 'files'} to gs://{bucket}")
+    if len(left_out) > _NAMED:
+        say(console, f"Left out {len(left_out) - _NAMED:,} more", "yellow")
+    say(console, f"Sending {count:,} {'file' if count == 1 else 'files'} to gs://{bucket}")
 
 
 def print_files(console: Console, output_bucket: str, outcomes: Sequence[Outcome]) -> None:
@@ -69,7 +72,7 @@ def print_files(console: Console, output_bucket: str, outcomes: Sequence[Outcome
     say(console, "")
     say(console, "; ".join(f"{count} {state}" for state, count in counts.items()) + ".")
     if counts["waiting"] or counts["sent"]:
-        say(console, "The pipeline goes on with them; gpupipe status shows their executions.")
+        say(console, GOES_ON)
 
 
 def _row(one: Outcome, stages: Sequence[str]) -> list[Cell]:

@@ -1,6 +1,7 @@
 """Files are followed to an outcome each, or to the deadline."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -44,7 +45,7 @@ def cloud(
 ) -> Cloud:
     """A cloud whose workflow has these executions."""
     fake: Any = SimpleNamespace(
-        executions=SimpleNamespace(since=lambda *_: list(executions)),
+        executions=SimpleNamespace(since=lambda *_: iter(executions)),
         storage=Bucket(output or {}),
         caller=SimpleNamespace(hurry=1.0),
     )
@@ -73,9 +74,9 @@ def test_executions_are_asked_for_from_the_oldest_file_on_that_waits() -> None:
     asked: list[datetime] = []
     where: Any = cloud(execution("a", "FAILED"))
 
-    def since(_: str, moment: datetime) -> list[Any]:
+    def since(_: str, moment: datetime) -> Iterator[Any]:
         asked.append(moment)
-        return [execution("a", "FAILED")]
+        return iter([execution("a", "FAILED")])
 
     where.executions.since = since
     files = [Sent(name, Object("in", name, 7, 1, made), 0.5)

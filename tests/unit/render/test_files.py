@@ -8,7 +8,7 @@ from rich.console import Console
 
 from gpupipe.cloud.storage import Object
 from gpupipe.deploy.follow import Outcome, Sent
-from gpupipe.deploy.uploads import Collected, Refused, Upload
+from gpupipe.deploy.uploads import Refused
 from gpupipe.render.files import files_json, print_files, print_sending
 
 NAME = "mails/ü [x] " + "long" * 20 + ".txt"
@@ -54,12 +54,10 @@ def test_a_file_that_is_not_done_says_so_and_what_to_type() -> None:
     assert "gpupipe status" in lines[-1]
 
 
-def test_what_is_left_out_is_said(tmp_path: Path) -> None:
+def test_what_is_left_out_is_said() -> None:
     out = io.StringIO()
-    files = Collected(
-        (Upload(tmp_path / "a.txt", tmp_path),), (Refused(Path("b[x].exe"), "no [kind]"),)
-    )
-    print_sending(Console(file=out, width=80), "in-bucket", files)
+    left_out = (Refused(Path("b[x].exe"), "no [kind]"),)
+    print_sending(Console(file=out, width=80), "in-bucket", 1, left_out)
     assert out.getvalue().splitlines() == [
         "Left out b[x].exe: no [kind]",
         "Sending 1 file to gs://in-bucket",
