@@ -142,10 +142,11 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def parse_json(body: bytes) -> object:
+def parse_json(body: bytes | str) -> object:
     """The JSON value of a body; of two equal keys the last one holds. Raises ValueError."""
+    text = body if isinstance(body, str) else body.decode("utf-8")
     try:
-        value: object = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+        value: object = json.loads(text, parse_constant=_no_constant)
     except RecursionError as error:
         raise ValueError("the JSON is nested too deeply") from error
     return value

@@ -82,7 +82,7 @@ class Postprocessor:
         items = self._items(request)
         summary = summary_of(items)
         if not summary["ok"]:
-            raise nothing_scored()
+            raise nothing_scored(items)
         result = self._document(request, items, summary, began)
         written = self._write(request, ".json", encode_json(result), JSON)
         if not written.created:

@@ -36,17 +36,18 @@ def items_of(data: bytes, ref: ObjectRef) -> list[JsonObject]:
 
 
 def _item(record: Mapping[str, object]) -> JsonObject | None:
-    identity = record.get("id")
-    if not isinstance(identity, str):
+    identity, row = record.get("id"), record.get("row")
+    if not isinstance(identity, str) or not (row is None or isinstance(row, int)):
         return None
+    key = {"id": identity} | ({} if row is None else {"row": row})
     if isinstance(record.get("error"), dict):
-        return {"id": identity, "error": record["error"]}
+        return {**key, "error": record["error"]}
     label, score, scores = record.get("label"), record.get("score"), record.get("scores")
     if not isinstance(label, str) or not _is_score(score) or not _are_scores(scores):
         return None
     band = confidence_of(score)
     return {
-        "id": identity,
+        **key,
         "label": label,
         "score": score,
         "scores": scores,
@@ -80,6 +81,14 @@ def summary_of(items: Sequence[JsonObject]) -> JsonObject:
     }
 
 
-def nothing_scored() -> ProblemError:
-    """Every item of the input failed: that is no result."""
-    return ProblemError(422, "no_item_scored", "no item of the input could be scored")
+def nothing_scored(items: Sequence[JsonObject]) -> ProblemError:
+    """Every item of the input failed: that is no result, and the first item's error says why."""
+    first = items[0].get("error") if items else None
+    code = first.get("code") if isinstance(first, dict) else None
+    message = first.get("message") if isinstance(first, dict) else None
+    return ProblemError(
+        422,
+        "no_item_scored",
+        f"none of the {len(items)} items of the input could be scored; the first: {message}",
+        details={"items": len(items), "first": code},
+    )

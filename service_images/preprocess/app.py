@@ -15,10 +15,10 @@ from common.settings import Environment, ServiceSettings, required, service_sett
 from common.startup import Startup
 from common.store import Store
 from common.web import create_service, json_route
-from preprocess.stage import Limits, Stage, parse_request
+from preprocess.limits import Limits, read_limits
+from preprocess.stage import Stage, parse_request
 
 _log = logging.getLogger(__name__)
-_TEXT_LIMIT_BYTES = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def read_settings(environment: Environment) -> Settings:
     """From the environment. Raises SettingError."""
     service = service_settings(environment, "preprocess")
     required(service.work_bucket, "WORK_BUCKET")
-    return Settings(service, Limits(environment.number("TEXT_LIMIT_BYTES", _TEXT_LIMIT_BYTES)))
+    return Settings(service, read_limits(environment))
 
 
 def create_app(settings: Settings, open_store: Callable[[], Store], clock: Clock) -> Starlette:

@@ -1,37 +1,67 @@
 """Which input formats there are and how each becomes items.
 
-Contract: a suffix (in any case) names its format in READERS: a function from the object's bytes to
-its texts. Adding a format is adding one line to the table.
+Contract: a suffix (in any case) names its format in FORMATS: the limit of its size and a function from
+the object's bytes to its items. Adding a format is adding one line to the table. What a file
+holds is checked against its suffix: nothing is guessed.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from common.images import decode_picture, encode_picture
+from common.items import InputItem
 from common.problems import ProblemError
-from preprocess.text import decode_text
+from preprocess.csv_items import csv_items
+from preprocess.json_items import json_items, jsonl_items
+from preprocess.limits import Limits
+from preprocess.text import JPEG, PNG, decode_text, kind_of
 
-Read = Callable[[bytes], Iterator[str]]
+Read = Callable[[bytes, Limits], Iterator[InputItem]]
 
 
-def _whole_document(data: bytes) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How objects of one type are read; `limit` gives the bytes that they may have."""
+
+    read: Read
+    limit: Callable[[Limits], int]
+
+
+def _whole_document(data: bytes, _limits: Limits) -> Iterator[InputItem]:
     text = decode_text(data)
     if not text.strip():
         raise ProblemError(422, "empty_input", "the object holds no text")
-    yield text
+    yield InputItem("0", text)
 
 
-READERS: Mapping[str, Read] = {
-    ".txt": _whole_document,
-    ".md": _whole_document,
+def _picture(data: bytes, limits: Limits) -> Iterator[InputItem]:
+    if not data.startswith((PNG, JPEG)):
+        kind = kind_of(data) or "something else"
+        raise ProblemError(422, "not_an_image", f"the object is {kind}, not a PNG or JPEG picture")
+    yield InputItem("0", encode_picture(decode_picture(data, limits.image_pixels)))
+
+
+_DOCUMENT = Format(_whole_document, lambda limits: limits.text_bytes)
+_PICTURE = Format(_picture, lambda limits: limits.image_bytes)
+FORMATS: Mapping[str, Format] = {
+    ".txt": _DOCUMENT,
+    ".md": _DOCUMENT,
+    ".json": Format(json_items, lambda limits: limits.text_bytes),
+    ".jsonl": Format(jsonl_items, lambda limits: limits.table_bytes),
+    ".csv": Format(csv_items, lambda limits: limits.table_bytes),
+    ".jpg": _PICTURE,
+    ".jpeg": _PICTURE,
+    ".png": _PICTURE,
 }
 
 
-def reader_of(name: str) -> Read:
-    """What reads objects of that name. Raises a ProblemError 415 that names the supported suffixes."""
+def format_of(name: str) -> Format:
+    """How objects of that name are read. Raises a ProblemError 415 that names the suffixes."""
     suffix = PurePosixPath(name).suffix.lower()
-    read = READERS.get(suffix)
-    if read is None:
-        supported = sorted(READERS)
+    found = FORMATS.get(suffix)
+    if found is None:
+        supported = sorted(FORMATS)
         raise ProblemError(
             415,
             "unsupported_type",
@@ -39,4 +69,29 @@ def reader_of(name: str) -> Read:
             f"supported are {', '.join(supported)}",
             details={"suffix": suffix, "supported": supported},
         )
-    return read
+    return found
+
+
+def usable(items: Iterator[InputItem], most: int) -> Iterator[InputItem]:
+    """The items, at most `most` of them, of which one at least can be scored.
+
+    Raises a ProblemError 413, or a 422 that tells what is wrong with the first one.
+    """
+    first: InputItem | None = None
+    good = count = 0
+    for item in items:
+        count += 1
+        if count > most:
+            message = f"the object has more than {most} items; split it"
+            raise ProblemError(413, "too_many_items", message, details={"limit": most})
+        if isinstance(item.content, ProblemError):
+            first = first or item
+        else:
+            good += 1
+        yield item
+    if not count:
+        raise ProblemError(422, "empty_input", "the object holds no items")
+    if not good and first is not None and isinstance(first.content, ProblemError):
+        message = f"none of the {count} items can be used; the first: {first.content.message}"
+        details = {"items": count, "row": first.row, "first": first.content.code}
+        raise ProblemError(422, "no_usable_item", message, details=details)

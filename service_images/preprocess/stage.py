@@ -6,24 +6,24 @@ found names its generation in `details.input`: without a found object there is n
 Running twice writes once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Semaphore
 
 from common.clock import Clock, milliseconds
 from common.fields import Fields
 from common.objects import InputKey, ObjectInfo, ObjectRef, input_key, work_name
 from common.problems import JsonObject, ProblemError, invalid
 from common.store import JSON_LINES, ObjectMissingError, Store, write_once
-from preprocess.chunks import Chunk, chunks
-from preprocess.readers import reader_of
+from preprocess.chunks import Chunk, bounded, chunks
+from preprocess.limits import Limits
+from preprocess.readers import format_of, usable
 
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Sizes in bytes."""
-
-    text_bytes: int
+_PARALLEL_WRITES = 8
+# A parsed file is many times its size: two at a time stay within the service's memory.
+_PLACES = Semaphore(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Stage:
                 parts = self._split(info)
             except ObjectMissingError:
                 return _superseded(info.ref)
-            written = [self._write(info, number, part) for number, part in enumerate(parts)]
+            written = self._write_all(info, parts)
         return {
             "superseded": False,
             "input": info.to_json(),
@@ -59,15 +59,25 @@ class Stage:
         }
 
     def _split(self, info: ObjectInfo) -> list[Chunk]:
-        read = reader_of(info.ref.name)
-        limit = self.limits.text_bytes
+        found = format_of(info.ref.name)
+        limit = found.limit(self.limits)
         if info.size > limit:
             message = f"the object has {info.size} bytes; at most {limit} are processed"
             details = {"size": info.size, "limit": limit}
             raise ProblemError(413, "input_too_large", message, details=details)
         if info.size == 0:
             raise ProblemError(422, "empty_input", "the object is empty")
-        return list(chunks(read(self.store.read(info.ref))))
+        with _PLACES:
+            items = found.read(self.store.read(info.ref), self.limits)
+            return bounded(chunks(usable(items, self.limits.rows)))
+
+    def _write_all(self, info: ObjectInfo, parts: Sequence[Chunk]) -> list[JsonObject]:
+        with ThreadPoolExecutor(_PARALLEL_WRITES) as pool:
+            written = list(pool.map(lambda at: self._write(info, at, parts[at]), range(len(parts))))
+        if len(written) == 1:
+            # If none of its items can be scored, that is the answer for the whole input.
+            written[0]["only"] = True
+        return written
 
     def _write(self, info: ObjectInfo, number: int, chunk: Chunk) -> JsonObject:
         source = (info.ref.name, info.ref.generation)

@@ -8,10 +8,11 @@ import codecs
 
 from common.problems import ProblemError
 
+PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 # What people rename to .txt by mistake; naming it helps more than a byte offset.
 _SIGNATURES = (
-    (b"\x89PNG\r\n\x1a\n", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
+    (PNG, "a PNG picture"),
+    (JPEG, "a JPEG picture"),
     (b"%PDF-", "a PDF document"),
     (b"PK\x03\x04", "a ZIP archive or an office document"),
     (b"\x1f\x8b", "gzip-compressed data"),
@@ -20,11 +21,15 @@ _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _UTF32_MARKS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 
 
+def kind_of(data: bytes) -> str | None:
+    """What a file begins like, where that is no text."""
+    return next((kind for signature, kind in _SIGNATURES if data.startswith(signature)), None)
+
+
 def decode_text(data: bytes) -> str:
     """The text of an object, without its byte order mark."""
-    for signature, kind in _SIGNATURES:
-        if data.startswith(signature):
-            raise ProblemError(422, "binary_input", f"the object is {kind}, not text")
+    if kind := kind_of(data):
+        raise ProblemError(422, "binary_input", f"the object is {kind}, not text")
     encoding = _encoding(data)
     try:
         # Not utf-8-sig, which counts error positions from behind the mark.

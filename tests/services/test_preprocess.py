@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from common.items import InputItem
 from common.objects import GENERATION_KEY, NAME_KEY, work_name
 from common.problems import StartError
 from common.settings import Environment, SettingError
@@ -67,7 +68,7 @@ def test_document_becomes_one_chunk(client: TestClient, store: MemoryStore) -> N
     [chunk] = answer["chunks"]
     assert chunk["name"].startswith("chunks/")
     assert chunk["name"].endswith(f".{generation}/00000.jsonl")
-    assert set(chunk) == {"bucket", "name", "generation", "items"}
+    assert set(chunk) == {"bucket", "name", "generation", "items", "only"}
     assert lines(store, chunk["name"]) == [{"id": "0", "text": "Good \u2028 news"}]
     metadata = store.stat(WORK, chunk["name"]).metadata
     assert metadata == {GENERATION_KEY: generation, NAME_KEY: "mail%2F%C3%84.TXT"}
@@ -174,7 +175,8 @@ def test_other_type_is_415_and_names_the_supported(
     response = ask(client, name)
     assert response.status_code == 415
     details = error_of(response)["details"]
-    assert {".txt", ".md"} <= set(details["supported"])
+    suffixes = {".txt", ".md", ".json", ".jsonl", ".csv", ".jpg", ".jpeg", ".png"}
+    assert set(details["supported"]) == suffixes
     assert details["input"] == {"bucket": INPUT, "name": name, "generation": generation}
 
 
@@ -343,7 +345,9 @@ def test_wrong_settings_are_named() -> None:
 
 
 def test_chunks_are_bounded_by_items_and_bytes() -> None:
-    parts = list(chunks(["a", "b", "c", "d" * 100, "e"], max_items=2, max_bytes=60))
+    texts = ["a", "b", "c", "d" * 100, "e"]
+    items = [InputItem(str(at), text) for at, text in enumerate(texts)]
+    parts = list(chunks(items, max_items=2, max_bytes=60))
     assert [part.items for part in parts] == [2, 1, 1, 1]
     ids = [json.loads(line)["id"] for part in parts for line in part.data.splitlines()]
     assert ids == ["0", "1", "2", "3", "4"]

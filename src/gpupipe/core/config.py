@@ -78,6 +78,17 @@ class GpuServiceConfig(ServiceConfig):
         return _L4_MEMORY
 
 
+class LimitsConfig(_Strict):
+    """What one object may be: bytes by its kind, items, pixels; None = the service's default."""
+
+    text_bytes: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
+    table_bytes: Annotated[int, Field(ge=1, le=200_000_000)] | None = None
+    image_bytes: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
+    image_pixels: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
+    rows: Annotated[int, Field(ge=1, le=250_000)] | None = None
+    text_column: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+
+
 class FileConfig(_Strict):
     """What gpupipe.toml may say."""
 
@@ -87,6 +98,8 @@ class FileConfig(_Strict):
     prefix: str = "ml-pipeline"
     queue_wait: Annotated[int, Field(ge=60, le=86400)] = 21600
     retention_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    parallel_chunks: Annotated[int, Field(ge=1, le=20)] = 8
+    limits: LimitsConfig = LimitsConfig()
     preprocess: ServiceConfig = ServiceConfig(memory="2Gi")
     gpu_inference: GpuServiceConfig = GpuServiceConfig()
     postprocess: ServiceConfig = ServiceConfig()
@@ -114,6 +127,8 @@ class Config:
     prefix: str
     queue_wait: int
     retention_days: int
+    parallel_chunks: int
+    limits: LimitsConfig
     preprocess: ServiceConfig
     gpu_inference: GpuServiceConfig
     postprocess: ServiceConfig
@@ -143,7 +158,7 @@ def load(flags: Flags, environment: Mapping[str, str], folder: Path) -> Config:
     sources: dict[str, str] = {}
     for name in ("target", "project", "region", "prefix"):
         values[name], sources[name] = _choose(name, flags, environment, model, content, path)
-    for name in ("queue_wait", "retention_days"):
+    for name in ("queue_wait", "retention_days", "parallel_chunks"):
         values[name], sources[name] = getattr(model, name), _source(name, content, path)
     if values["target"] not in {None, "local", "google"}:
         raise UsageError(
@@ -151,6 +166,7 @@ def load(flags: Flags, environment: Mapping[str, str], folder: Path) -> Config:
         )
     return Config(
         **values,
+        limits=model.limits,
         preprocess=model.preprocess,
         gpu_inference=model.gpu_inference,
         postprocess=model.postprocess,
@@ -214,4 +230,5 @@ def _keys_beside(place: tuple[Any, ...]) -> list[str]:
     """The keys that may stand where an unknown one does."""
     if len(place) == 1:
         return list(FileConfig.model_fields)
-    return list((GpuServiceConfig if place[0] == "gpu_inference" else ServiceConfig).model_fields)
+    tables: dict[str, type[_Strict]] = {"gpu_inference": GpuServiceConfig, "limits": LimitsConfig}
+    return list(tables.get(place[0], ServiceConfig).model_fields)

@@ -57,6 +57,14 @@ ACCOUNTS_OF_BUCKET = {
     for bucket, roles in _BUCKET_ROLES.items()
 }
 """Bucket -> the accounts that get a role on it."""
+_LIMIT_VARIABLES = {
+    "text_bytes": "TEXT_LIMIT_BYTES",
+    "table_bytes": "TABLE_LIMIT_BYTES",
+    "image_bytes": "IMAGE_LIMIT_BYTES",
+    "image_pixels": "IMAGE_LIMIT_PIXELS",
+    "rows": "ROW_LIMIT",
+    "text_column": "TEXT_COLUMN",
+}
 _ACCOUNT_NAMES = {
     "pre": "preprocess service",
     "infer": "gpu-inference service",
@@ -208,7 +216,13 @@ class PipelineSpec:
             "OUTPUT_BUCKET": names.bucket("output"),
             "WORK_BUCKET": names.bucket("work"),
             **({"DEVICE": "cuda", "MODEL_URI": ""} if gpu else {}),
+            **(self._limits() if service == "preprocess" else {}),
         }
+
+    def _limits(self) -> dict[str, str]:
+        """Only what is configured: a default of the service needs no variable."""
+        values = self.config.limits.model_dump(exclude_none=True)
+        return {_LIMIT_VARIABLES[name]: str(value) for name, value in values.items()}
 
     @property
     def workflow_name(self) -> str:
@@ -229,6 +243,7 @@ class PipelineSpec:
                 "OUTPUT_BUCKET": self.names.bucket("output"),
                 "QUEUE_WAIT_SECONDS": str(self.config.queue_wait),
                 "SERVICE_TIMEOUT": str(self.config.gpu_inference.timeout),
+                "PARALLEL_CHUNKS": str(self.config.parallel_chunks),
             },
             labels=self.labels,
             description=f"Runs each uploaded file through the pipeline {self.names.prefix} (gpupipe).",

@@ -1,5 +1,6 @@
 """The workflow that gpupipe ships, against services that answer as they are told."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from importlib.resources import files
@@ -10,6 +11,8 @@ from tests.unit.workflows.world import World, answer
 
 from gpupipe.workflows.effects import ConnectionFailed, HttpRequest, HttpResponse
 from gpupipe.workflows.errors import ExecutionFailed
+from gpupipe.workflows.limits import STEPS
+from preprocess.chunks import MAX_CHUNKS
 
 SOURCE = (files("gpupipe") / "pipeline" / "pipeline.yaml").read_text()
 ENVIRONMENT = {
@@ -20,6 +23,7 @@ ENVIRONMENT = {
     "OUTPUT_BUCKET": "out",
     "QUEUE_WAIT_SECONDS": "600",
     "SERVICE_TIMEOUT": "300",
+    "PARALLEL_CHUNKS": "8",
     "GOOGLE_CLOUD_WORKFLOW_EXECUTION_ID": "run-1",
 }
 INPUT = {"bucket": "in", "name": "a.txt", "generation": "7"}
@@ -64,8 +68,8 @@ def services(**bad: Callable[[HttpRequest], HttpResponse]) -> World:
     return World(respond)
 
 
-def go(world: World, event: Any = EVENT) -> Any:
-    return world.run(SOURCE, event, ENVIRONMENT)
+def go(world: World, event: Any = EVENT, **environment: str) -> Any:
+    return world.run(SOURCE, event, {**ENVIRONMENT, **environment})
 
 
 def failed(world: World, event: Any = EVENT) -> Any:
@@ -227,6 +231,89 @@ def test_a_full_service_is_waited_for_until_the_time_is_up() -> None:
     )
     assert max(world.slept) == 60
     assert sent(world, "/fail")[0]["class"] == "capacity"
+
+
+def large(count: int) -> tuple[dict[str, Any], Callable[[HttpRequest], HttpResponse]]:
+    """What preprocess and /process answer for a file of `count` chunks, every name at its longest."""
+    generation, folder = "1" * 16, "0" * 16 + "." + "1" * 16
+    source = {"bucket": "b" * 63, "name": "n" * 1024, "generation": generation, "size": 50_000_000}
+
+    def ref(kind: str, number: int) -> dict[str, Any]:
+        name = f"{kind}/{folder}/{number:05d}.jsonl"
+        return {"bucket": "w" * 63, "name": name, "generation": generation}
+
+    prepared = {
+        "superseded": False,
+        "input": source,
+        "chunks": [{**ref("chunks", number), "items": 1000} for number in range(count)],
+        "items": count * 1000,
+        "timings_ms": {"preprocess": 5},
+    }
+
+    def process(request: HttpRequest) -> HttpResponse:
+        number = int(body_of(request)["chunk"]["name"][-11:-6])
+        model = {"name": "m" * 63, "version": "v" * 63, "sha256": "0" * 64}
+        body = {**GOOD["/process"], "scores": ref("scores", number), "items": 1000, "model": model}
+        return answer(200, body)
+
+    return prepared, process
+
+
+@pytest.mark.promise("D5")
+def test_the_largest_file_that_preprocess_lets_through_fits_a_workflow() -> None:
+    prepared, process = large(MAX_CHUNKS)
+    world = services(preprocess=lambda _: answer(200, prepared), process=process)
+    assert go(world)["status"] == "success"
+    (last,) = sent(world, "/postprocess")
+    assert [int(one["name"][-11:-6]) for one in last["scores"]] == list(range(MAX_CHUNKS))
+    assert max(len(one.body or b"") for one in world.requests) < 2 * 1024 * 1024
+    assert len(world.steps) < STEPS / 5
+
+
+class Counted(World):
+    """Tells how many chunks were under way at once; each takes its time."""
+
+    running = most = 0
+
+    async def request(self, request: HttpRequest) -> HttpResponse:
+        if path_of(request) != "/process":
+            return await super().request(request)
+        self.running += 1
+        self.most = max(self.most, self.running)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        self.running -= 1
+        return await super().request(request)
+
+
+@pytest.mark.parametrize("width", [1, 3, 20])
+def test_so_many_chunks_are_scored_at_a_time(width: int) -> None:
+    prepared, process = large(40)
+    plain = services(preprocess=lambda _: answer(200, prepared), process=process)
+    world = Counted(plain.respond)
+    assert go(world, PARALLEL_CHUNKS=str(width))["status"] == "success"
+    assert world.most == width
+
+
+def test_after_the_first_failure_no_chunk_is_begun() -> None:
+    prepared, _ = large(MAX_CHUNKS)
+    refuse = refuses(422, "broken_work_object")
+    world = services(preprocess=lambda _: answer(200, prepared), process=refuse)
+    error = failed(world)
+    assert (error["code"], error["stage"]) == ("broken_work_object", "inference")
+    assert len(sent(world, "/process")) <= 8
+
+
+def test_all_chunks_share_one_time_of_waiting() -> None:
+    prepared, _ = large(30)
+    world = services(preprocess=lambda _: answer(200, prepared), process=lambda _: answer(429, ""))
+    error = failed(world)
+    assert (error["class"], error["code"]) == ("capacity", "queue_wait_over")
+    assert len(sent(world, "/fail")) == 1
+    assert (
+        len({body_of(one)["chunk"]["name"] for one in world.requests if path_of(one) == "/process"})
+        == 8
+    )
 
 
 def test_a_service_that_has_room_later_gets_the_file() -> None:
