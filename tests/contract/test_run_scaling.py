@@ -7,7 +7,7 @@ from google.api_core import exceptions
 from google.cloud import run_v2
 from tests.support.clock import FakeClock
 from tests.support.localcloud import CloudFactory, RunningCloud, start_cloud
-from tests.support.run_services import SERVER, RunTester
+from tests.support.run_services import REGION, SERVER, RunTester
 
 WAITS = "import os, time\nwhile not os.path.exists(os.environ['GATE']): time.sleep(0.01)\n" + SERVER
 
@@ -60,6 +60,29 @@ def test_the_maximum_of_a_service_holds_at_once_and_makes_no_revision(
     change.scaling.max_instance_count = 21
     with pytest.raises(exceptions.InvalidArgument, match="requested: 21000 allowed: 20000"):
         run.services.update_service(request=request, timeout=5)
+
+
+@pytest.mark.promise(107)
+def test_maxima_may_exceed_a_quota_together_but_what_runs_may_not(
+    local_cloud: RunningCloud, tmp_path: Path
+) -> None:
+    run = RunTester(local_cloud, tmp_path)
+    quotas, quota = run.cloud.kernel.quotas, "CpuAllocPerProjectRegion"
+    scaling = run_v2.RevisionScaling(max_instance_count=15)
+    first, second = (run.deploy(name, scaling=scaling) for name in ("one", "two"))
+    run.grant(second, f"serviceAccount:{run.account}")
+    run.pool(second).stop()
+    run.supervisor.drop(second.latest_ready_revision)
+    assert run.pool(first).count == 1
+    quotas.set(run.cloud.project, "run.googleapis.com", quota, REGION, 1999)
+    answer = run.get(second)
+    assert answer.status_code == 503
+    assert answer.text == (
+        "The request failed because the project exceeded its quota limit for "
+        "run.googleapis.com/cpu_allocation."
+    )
+    quotas.set(run.cloud.project, "run.googleapis.com", quota, REGION, 2000)
+    assert run.get(second).status_code == 200
 
 
 def test_minimum_instances_start_with_the_daemon(local_cloud: RunningCloud, tmp_path: Path) -> None:

@@ -183,7 +183,8 @@ def test_permissions_that_the_caller_holds(client: storage.Client, name: str) ->
     assert sorted(bucket.test_iam_permissions(asked)) == sorted(asked)
 
 
-def test_notifications(client: storage.Client, name: str) -> None:
+def test_notifications(module_cloud: RunningCloud, client: storage.Client, name: str) -> None:
+    module_cloud.topic("topic")
     bucket = client.create_bucket(name)
     made = bucket.notification(
         "topic", event_types=["OBJECT_FINALIZE"], payload_format="JSON_API_V1"

@@ -225,7 +225,10 @@ def test_permissions_of_the_caller(bucket: storage.Bucket) -> None:
     assert bucket.test_iam_permissions(asked) == asked
 
 
-def test_a_notification_with_all_its_fields(bucket: storage.Bucket) -> None:
+def test_a_notification_with_all_its_fields(
+    module_cloud: RunningCloud, bucket: storage.Bucket
+) -> None:
+    module_cloud.topic("events", "other-project")
     made = bucket.notification(
         topic_name="events",
         topic_project="other-project",

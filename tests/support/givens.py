@@ -9,6 +9,7 @@ from typing import Any
 
 from gpupipe.localcloud.kernel.caller import OPERATOR
 from gpupipe.localcloud.kernel.registry_images import ImageConfig
+from gpupipe.localcloud.kernel.topics import Topic
 from gpupipe.localcloud.services.eventarc import rules
 from gpupipe.localcloud.services.executions import store as executions
 from gpupipe.localcloud.services.run import messages
@@ -250,13 +251,26 @@ def bucket_dual(world: World) -> None:
     world.cloud.storage_client(world.project).create_bucket(name, location="NAM4")
 
 
+def topic_unpublished(world: World) -> None:
+    """The topic "topic" exists, and nobody may publish to it."""
+    world.cloud.kernel.topics.put_topic(Topic(name=f"projects/{world.project}/topics/topic"))
+
+
+def topic(world: World) -> None:
+    """The topic "topic" exists, and Cloud Storage's agent may publish to it."""
+    topic_unpublished(world)
+    kernel = world.cloud.kernel
+    agent = kernel.agents.create("storage.googleapis.com", world.project)
+    role, member = "roles/pubsub.publisher", f"serviceAccount:{agent}"
+    kernel.policies.grant(f"projects/{world.project}", role, member)
+
+
 def ten_notifications(world: World) -> None:
     """The bucket {project}-bucket has ten notifications of finalized objects."""
-    name, topic = (
-        f"{world.project}-bucket",
-        f"//pubsub.googleapis.com/projects/{world.project}/topics/t",
-    )
-    body = {"topic": topic, "event_types": ["OBJECT_FINALIZE"], "payload_format": "NONE"}
+    topic(world)
+    name = f"{world.project}-bucket"
+    path = f"//pubsub.googleapis.com/projects/{world.project}/topics/topic"
+    body = {"topic": path, "event_types": ["OBJECT_FINALIZE"], "payload_format": "NONE"}
     for _ in range(10):
         world.http("POST", f"/storage/v1/b/{name}/notificationConfigs", body).raise_for_status()
 
@@ -329,12 +343,12 @@ def thousand_services(world: World) -> None:
 
 def no_gpu_quota(world: World) -> None:
     """The project has no L4."""
-    _set_gpu_quota(world, 0)
+    _set_quota(world, _L4, 0)
 
 
 def gpus_held(world: World) -> None:
     """The project has one L4, and an instance of the service holder has it."""
-    _set_gpu_quota(world, 1)
+    _set_quota(world, _L4, 1)
     run_image(world)
     _deploy(
         world,
@@ -344,6 +358,25 @@ def gpus_held(world: World) -> None:
         gpu_zonal_redundancy_disabled=True,
         containers=[_container(world, {"cpu": "4", "memory": "16Gi", "nvidia.com/gpu": "1"})],
     )
+
+
+def cpu_for_one(world: World) -> None:
+    """The project may run 1.5 CPU."""
+    _set_quota(world, "CpuAllocPerProjectRegion", 1500)
+
+
+def cpu_held(world: World) -> None:
+    """The project may run 1.5 CPU, and an instance of the service holder takes one."""
+    run_image(world)
+    _deploy(world, "holder", scaling={"max_instance_count": 1})
+    cpu_for_one(world)
+
+
+def memory_held(world: World) -> None:
+    """The project may run 768 MiB, and an instance of the service holder takes 512."""
+    run_image(world)
+    _deploy(world, "holder", scaling={"max_instance_count": 1})
+    _set_quota(world, "MemAllocPerProjectRegion", 768 * 2**20)
 
 
 def account_of_another_project(world: World) -> None:
@@ -393,8 +426,10 @@ def _deploy(world: World, service_id: str, **template: Any) -> None:
     world.client("run").create_service(request=request, timeout=20).result(timeout=30)
 
 
-def _set_gpu_quota(world: World, value: int) -> None:
-    quota = "NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion"
+_L4 = "NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion"
+
+
+def _set_quota(world: World, quota: str, value: int) -> None:
     world.cloud.kernel.quotas.set(world.project, "run.googleapis.com", quota, REGION, value)
 
 
@@ -408,7 +443,10 @@ GIVENS: dict[str, Callable[[World], None]] = {
     "disabled_account": disabled_account,
     "enabled": enabled,
     "event_hold": event_hold,
+    "cpu_for_one": cpu_for_one,
+    "cpu_held": cpu_held,
     "gpus_held": gpus_held,
+    "memory_held": memory_held,
     "ended_execution": ended_execution,
     "hundred_accounts": hundred_accounts,
     "image_of_another_project": image_of_another_project,
@@ -436,6 +474,8 @@ GIVENS: dict[str, Callable[[World], None]] = {
     "temporary_hold": temporary_hold,
     "ten_notifications": ten_notifications,
     "their_bucket": their_bucket,
+    "topic": topic,
+    "topic_unpublished": topic_unpublished,
     "thousand_services": thousand_services,
     "token_creator": token_creator,
     "trigger": trigger,

@@ -21,6 +21,7 @@ from grpc import Channel
 from gpupipe.core.clock import Clock, SystemClock
 from gpupipe.localcloud.cloud import LocalCloud
 from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.kernel.topics import Topic
 from gpupipe.localcloud.registry import SERVICES, Factory
 from gpupipe.localcloud.settings import Settings
 
@@ -112,6 +113,17 @@ class RunningCloud:
         """Enable APIs ("run.googleapis.com") behind the wire."""
         for api in apis:
             self.kernel.projects.set_enabled(project or self.project, api, enabled=True)
+
+    def topic(self, name: str, project: str | None = None) -> str:
+        """A topic that Cloud Storage of the first project may publish to; its full name."""
+        owner = project or self.project
+        self.kernel.projects.ensure(owner)
+        agent = self.kernel.agents.create("storage.googleapis.com", self.project)
+        role, member = "roles/pubsub.publisher", f"serviceAccount:{agent}"
+        self.kernel.policies.grant(f"projects/{owner}", role, member)
+        full = f"projects/{owner}/topics/{name}"
+        self.kernel.topics.put_topic(Topic(name=full))
+        return full
 
     def account_token(self, account_id: str, project: str | None = None) -> str:
         """An access token of a (new) service account of a project."""

@@ -21,7 +21,7 @@ the local cloud's code, and the local cloud does not read them.
 Placeholders {project}, {number}, {region} and {digest} (of the image in the repository "images")
 are filled in everywhere; every row has a project of its own. `!repeat [x, 300]` is a long text,
 `!labels 65` a map of so many labels, and `!members [20, "user:{}@example.com"]` a list of so many
-texts, numbered where they have "{}".
+texts, numbered where they have "{}"; `!variables 65` a list of so many environment variables.
 """
 
 import copy
@@ -113,7 +113,7 @@ _READ = frozenset({"base", "call", "request", "change", "given", "certainty", "r
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with `!repeat`, `!labels` and `!members`."""
+    """YAML with `!repeat`, `!labels`, `!members` and `!variables`."""
 
 
 def _repeat(loader: _Loader, node: yaml.SequenceNode) -> str:
@@ -130,7 +130,13 @@ def _members(loader: _Loader, node: yaml.SequenceNode) -> list[str]:
     return [str(text).replace("{}", str(number)) for number in range(int(times))]
 
 
+def _variables(loader: _Loader, node: yaml.ScalarNode) -> list[dict[str, str]]:
+    times = int(str(loader.construct_scalar(node)))
+    return [{"name": f"V{number}", "value": "x"} for number in range(times)]
+
+
 _Loader.add_constructor("!members", _members)
+_Loader.add_constructor("!variables", _variables)
 _Loader.add_constructor("!repeat", _repeat)
 _Loader.add_constructor("!labels", _labels)
 

@@ -61,6 +61,7 @@ _MEANING = {
     "INVALID_ARGUMENT": "the API does not accept the request",
     "FAILED_PRECONDITION": "the state does not allow it",
     "RESOURCE_EXHAUSTED": "a quota is used up",
+    "REGION_FULL": "what runs in the region takes all that a quota allows",
     "RATE_LIMIT": "the API was asked too often in a short time",
     "UNREACHABLE": "the API could not be reached",
     "UNAVAILABLE": "the API answered that it is unavailable",
@@ -68,6 +69,8 @@ _MEANING = {
     "ABORTED": "somebody else changed it at the same time",
     "UNIMPLEMENTED": "this is not available here",
 }
+# Cloud Run's words, for CPU, memory and GPUs.
+_REGION_FULL = "Quota exceeded for total allowable "
 _Advice = tuple[str, str, Exit]
 _UNKNOWN: _Advice = ("Run the same command again; it goes on where it stopped.",
                      "reference/errors.md", Exit.FAILED)  # fmt: skip
@@ -97,6 +100,11 @@ _ADVICE: dict[str, _Advice] = {
         "reference/errors.md#refused",
         Exit.FAILED,
     ),
+    "REGION_FULL": (
+        "Wait until idle instances have ended (about 15 minutes) or ask for more quota; then run it again.",
+        "reference/errors.md#quota",
+        Exit.FAILED,
+    ),
     "RATE_LIMIT": (
         "Wait a minute, then run the same command again; --parallelism 1 asks less often.",
         "reference/errors.md#quota",
@@ -119,6 +127,8 @@ def _kind(refusal: Refusal) -> str:
     """The code, split where one code stands for what people must tell apart."""
     if refusal.rate_limit:
         return "RATE_LIMIT"
+    if _REGION_FULL in refusal.message:
+        return "REGION_FULL"
     return refusal.code if refusal.answered or refusal.code != "UNAVAILABLE" else "UNREACHABLE"
 
 

@@ -198,3 +198,11 @@ def test_a_rate_limit_is_no_quota_that_is_used_up() -> None:
     used_up = caught(api.ResourceExhausted(LIBRARY))
     assert "a quota is used up" in used_up.brief
     assert "Ask for more quota" in used_up.resolution
+
+
+def test_a_region_that_is_full_is_waited_for_or_given_more_quota() -> None:
+    text = "Revision 'a-1' is not ready. Quota exceeded for total allowable memory per project per region."
+    full = caught(api.FailedPrecondition(text))
+    assert "what runs in the region takes all" in full.brief
+    assert "idle instances" in full.resolution
+    assert full.exit is Exit.FAILED

@@ -33,6 +33,8 @@ _HELD = {
     "services": "run.",
 }
 _ONLY_IN_BUCKETS = "roles/storage.legacy"  # own knowledge: UNSURE
+_OF_BUCKETS = "roles/storage."  # Storage's API, the role of a policy's binding
+_MAY_OWN = ("user:", "serviceAccount:")
 
 
 def check_requested_version(version: int) -> None:
@@ -94,6 +96,8 @@ def check_supported(resource: str, policy: policy_pb2.Policy) -> None:
 def _holds(kind: str, role: str) -> bool:
     if kind == "projects":
         return not role.startswith(_ONLY_IN_BUCKETS)
+    if kind == "buckets" and not role.startswith(_OF_BUCKETS):
+        return False
     return touches(role, _HELD[kind])
 
 
@@ -109,14 +113,20 @@ def check_project(before: policy_pb2.Policy, policy: policy_pb2.Policy) -> None:
         raise invalid_argument(
             f"A project's policy cannot have the member {min(public)}.", "policy.bindings"
         )
-    owners = _user_owners(policy)
-    if invited := owners - _user_owners(before):
+    added = _owners(policy) - _owners(before)
+    if strangers := {member for member in added if not member.startswith(_MAY_OWN)}:
+        raise invalid_argument(
+            f"The member {min(strangers)} cannot own a project: users, service accounts and groups "
+            "of the project's organization can, and this one has no organization.",
+            "policy.bindings",
+        )
+    if invited := {member for member in added if member.startswith("user:")}:
         raise invalid_argument(
             f"The member {min(invited)} cannot be made an owner by this call: users are invited to "
             "own a project, and accept.",
             "policy.bindings",
         )
-    if not owners:
+    if not any(member.startswith("user:") for member in _owners(policy)):
         raise invalid_argument(
             f"The policy takes {_OWNER} from the last user who holds it: a project without an "
             "organization keeps one.",
@@ -124,13 +134,12 @@ def check_project(before: policy_pb2.Policy, policy: policy_pb2.Policy) -> None:
         )
 
 
-def _user_owners(policy: policy_pb2.Policy) -> set[str]:
+def _owners(policy: policy_pb2.Policy) -> set[str]:
     return {
         member
         for binding in policy.bindings
         if binding.role == _OWNER
         for member in binding.members
-        if member.startswith("user:")
     }
 
 

@@ -1,7 +1,8 @@
 """The instances of one revision: requests wait for a free place, instances come and go with them.
 
-Scales from zero to the revision's maximum: a new instance starts when the places of running and
-starting ones do not cover what waits. Idle ones stop after a time, down to the minimum.
+Scales from zero to the revision's maximum, as far as the region has room: a new instance starts
+when the places of running and starting ones do not cover what waits. Idle ones stop after a time,
+down to the minimum.
 Thread-safe; time comes from the injected clock and only `tick` acts on it.
 """
 
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 from gpupipe.core.clock import Clock
 from gpupipe.localcloud.runner.instance import Instance, Launch, StartError
 from gpupipe.localcloud.runner.revision import RunnableRevision
+from gpupipe.localcloud.runner.room import NoRoomError, Room
 
 _LONGEST_BACKOFF_S = 60.0
 
@@ -50,10 +52,16 @@ class Pool:
     """The instances of one revision and the requests that wait for them."""
 
     def __init__(
-        self, revision: RunnableRevision, launch: Launch, clock: Clock, scaling: Scaling
+        self,
+        revision: RunnableRevision,
+        launch: Launch,
+        room: Room,
+        clock: Clock,
+        scaling: Scaling,
     ) -> None:
         self.revision = revision
         self._launch = launch
+        self._room = room
         self._clock = clock
         self._scaling = scaling
         self._lock = threading.RLock()
@@ -66,7 +74,8 @@ class Pool:
     def acquire(self) -> "Future[Place]":
         """A place for one request, perhaps later; NoInstanceError when too many wait already.
 
-        The future fails with StartError when no instance starts, with NoInstanceError on a stop.
+        The future fails with StartError when no instance starts, with NoRoomError when there is
+        none and the region has no room for one, with NoInstanceError on a stop.
         """
         future: Future[Place] = Future()
         with self._lock:
@@ -97,8 +106,12 @@ class Pool:
             for place in self._idle(now):
                 if self.count > self._minimum:
                     self._stop(place)
+            self._grow()
             while self.count < self._minimum and now >= self._not_before:
-                self._start()
+                try:
+                    self._start()
+                except NoRoomError:
+                    break
 
     def resize(self, max_instances: int) -> None:
         """Another maximum; instances beyond it end once they are idle for long enough."""
@@ -125,7 +138,7 @@ class Pool:
     @property
     def count(self) -> int:
         """Instances that run or start."""
-        return sum(place.counts for place in self._places)
+        return sum(place.counts for place in tuple(self._places))
 
     @property
     def waiting(self) -> int:
@@ -196,16 +209,27 @@ class Pool:
         return min(room, key=lambda place: place.active, default=None)
 
     def _grow(self) -> None:
-        """Start as many instances as the waiting requests need beyond those that are starting."""
+        """Start as many instances as the waiting requests need beyond those that are starting.
+
+        Where the region has no room, requests wait for the instances that there are.
+        """
         starting = sum(place.counts and not place.ready for place in self._places)
         while (
             self.waiting > starting * self.revision.concurrency
             and self.count < self.revision.max_instances
         ):
-            self._start()
+            try:
+                self._start()
+            except NoRoomError as error:
+                if not self.count:
+                    self._fail_waiting(error)
+                break
             starting += 1
 
     def _start(self) -> None:
+        self._room.take(self.revision, self._add)
+
+    def _add(self) -> None:
         place = Place()
         self._places.append(place)
         place.instance = self._launch(self.revision, self)

@@ -30,7 +30,10 @@ class StartupProbe:
 
 @dataclass(frozen=True, slots=True)
 class RunnableRevision:
-    """One revision as the runner sees it; `service` and `revision` are the short names."""
+    """One revision as the runner sees it; `service` and `revision` are the short names.
+
+    `allocation`: what one instance takes of quotas, by their ids, in the quota's own unit.
+    """
 
     project: str
     project_number: int
@@ -45,6 +48,7 @@ class RunnableRevision:
     min_instances: int = 0
     max_instances: int = 100
     timeout_s: float = 300
+    allocation: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def key(self) -> str:

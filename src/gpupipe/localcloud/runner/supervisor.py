@@ -10,6 +10,7 @@ from gpupipe.localcloud.runner.instance import Identity, LogSink, ProcessInstanc
 from gpupipe.localcloud.runner.pool import Pool, Scaling
 from gpupipe.localcloud.runner.process import GRACE_S
 from gpupipe.localcloud.runner.revision import RunnableRevision
+from gpupipe.localcloud.runner.room import Limit, Room
 
 _HEARTBEAT_S = 1.0
 
@@ -23,6 +24,7 @@ class Supervisor:
         daemon_http: Callable[[], str],
         clock: Clock,
         log: LogSink,
+        limit: Limit,
         scaling: Scaling | None = None,
     ) -> None:
         # What instances of an earlier daemon left: they ended with it.
@@ -32,6 +34,7 @@ class Supervisor:
         self._scaling = scaling or Scaling()
         self._instances = ProcessInstances(folder, daemon_http, log)
         self._pools: dict[str, Pool] = {}
+        self.room = Room(limit, lambda: tuple((pool.revision, pool.count) for pool in self.pools()))
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._heartbeat = threading.Thread(target=self._beat, name="run-scaling", daemon=True)
@@ -45,7 +48,7 @@ class Supervisor:
         with self._lock:
             pool = self._pools.get(revision.key)
             if pool is None:
-                pool = Pool(revision, self._instances, self._clock, self._scaling)
+                pool = Pool(revision, self._instances, self.room, self._clock, self._scaling)
                 self._pools[revision.key] = pool
                 if self._stopped.is_set():
                     pool.retire()

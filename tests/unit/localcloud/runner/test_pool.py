@@ -11,6 +11,7 @@ from tests.support.clock import FakeClock
 from gpupipe.localcloud.runner.instance import Events, StartError
 from gpupipe.localcloud.runner.pool import NoInstanceError, Place, Pool, Scaling
 from gpupipe.localcloud.runner.revision import Program, RunnableRevision
+from gpupipe.localcloud.runner.room import NoRoomError, Room
 
 
 @dataclass(eq=False)
@@ -41,8 +42,13 @@ class FakeLaunch:
         return self.instances[-1]
 
 
-def revision(**values: int) -> RunnableRevision:
-    settings: dict[str, Any] = {"concurrency": 2, "max_instances": 2, **values}
+def revision(**values: Any) -> RunnableRevision:
+    settings: dict[str, Any] = {
+        "concurrency": 2,
+        "max_instances": 2,
+        "allocation": {"Cpu": 40},
+        **values,
+    }
     return RunnableRevision(
         "demo-project",
         1,
@@ -56,11 +62,16 @@ def revision(**values: int) -> RunnableRevision:
 
 
 class Bench:
-    def __init__(self, **values: int) -> None:
+    def __init__(self, **values: Any) -> None:
         self.clock = FakeClock()
         self.launch = FakeLaunch()
         scaling = Scaling(idle_s=60, most_waiting=5)
-        self.pool = Pool(revision(**values), self.launch, self.clock, scaling)
+        self.limits = {"Cpu": 100}
+        room = Room(lambda _p, _r, quota: self.limits[quota], self._usage)
+        self.pool = Pool(revision(**values), self.launch, room, self.clock, scaling)
+
+    def _usage(self) -> list[tuple[RunnableRevision, int]]:
+        return [(self.pool.revision, self.pool.count)]
 
     @property
     def instances(self) -> list[FakeInstance]:
@@ -194,3 +205,40 @@ def test_a_larger_maximum_helps_those_who_wait_already() -> None:
     bench.pool.resize(2)
     bench.instances[1].start()
     assert places[1].done()
+
+
+@pytest.mark.promise(106)
+def test_no_more_instances_start_than_the_region_has_room_for() -> None:
+    bench = Bench(concurrency=1, max_instances=5)
+    futures = [bench.pool.acquire() for _ in range(3)]
+    assert len(bench.instances) == 2
+    bench.instances[0].start()
+    bench.pool.release(futures[0].result(0))
+    assert futures[1].result(0).instance is bench.instances[0]
+    assert not futures[2].done()
+    bench.limits["Cpu"] = 120
+    bench.pool.tick()
+    assert len(bench.instances) == 2  # the one that starts is for the request that waits
+    more = bench.pool.acquire()
+    assert len(bench.instances) == 3
+    assert not more.done()
+
+
+def test_without_any_instance_nobody_waits_for_room() -> None:
+    bench = Bench()
+    bench.limits["Cpu"] = 39
+    with pytest.raises(NoRoomError, match="Cpu"):
+        bench.pool.acquire().result(0)
+    bench.limits["Cpu"] = 40
+    bench.pool.acquire()
+    assert len(bench.instances) == 1
+
+
+def test_a_minimum_starts_as_far_as_there_is_room() -> None:
+    bench = Bench(min_instances=2)
+    bench.limits["Cpu"] = 40
+    bench.pool.tick()
+    assert len(bench.instances) == 1
+    bench.limits["Cpu"] = 80
+    bench.pool.tick()
+    assert len(bench.instances) == 2

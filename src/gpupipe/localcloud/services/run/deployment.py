@@ -16,23 +16,22 @@ from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.kernel.operations import Progress, Work
 from gpupipe.localcloud.runner.instance import StartError
 from gpupipe.localcloud.runner.pool import NoInstanceError, Pool
+from gpupipe.localcloud.runner.room import NoRoomError
 from gpupipe.localcloud.services.run import conditions, messages, traffic
 from gpupipe.localcloud.services.run.fleet import Fleet, ImageDeniedError, ImageMissingError
-from gpupipe.localcloud.services.run.names import API, service_name
-from gpupipe.localcloud.services.run.quotas import gpu_quota
+from gpupipe.localcloud.services.run.quotas import no_room_to_deploy
 from gpupipe.localcloud.services.run.revisions import is_of_template, of_template
 from gpupipe.localcloud.services.run.store import Store
 from gpupipe.localcloud.services.run.uri import present
 
 _KEPT = timedelta(days=30)
 # The texts are recorded ones. Their codes: FAILED_PRECONDITION is recorded for a container that does
-# not listen; for images and GPUs they are UNSURE.
+# not listen; for images and quotas they are UNSURE.
 _NOT_LISTENING = (
     "The user-provided container failed to start and listen on the port defined provided by the "
     "PORT={port} environment variable within the allocated timeout."
 )
 _PROBE_FAILED = "The user-provided container failed the configured startup probe checks."
-_NO_GPU = "Quota exceeded for total allowable count of GPUs per project per region."
 _NO_TARGET = (
     "Revision '{name}' does not exist or is deleted. "
     "Update all traffic to route to currently available revisions."
@@ -117,12 +116,15 @@ class Deployments:
         """Wait until one instance of a revision that is not known to be ready has started."""
         if conditions.is_ready(revision):
             return
-        self._check_gpus(service, revision)
         pool = self._pool(service, revision)
         if is_deleting(self._current(service.name)):
             self._fleet.drop(revision.name)
         try:
+            self._fleet.check_room(pool)
             pool.release(pool.acquire().result())
+        except NoRoomError as error:
+            text = no_room_to_deploy(error.quota)
+            raise _RevisionError(conditions.RESOURCES, text, Code.FAILED_PRECONDITION) from error
         except NoInstanceError as error:
             raise ServiceError(Code.ABORTED, "The deployment was interrupted.") from error
         except StartError as error:
@@ -142,16 +144,6 @@ class Deployments:
             raise _RevisionError(
                 conditions.CONTAINER, str(error), Code.PERMISSION_DENIED, reason=reason
             ) from error
-
-    def _check_gpus(self, service: Any, revision: Any) -> None:
-        """What other services' instances hold leaves room for the first ones of this revision."""
-        if not revision.node_selector.accelerator:
-            return
-        quota, name = gpu_quota(revision), service_name(service.name)
-        allowed = self._kernel.quotas.limit(name.project, API, quota, name.region)
-        wanted = max(1, revision.scaling.min_instance_count)
-        if self._fleet.gpus_of_others(service, quota) + wanted > allowed:
-            raise _RevisionError(conditions.RESOURCES, _NO_GPU, Code.FAILED_PRECONDITION)
 
     def _failed(self, revision: Any, error: _RevisionError) -> ServiceError:
         now = self._kernel.clock.now()

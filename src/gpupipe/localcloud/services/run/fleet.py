@@ -8,7 +8,6 @@ from gpupipe.localcloud.runner.pool import Pool
 from gpupipe.localcloud.runner.supervisor import Supervisor
 from gpupipe.localcloud.services.run import traffic
 from gpupipe.localcloud.services.run.names import API, service_name
-from gpupipe.localcloud.services.run.quotas import gpu_quota
 from gpupipe.localcloud.services.run.revisions import maximum, runnable
 from gpupipe.localcloud.services.run.store import Store
 
@@ -77,22 +76,9 @@ class Fleet:
                 f"[{owner}], which is not the same as this project [{project}]."
             )
 
-    def gpus_of_others(self, service: Any, quota: str) -> int:
-        """GPUs that instances of other services of the same project and region hold now."""
-        parent = service.name.rpartition("/services/")[0]
-        held = 0
-        for pool in self._supervisor.pools():
-            revision = self._store.revision(pool.revision.key)
-            if revision is None or not revision.node_selector.accelerator:
-                continue
-            elsewhere = not pool.revision.key.startswith(f"{service.name}/")
-            if (
-                elsewhere
-                and pool.revision.key.startswith(f"{parent}/")
-                and gpu_quota(revision) == quota
-            ):
-                held += pool.count
-        return held
+    def check_room(self, pool: Pool) -> None:
+        """NoRoomError when the first instances of a revision do not fit beside what runs now."""
+        self._supervisor.room.check(pool.revision, max(1, pool.revision.min_instances))
 
     def settle(self, service: Any) -> None:
         """Keep the pools of revisions with traffic or a tag, by the service's maximum; retire the others."""

@@ -21,6 +21,7 @@ from gpupipe.localcloud.kernel.faults import BEFORE, Fault, FaultPoint, Kind
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.runner.instance import StartError
 from gpupipe.localcloud.runner.pool import NoInstanceError, Place, Pool
+from gpupipe.localcloud.runner.room import NoRoomError
 from gpupipe.localcloud.services.run import access_log, invoker, traffic
 from gpupipe.localcloud.services.run.access_log import Access
 from gpupipe.localcloud.services.run.deployment import is_deleting
@@ -28,6 +29,7 @@ from gpupipe.localcloud.services.run.exchange import Trace, to_client, to_contai
 from gpupipe.localcloud.services.run.fleet import Fleet, ImageDeniedError, ImageMissingError
 from gpupipe.localcloud.services.run.invoker import RefusalError
 from gpupipe.localcloud.services.run.names import ServiceName
+from gpupipe.localcloud.services.run.quotas import no_room_to_serve
 from gpupipe.localcloud.services.run.store import Store
 from gpupipe.localcloud.services.run.uri import PREFIX, split_tag
 from gpupipe.localcloud.transport.wire import wire_of
@@ -150,6 +152,8 @@ class FrontDoor:
             raise RefusalError(504, text) from error
         except StartError as error:
             raise RefusalError(503, f"No instance could start. {error.reason}") from error
+        except NoRoomError as error:
+            raise RefusalError(503, no_room_to_serve(error.quota)) from error
 
     async def _forward(self, place: Place, request: httpx.Request, answer: "_Answer") -> None:
         assert place.instance is not None  # noqa: S101 - a place that was given away has one

@@ -1,20 +1,35 @@
-"""The regional quotas that a deployment must fit: instances times size.
+"""The regional quotas of instances: what a request may ask for, and what an instance takes.
 
-A request is checked for its service alone, as the recorded refusals name one service's numbers.
-Recorded too: an update that gives a service its first GPU counts the largest maximum of the
-service's revisions that still exist, however small its own is. What other services hold is counted
-later, when the revision starts (`deployment`).
+A request is checked for its service alone, maximum times size: so the documentation of the maximum
+has it (run/docs/configuring/max-instances-limits), and so do the recorded refusals. Recorded too: an
+update that gives a service its first GPU counts the largest maximum of the service's revisions that
+still exist, however small its own is. By the same page the quotas hold for the sum of what runs in
+the region, whichever service it is of: that is counted when an instance starts (`runner.room`).
 """
 
 from typing import Any, Protocol
 
 from gpupipe.localcloud.errors import Code, Details, FieldViolation, ServiceError, Violation
 from gpupipe.localcloud.services.run.names import API, ServiceName
+from gpupipe.localcloud.services.run.quantities import memory_bytes, milli_cpu
 from gpupipe.localcloud.services.run.rule import Shape
 
 CPU = "CpuAllocPerProjectRegion"
 MEMORY = "MemAllocPerProjectRegion"
-_GPU_METRIC = {"nvidia-l4": "NvidiaL4GpuAlloc", "nvidia-rtx-pro-6000": "NvidiaRtxPro6000GpuAlloc"}
+_GPU = {"nvidia-l4": "NvidiaL4GpuAlloc", "nvidia-rtx-pro-6000": "NvidiaRtxPro6000GpuAlloc"}
+# Recorded but for the RTX PRO 6000's, which is formed like the L4's.
+_METRICS = {
+    CPU: "cpu_allocation",
+    MEMORY: "mem_allocation",
+    "NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion": (
+        "nvidia_l4_gpu_allocation_no_zonal_redundancy"
+    ),
+    "NvidiaL4GpuAllocPerProjectRegion": "nvidia_l4_gpu_allocation",
+    "NvidiaRtxPro6000GpuAllocNoZonalRedundancyPerProjectRegion": (
+        "nvidia_rtx_pro_6000_gpu_allocation_no_zonal_redundancy"
+    ),
+    "NvidiaRtxPro6000GpuAllocPerProjectRegion": "nvidia_rtx_pro_6000_gpu_allocation",
+}
 _WORDS = {CPU: "CPU", MEMORY: "memory"}
 _NO_MAXIMUM = 100
 _REQUEST = "To request quota: g.co/cloudrun/gpu-quota"
@@ -64,13 +79,39 @@ def default_maximum(quotas: Quotas, name: ServiceName, shape: Shape) -> int:
     return max(1, min(_NO_MAXIMUM, *fits))
 
 
+def allocation(revision: Any) -> dict[str, int]:
+    """What one instance of a revision takes, by quota id."""
+    limits = revision.containers[0].resources.limits
+    taken = {
+        CPU: milli_cpu(limits.get("cpu", "")) or 0,
+        MEMORY: memory_bytes(limits.get("memory", "")) or 0,
+    }
+    if revision.node_selector.accelerator:
+        taken[gpu_quota(revision)] = 1
+    return taken
+
+
+def no_room_to_serve(quota: str) -> str:
+    """What a request is told when an instance for it does not fit what the region may run."""
+    return (
+        "The request failed because the project exceeded its quota limit for "
+        f"{API}/{_METRICS[quota]}."
+    )
+
+
+def no_room_to_deploy(quota: str) -> str:
+    """What a new revision is told whose instances do not fit what the region may run."""
+    what = {CPU: "CPU", MEMORY: "memory"}.get(quota, "count of GPUs")
+    return f"Quota exceeded for total allowable {what} per project per region."
+
+
 def _sizes(shape: Shape) -> dict[str, int]:
     return {CPU: shape.cpu, MEMORY: shape.memory}
 
 
 def gpu_quota(template: Any) -> str:
     """The quota that the GPUs of a template or revision count against."""
-    metric = _GPU_METRIC[template.node_selector.accelerator]
+    metric = _GPU[template.node_selector.accelerator]
     zonal = "NoZonalRedundancy" if template.gpu_zonal_redundancy_disabled else ""
     return f"{metric}{zonal}PerProjectRegion"
 

@@ -10,6 +10,7 @@ from gpupipe.localcloud.kernel.registry_images import ImageConfig
 from gpupipe.localcloud.runner.revision import Program, RunnableRevision, StartupProbe
 from gpupipe.localcloud.services.run import messages
 from gpupipe.localcloud.services.run.names import service_name
+from gpupipe.localcloud.services.run.quotas import allocation
 
 _ALPHABET = "bcdfghjklmnpqrstvwxz0123456789"
 _NO_MAXIMUM = 100  # run_v2 RevisionScaling
@@ -92,6 +93,7 @@ def runnable(
         min_instances=revision.scaling.min_instance_count,
         max_instances=maximum(revision, most),
         timeout_s=revision.timeout.seconds + revision.timeout.nanos / 1e9,
+        allocation=allocation(revision),
     )
 
 

@@ -1,7 +1,7 @@
 """Refusals of names, labels, variables, traffic, and limits of time and number."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from gpupipe.localcloud.errors import Code, ServiceError
 from gpupipe.localcloud.kernel.labels import check_labels
@@ -23,6 +23,11 @@ _LONGEST_TIMEOUT_S = 3600
 _MOST_CONCURRENCY = 1000
 _LONGEST_DESCRIPTION = 512
 _LONGEST_VARIABLE = 32768
+_MOST_VALUES = 1000  # run/quotas: variables and arguments of a container
+_LONGEST_ANNOTATIONS = 256 << 10
+_ANNOTATION = re.compile(
+    r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+)
 _PLATFORM_VARIABLES = frozenset({"PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION"})
 _VARIABLES = "service.template.containers.env"
 _LOCAL_VARIABLES = frozenset(
@@ -54,11 +59,36 @@ def _reserved_keys(shape: Shape) -> str | None:
 
 
 def _labels(shape: Shape) -> str | None:
-    for labels in (shape.service.labels, shape.template.labels):
-        try:
-            check_labels(labels, "service.labels")
-        except ServiceError as error:
-            return error.message
+    return _refused_labels(shape.service.labels)
+
+
+def _template_labels(shape: Shape) -> str | None:
+    return _refused_labels(shape.template.labels)
+
+
+def _refused_labels(labels: Mapping[str, str]) -> str | None:
+    try:
+        check_labels(labels, "")
+    except ServiceError as error:
+        return error.message
+    return None
+
+
+def _annotations(shape: Shape) -> str | None:
+    return _refused_annotations(shape.service.annotations)
+
+
+def _template_annotations(shape: Shape) -> str | None:
+    return _refused_annotations(shape.template.annotations)
+
+
+def _refused_annotations(annotations: Mapping[str, str]) -> str | None:
+    for key in annotations:
+        if not _ANNOTATION.fullmatch(key):
+            return f"Invalid annotation key {key!r}: it must be like a Kubernetes one."
+    size = sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items())
+    if size > _LONGEST_ANNOTATIONS:
+        return f"Annotations have at most {_LONGEST_ANNOTATIONS} bytes together."
     return None
 
 
@@ -86,6 +116,18 @@ def _instances(shape: Shape) -> str | None:
     if min(counts) < 0 or 0 < shape.most < least:
         return "The minimum of instances must be 0 or more and at most the maximum."
     return None
+
+
+def _many_variables(shape: Shape) -> str | None:
+    if len(shape.container.env) <= _MOST_VALUES:
+        return None
+    return f"A container has at most {_MOST_VALUES} environment variables."
+
+
+def _many_arguments(shape: Shape) -> str | None:
+    if len(shape.container.args) <= _MOST_VALUES:
+        return None
+    return f"A container has at most {_MOST_VALUES} arguments."
 
 
 def _variables(shape: Shape) -> str | None:
@@ -204,6 +246,9 @@ RULES = (
     Rule("service-id", "service_id", _service_id),
     Rule("reserved-namespace", "service.labels", _reserved_keys),
     Rule("labels", "service.labels", _labels),
+    Rule("template-labels", "service.template.labels", _template_labels),
+    Rule("annotations", "service.annotations", _annotations),
+    Rule("template-annotations", "service.template.annotations", _template_annotations),
     Rule("description", "service.description", _description),
     Rule("ingress", "service.ingress", _ingress),
     Rule("launch-stage", "service.launch_stage", _launch_stage),
@@ -213,6 +258,8 @@ RULES = (
     Rule("ports", "service.template.containers.ports", _one_port),
     Rule("image", "service.template.containers.image", _image_name),
     Rule("container-name", "service.template.containers.name", _container_name),
+    Rule("many-arguments", "service.template.containers.args", _many_arguments),
+    Rule("many-variables", _VARIABLES, _many_variables),
     Rule("reserved-variable", _VARIABLES, _variables),
     Rule("variable-length", _VARIABLES, _variable_length),
     Rule("local-variable", _VARIABLES, _local_variables, Code.UNIMPLEMENTED),

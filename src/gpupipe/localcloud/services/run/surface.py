@@ -93,6 +93,7 @@ class Run(BaseSurface):
             lambda: self._kernel.http,
             self._kernel.clock,
             InstanceLogs(self._kernel),
+            lambda project, region, quota: self._kernel.quotas.limit(project, API, quota, region),
         )
 
 

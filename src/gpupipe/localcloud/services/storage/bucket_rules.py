@@ -6,6 +6,7 @@ from typing import Any
 
 from gpupipe.localcloud.services.storage.lifecycle import STORAGE_CLASSES, check_lifecycle
 from gpupipe.localcloud.services.storage.message import Json
+from gpupipe.localcloud.services.storage.numbers import int64
 from gpupipe.localcloud.services.storage.refusals import bad_request, not_emulated
 from gpupipe.localcloud.services.storage.shapes import check_known
 
@@ -71,7 +72,7 @@ def check_fields(body: Mapping[str, Any]) -> None:
 
 
 def _check_shape(name: str, value: object) -> None:
-    if name not in {"storageClass", "rpo"} and not isinstance(value, dict):
+    if name not in {"storageClass", "rpo", "defaultEventBasedHold"} and not isinstance(value, dict):
         raise bad_request(f"The bucket field '{name}' must be an object.")
 
 
@@ -125,6 +126,11 @@ def _check_versioning(value: Json) -> None:
         raise bad_request("versioning.enabled must be a boolean.")
 
 
+def _check_hold(value: object) -> None:
+    if not isinstance(value, bool):
+        raise bad_request("defaultEventBasedHold must be a boolean.")
+
+
 def _check_rpo(value: object) -> None:
     # DEFAULT is what every bucket but a dual-region one with turbo replication has
     if value != "DEFAULT":
@@ -132,10 +138,10 @@ def _check_rpo(value: object) -> None:
 
 
 def _seconds(value: object, field: str) -> int:
-    try:
-        return int(str(value))
-    except ValueError as error:
-        raise bad_request(f"Invalid number of seconds in {field}: '{value}'.") from error
+    number = int64(value)
+    if number is None:
+        raise bad_request(f"Invalid number of seconds in {field}: '{value}'.")
+    return number
 
 
 _CHECKS = {
@@ -147,4 +153,5 @@ _CHECKS = {
     "iamConfiguration": _check_iam,
     "versioning": _check_versioning,
     "rpo": _check_rpo,
+    "defaultEventBasedHold": _check_hold,
 }

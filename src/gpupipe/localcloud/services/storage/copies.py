@@ -11,6 +11,7 @@ from gpupipe.localcloud.services.storage.blobs import Blob, Blobs, read_chunks
 from gpupipe.localcloud.services.storage.buckets import Buckets
 from gpupipe.localcloud.services.storage.message import Inbound, Json, Reply
 from gpupipe.localcloud.services.storage.names import check_object_name
+from gpupipe.localcloud.services.storage.numbers import int64
 from gpupipe.localcloud.services.storage.objects import Objects
 from gpupipe.localcloud.services.storage.preconditions import Preconditions
 from gpupipe.localcloud.services.storage.refusals import bad_request, not_emulated, required
@@ -164,10 +165,10 @@ class Copies:
 def _number(value: object) -> int | None:
     if value is None:
         return None
-    try:
-        return int(str(value))
-    except ValueError as error:
-        raise bad_request(f"Invalid generation: '{value}'.") from error
+    number = int64(value)
+    if number is None:
+        raise bad_request(f"Invalid generation: '{value}'.")
+    return number
 
 
 def _merged(source: Version, body: Json) -> Json:

@@ -8,7 +8,7 @@ from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.storage import access
 from gpupipe.localcloud.services.storage.buckets import Bucket, Buckets, resource_of
 from gpupipe.localcloud.services.storage.message import Inbound, Json, Reply
-from gpupipe.localcloud.services.storage.refusals import StorageError, bad_request
+from gpupipe.localcloud.services.storage.refusals import StorageError, bad_request, required
 
 _PUBLIC = {"allUsers", "allAuthenticatedUsers"}
 
@@ -48,6 +48,8 @@ class BucketPolicies:
         """Which of the permissions in the query the caller holds."""
         self._buckets.get(request.bucket)
         permissions = request.repeated.get("permissions", ())
+        if not permissions:
+            raise required("permissions")
         policy_rules.check_tested(permissions)
         held = [
             permission
@@ -85,6 +87,10 @@ class BucketPolicies:
 def _parse(body: Json) -> policy_pb2.Policy:
     known = {k: v for k, v in body.items() if k not in {"kind", "resourceId"}}
     try:
-        return ParseDict(known, policy_pb2.Policy())
+        policy = ParseDict(known, policy_pb2.Policy())
     except ParseError as error:
         raise bad_request(f"Invalid policy: {error}") from error
+    if body.get("etag") and not policy.etag:
+        # What is no base64 reads as nothing, which would replace whatever policy there is.
+        raise bad_request(f"Invalid policy: the etag {body['etag']!r} is not one.")
+    return policy

@@ -11,9 +11,13 @@ from gpupipe.localcloud.services.storage.refusals import bad_request
 STORAGE_CLASSES = ("STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE")
 _ACTIONS = {"Delete", "SetStorageClass", "AbortIncompleteMultipartUpload"}
 _NUMBERS = {"age", "numNewerVersions", "daysSinceNoncurrentTime", "daysSinceCustomTime"}
-_LISTS = {"matchesPrefix", "matchesSuffix", "matchesStorageClass"}
+_LISTS = {"matchesPrefix", "matchesSuffix"}
 _DATES = {"createdBefore", "noncurrentTimeBefore", "customTimeBefore"}
 _MAX_RULES = 100
+_LONGEST = (1 << 31) - 1  # numbers of conditions are int32
+_ABORT = "AbortIncompleteMultipartUpload"
+_OF_ABORT = {"age", "matchesPrefix", "matchesSuffix"}
+_OLD_CLASSES = ("MULTI_REGIONAL", "REGIONAL", "DURABLE_REDUCED_AVAILABILITY")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +40,11 @@ def check_lifecycle(lifecycle: Json | None) -> None:
     for rule in rules:
         if not isinstance(rule, dict):
             raise bad_request("A lifecycle rule must be an object.")
-        _check_action(rule.get("action") or {})
-        _check_condition(rule.get("condition") or {})
+        action, condition = rule.get("action") or {}, rule.get("condition") or {}
+        _check_action(action)
+        _check_condition(condition)
+        if action["type"] == _ABORT and (others := condition.keys() - _OF_ABORT):
+            raise bad_request(f"{_ABORT} does not take the lifecycle condition '{min(others)}'.")
 
 
 def due(rules: list[Json], candidate: Candidate, now: datetime) -> Json | None:
@@ -46,7 +53,7 @@ def due(rules: list[Json], candidate: Candidate, now: datetime) -> Json | None:
         rule["action"] for rule in rules if _holds(rule["condition"], candidate, now)
     ]
     actions.sort(key=lambda action: str(action["type"]) != "Delete")
-    wanted = [a for a in actions if a["type"] != "AbortIncompleteMultipartUpload"]
+    wanted = [a for a in actions if a["type"] != _ABORT]
     return wanted[0] if wanted else None
 
 
@@ -68,7 +75,11 @@ def _check_condition(condition: Json) -> None:
 
 def _valid_condition(key: str, value: object) -> bool:
     if key in _NUMBERS:
-        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LONGEST
+    if key == "matchesStorageClass":
+        return isinstance(value, list) and all(
+            item in (*STORAGE_CLASSES, *_OLD_CLASSES) for item in value
+        )
     if key in _LISTS:
         return isinstance(value, list) and all(isinstance(item, str) for item in value)
     if key in _DATES:
@@ -86,18 +97,18 @@ def _is_date(value: str) -> bool:
 
 def _holds(condition: Mapping[str, Any], found: Candidate, now: datetime) -> bool:
     tests: dict[str, Callable[[Any], bool]] = {
-        "age": lambda days: now >= found.created + timedelta(days=days),
+        "age": lambda days: now - found.created >= _days(days),
         "createdBefore": lambda day: found.created < _midnight(day),
         "isLive": lambda live: live == (found.noncurrent is None),
         "numNewerVersions": lambda count: found.newer >= count,
         "daysSinceNoncurrentTime": lambda days: (
-            found.noncurrent is not None and now >= found.noncurrent + timedelta(days=days)
+            found.noncurrent is not None and now - found.noncurrent >= _days(days)
         ),
         "noncurrentTimeBefore": lambda day: (
             found.noncurrent is not None and found.noncurrent < _midnight(day)
         ),
         "daysSinceCustomTime": lambda days: (
-            found.custom is not None and now >= found.custom + timedelta(days=days)
+            found.custom is not None and now - found.custom >= _days(days)
         ),
         "customTimeBefore": lambda day: found.custom is not None and found.custom < _midnight(day),
         "matchesPrefix": lambda values: found.name.startswith(tuple(values)),
@@ -105,6 +116,10 @@ def _holds(condition: Mapping[str, Any], found: Candidate, now: datetime) -> boo
         "matchesStorageClass": lambda values: found.storage_class in values,
     }
     return all(tests[key](value) for key, value in condition.items())
+
+
+def _days(count: int) -> timedelta:
+    return timedelta(days=min(count, timedelta.max.days))
 
 
 def _midnight(day: str) -> datetime:

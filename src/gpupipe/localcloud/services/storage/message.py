@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from gpupipe.localcloud.kernel.caller import Caller
+from gpupipe.localcloud.services.storage.numbers import int64
 from gpupipe.localcloud.services.storage.refusals import bad_request
 
 Json = dict[str, Any]
@@ -51,10 +52,10 @@ class Inbound:
         value = self.query.get(name)
         if value is None:
             return None
-        try:
-            return int(value)
-        except ValueError as error:
-            raise bad_request(f"Invalid value for {name}: '{value}' is not a number.") from error
+        number = int64(value)
+        if number is None:
+            raise bad_request(f"Invalid value for {name}: '{value}' is not a number.")
+        return number
 
     def json(self) -> Json:
         """The body as a JSON object ({} for an empty body)."""

@@ -8,12 +8,21 @@ import json
 import re
 
 from gpupipe.localcloud.kernel.kernel import Kernel
-from gpupipe.localcloud.kernel.notifications import EVENTS, KIND, add, configs, name_of, why_full
-from gpupipe.localcloud.services.storage.buckets import Buckets, resource_of
+from gpupipe.localcloud.kernel.notifications import (
+    EVENTS,
+    KIND,
+    TOPIC,
+    add,
+    configs,
+    name_of,
+    why_full,
+)
+from gpupipe.localcloud.services.storage.buckets import Bucket, Buckets, resource_of
 from gpupipe.localcloud.services.storage.message import Inbound, Json, Reply
 from gpupipe.localcloud.services.storage.refusals import StorageError, bad_request
 
 _TOPIC = re.compile(r"//pubsub\.googleapis\.com/projects/[^/]+/topics/[^/]+")
+_PUBLISH = "pubsub.topics.publish"
 _FORMATS = {"JSON_API_V1", "NONE"}
 _FIELDS = ("topic", "event_types", "custom_attributes", "payload_format", "object_name_prefix")
 
@@ -27,9 +36,10 @@ class Notifications:
 
     def insert(self, request: Inbound) -> Reply:
         """Add a configuration; ids count up within a bucket."""
-        self._buckets.get(request.bucket)
+        bucket = self._buckets.get(request.bucket)
         body = request.json()
         _check(body)
+        self._check_topic(bucket, body["topic"])
         kept = {key: body[key] for key in _FIELDS if key in body}
         with self._kernel.database.transaction():
             resources, events = self._kernel.resources, body.get("event_types") or ()
@@ -66,6 +76,18 @@ class Notifications:
         """Remove all configurations of a bucket that is deleted."""
         for record in self._kernel.resources.all(KIND, resource_of(bucket)):
             self._kernel.resources.delete(KIND, record.name)
+
+    def _check_topic(self, bucket: Bucket, topic: str) -> None:
+        """The topic is there, and Cloud Storage's agent of the bucket's project may publish to it."""
+        agent = self._kernel.agents.agent_email("storage.googleapis.com", bucket.project)
+        name = topic.removeprefix(TOPIC)
+        allowed = self._kernel.authorizer.allowed(f"serviceAccount:{agent}", _PUBLISH, name)
+        if self._kernel.topics.topic(name) is None or not allowed:
+            # googleapis/nodejs-storage#1402
+            raise bad_request(
+                f"Cloud Pub/Sub topic '{topic}' not found, or user '{agent}' does not have "
+                "permission to it."
+            )
 
     def _named(self, request: Inbound) -> str:
         return name_of(request.bucket, request.path["notification"])

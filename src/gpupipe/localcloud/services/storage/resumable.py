@@ -11,6 +11,7 @@ from gpupipe.localcloud.services.storage.blobs import Blobs, read_chunks
 from gpupipe.localcloud.services.storage.checksums import Hasher, sent, verify
 from gpupipe.localcloud.services.storage.insert import new_object
 from gpupipe.localcloud.services.storage.message import Inbound, Reply
+from gpupipe.localcloud.services.storage.numbers import int64
 from gpupipe.localcloud.services.storage.ranges import Chunk, content_range
 from gpupipe.localcloud.services.storage.refusals import StorageError, bad_request, no_object
 from gpupipe.localcloud.services.storage.rows import Rows
@@ -52,7 +53,7 @@ class Resumable:
         session = self._sessions.create(
             new,
             sent(metadata, request.headers),
-            int(length) if length and length.isdigit() else None,
+            int64(length) if length else None,
             self._kernel.clock.now(),
         )
         where = f"{request.base}/upload/storage/v1/b/{new.bucket}/o"
