@@ -36,6 +36,7 @@ def build() -> Callable[..., Any]:
         history,
         local,
         plan,
+        rollback,
         status,
         test_upload,
         workflow,
@@ -61,6 +62,7 @@ def build() -> Callable[..., Any]:
         ("destroy", destroy.destroy, "Remove all of it, then prove that nothing is left."),
         ("history", history.history, "See who deployed or destroyed it when, and the result."),
         ("plan", plan.plan, "See what a deploy would do, and why."),
+        ("rollback", rollback.rollback, "Give the traffic back to an earlier release."),
     ):
         app.command(name, short_help=short)(command)
     app.add_typer(local.app, name="local", short_help="Start, stop and look into the local cloud.")

@@ -24,7 +24,7 @@ def test_exactly_the_documented_roles_are_enough(quick_pipeline: QuickPipeline) 
     assert deployed.outcome.errors == []
     assert not deployed.outcome.failed
     assert deployed.canary is not None
-    assert deployed.canary.state == "succeeded"
+    assert deployed.canary.outcome.state == "succeeded"
     callers = {row["caller"] for row in quick_pipeline.cloud.requests() if row["writes"]}
     assert f"serviceAccount:{ACCOUNT}" in callers
 

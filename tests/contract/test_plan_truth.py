@@ -181,7 +181,7 @@ def test_what_cannot_be_changed_in_place_is_replaced_only_when_allowed(pipeline:
 
     plan = pipeline.engine().plan()
     assert [(one.step, one.verb) for one in plan.writes] == [("trigger", Verb.REPLACE)]
-    assert pipeline.engine().refused_notes(plan) == (
+    assert pipeline.engine().notes(plan) == (
         f"Replacing the trigger {trigger_id} needs --allow-replace.",
     )
     before = cloud.cloud.pipeline.log.latest()

@@ -20,7 +20,7 @@ def test_a_deploy_waits_for_what_is_not_seen_yet(tmp_path: Path) -> None:
         done = Deployer(cloud, clock, PROJECT).deploy(report=waits.append)
         assert done.outcome.errors == []
         assert done.canary is not None
-        assert done.canary.state == "succeeded"
+        assert done.canary.outcome.state == "succeeded"
         said = {event.what for event in waits if isinstance(event, Waiting)}
         assert "the API to be usable after it was enabled" in said
         assert "the service account ml-pipeline-build to be visible" in said

@@ -175,6 +175,23 @@ def test_a_revision_that_never_listens_fails_and_the_old_one_serves(run: RunTest
     assert run.get(service).status_code == 200
 
 
+def test_traffic_moves_though_the_newest_revision_has_failed(run: RunTester) -> None:
+    """A template that stays makes no new revision, so the service stays failed."""
+    created = run.deploy()
+    old = created.latest_ready_revision.rpartition("/")[2]
+    created.template.containers[0].image = run.image(NEVER_LISTENS)
+    with pytest.raises(exceptions.GoogleAPICallError, match="no model here"):
+        run.services.update_service(service=created, timeout=5).result(timeout=30)
+    failed = run.services.get_service(name=created.name, timeout=5)
+    failed.traffic = [run_v2.TrafficTarget(type_=2, revision=old, percent=100)]
+    with pytest.raises(exceptions.FailedPrecondition, match="no model here"):
+        run.services.update_service(service=failed, timeout=5).result(timeout=30)
+    kept = run.services.get_service(name=created.name, timeout=5)
+    assert [(one.revision, one.percent) for one in kept.traffic_statuses] == [(old, 100)]
+    assert kept.latest_created_revision == failed.latest_created_revision
+    assert kept.terminal_condition.state == FAILED
+
+
 def test_a_missing_image_is_told_by_the_conditions(run: RunTester) -> None:
     image = f"us-central1-docker.pkg.dev/{run.cloud.project}/images/none:v1"
     with pytest.raises(exceptions.NotFound, match="not found") as caught:
@@ -209,7 +226,7 @@ def test_the_image_of_another_project_is_run_once_the_agent_may_read_it(run: Run
     agent = kernel.agents.create("run.googleapis.com", run.cloud.project)
     kernel.policies.grant(owner.name, "roles/artifactregistry.reader", f"serviceAccount:{agent}")
     service = run.services.get_service(name=f"{run.parent}/services/svc", timeout=5)
-    service.description = "once more"
+    service.template.labels = {"attempt": "2"}  # else there would be no new revision
     updated = run.services.update_service(service=service, timeout=5).result(timeout=30)
     assert updated.terminal_condition.state == SUCCEEDED
 

@@ -28,7 +28,7 @@ from gpupipe.core.names import Names
 from gpupipe.deploy.engine import Deployed, Engine
 from gpupipe.deploy.events import Event
 from gpupipe.deploy.spec import PipelineSpec
-from gpupipe.deploy.step import Step
+from gpupipe.deploy.step import Choices, Step
 from gpupipe.deploy.steps import STEPS
 from gpupipe.deploy.steps.images import Image
 from gpupipe.localcloud.kernel.caller import OPERATOR
@@ -102,6 +102,7 @@ class Deployer:
     prefix: str | None = None
     file: Path | None = None
     allow_replace: bool = False
+    choices: Choices = Choices()  # noqa: RUF009  # frozen
 
     @property
     def spec(self) -> PipelineSpec:
@@ -123,6 +124,7 @@ class Deployer:
             steps=self.steps,
             parallelism=self.parallelism,
             allow_replace=self.allow_replace,
+            choices=self.choices,
         )
 
     def deploy(

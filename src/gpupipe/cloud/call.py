@@ -131,8 +131,10 @@ class Caller:
             lambda refusal: refusal.nobody_listens,
         )
 
-    def until_effective(self, attempt: Callable[[], T], early: Callable[[GpupipeError], bool]) -> T:
+    def until_effective(self, attempt: Callable[[], T], early: Callable[[GpupipeError], str]) -> T:
         """Run `attempt` again while it fails because something new has no effect yet.
+
+        early: what an error waits for, in words; "" where time would not heal it.
 
         For what an account does on its own and not in a call of ours. An account that will never
         be allowed is told apart from one that will by time alone: `GRANT_S`.
@@ -143,9 +145,10 @@ class Caller:
                 return attempt()
             except GpupipeError as error:
                 elapsed = self.clock.monotonic() - began
-                if not early(error) or elapsed >= GRANT_S:
+                what = early(error)
+                if not what or elapsed >= GRANT_S:
                     raise
-            self.on_wait(Wait("new grants to take effect", elapsed, GRANT_S))
+            self.on_wait(Wait(what, elapsed, GRANT_S))
             self.clock.sleep(GRANT_PAUSE_S * self.hurry)
 
     def spread(self) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 from gpupipe.cloud.api import Api
 from gpupipe.cloud.call import TIMEOUT_S, none_if_missing
 from gpupipe.cloud.clients import module
+from gpupipe.cloud.errors import ApiError
 
 _PAGE = 100
 
@@ -135,6 +136,16 @@ class ExecutionsApi(Api):
                 idempotent=False,
             )
         )
+
+    def cancel(self, name: str) -> None:
+        """End an execution; one that has ended already is fine."""
+        try:
+            self._unary(
+                "Cancelling the execution", name, self._client.cancel_execution, {"name": name}
+            )
+        except ApiError as error:
+            if error.refusal.code not in {"FAILED_PRECONDITION", "NOT_FOUND"}:
+                raise
 
     @property
     def _client(self) -> Any:

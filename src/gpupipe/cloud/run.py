@@ -4,7 +4,7 @@ Quantities are compared in one spelling: CPU as milli-CPU, memory in bytes ("100
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,11 @@ from gpupipe.cloud.causes import ACCOUNT_VISIBLE, ACT_AS_VISIBLE, API_USABLE, BE
 from gpupipe.cloud.clients import module
 from gpupipe.cloud.operations import CREATE_S, DELETE_S, UPDATE_S
 from gpupipe.cloud.policy import PolicyApi
+from gpupipe.core.errors import GpupipeError
 
+Traffic = tuple[tuple[str, int], ...]
+"""Shares of the requests in percent, each with its revision; "" is the newest one that is ready."""
+NEWEST: Traffic = (("", 100),)
 _GPU = "nvidia.com/gpu"
 
 
@@ -23,7 +27,8 @@ class Service:
 
     name: "projects/P/locations/R/services/S"; cpu "4"; memory "16Gi"; timeout_s in seconds;
     accelerator "" = none; zonal_redundancy only means something with one; account: e-mail;
-    probe: path, period in seconds, failures allowed.
+    probe: path, period in seconds, failures allowed; revision_labels: what its revisions carry
+    beside the service's labels.
     """
 
     name: str
@@ -42,11 +47,15 @@ class Service:
     min_instances: int
     max_instances: int
     probe: tuple[str, int, int]
+    revision_labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """A service as it is: its owned fields, and what the API says of it; who wrote it last, and when."""
+    """A service as it is: its owned fields, and what the API says of it; who wrote it last, and when.
+
+    traffic: what was asked for; latest_ready_revision, latest_created_revision: without their parent.
+    """
 
     service: Service
     uri: str
@@ -54,8 +63,21 @@ class Observed:
     reconciling: bool
     message: str
     latest_ready_revision: str
+    latest_created_revision: str = ""
+    traffic: Traffic = NEWEST
     modifier: str = ""
     updated: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A revision: its name without parent; `unhealthy` where its container did not start or its probe failed."""
+
+    name: str
+    labels: Mapping[str, str]
+    created: datetime
+    ready: bool
+    unhealthy: bool
 
 
 class RunApi(PolicyApi):
@@ -99,20 +121,59 @@ class RunApi(PolicyApi):
         return _observed(done)
 
     def update(self, wanted: Service) -> Observed:
-        """Roll out a changed service and wait until it is ready; foreign labels stay."""
-        current = self._unary(
-            "Reading the service", wanted.name, self._client.get_service, {"name": wanted.name}
-        )
+        """Roll out a changed service and wait until it is ready; foreign labels and the traffic stay."""
+        current = self._current(wanted.name)
         labels = {**dict(current.labels), **wanted.labels}
+        message = _message(replace(wanted, labels=labels))
+        message.traffic = current.traffic
+        return self._update(wanted.name, message)
+
+    def route(
+        self, name: str, traffic: Traffic, *, label: str = "", value: str = ""
+    ) -> Observed | None:
+        """Send the traffic where it is said, set a label ("" removes it); the template stays.
+
+        None where the service is not ready though this was done: its newest revision is what failed.
+        """
+        message = self._current(name)
+        addresses = [_target(one.revision, 0, one.tag) for one in message.traffic if one.tag]
+        message.traffic = [*(_target(*share) for share in traffic), *addresses]
+        message.labels.pop(label, None)
+        if value:
+            message.labels[label] = value
+        message.etag = ""
+        try:
+            return self._update(name, message)
+        except GpupipeError:
+            found = self.get(name)
+            if found is None or found.traffic != traffic or found.reconciling:
+                raise
+            return None
+
+    def revisions(self, name: str) -> tuple[Revision, ...]:
+        """The revisions of a service, newest first."""
+        found = self._all(
+            "Listing revisions",
+            name,
+            self._clients.client("revisions").list_revisions,
+            {"parent": name},
+        )
+        made = (_revision(one) for one in found)
+        return tuple(sorted(made, key=lambda one: (one.created, one.name), reverse=True))
+
+    def _update(self, name: str, message: Any) -> Observed:
         done = self._operate(
             "Updating the service",
-            wanted.name,
+            name,
             self._client.update_service,
-            {"service": _message(replace(wanted, labels=labels))},
+            {"service": message},
             UPDATE_S,
             causes=(ACT_AS_VISIBLE, ACCOUNT_VISIBLE),
         )
         return _observed(done)
+
+    def _current(self, name: str) -> Any:
+        return self._unary("Reading the service", name, self._client.get_service, {"name": name})
 
     def delete(self, name: str) -> None:
         """Delete the service; one that is gone already is fine."""
@@ -137,7 +198,7 @@ def _message(wanted: Service) -> Any:
         service_account=wanted.account,
         timeout={"seconds": wanted.timeout_s},
         max_instance_request_concurrency=wanted.concurrency,
-        labels=dict(wanted.labels),
+        labels={**wanted.labels, **wanted.revision_labels},
         scaling=types.RevisionScaling(
             min_instance_count=wanted.min_instances, max_instance_count=wanted.max_instances
         ),
@@ -169,6 +230,38 @@ def _message(wanted: Service) -> Any:
                          ingress=types.IngressTraffic.INGRESS_TRAFFIC_ALL)  # fmt: skip
 
 
+def _target(revision: str, percent: int, tag: str = "") -> Any:
+    types = module("google.cloud.run_v2").types
+    kinds = types.TrafficTargetAllocationType
+    kind = (
+        kinds.TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION
+        if revision
+        else kinds.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST
+    )
+    return types.TrafficTarget(type_=kind, revision=revision, percent=percent, tag=tag)
+
+
+def _traffic(found: Any) -> Traffic:
+    """Shares alone: a tag gives a revision an address of its own and no requests."""
+    return tuple(
+        (str(one.revision).rpartition("/")[2], int(one.percent))
+        for one in found.traffic
+        if one.percent
+    )
+
+
+def _revision(found: Any) -> Revision:
+    failed = {one.type_ for one in found.conditions if one.state.name == "CONDITION_FAILED"}
+    ready = (one for one in found.conditions if one.type_ == "Ready")
+    return Revision(
+        name=str(found.name).rpartition("/")[2],
+        labels=dict(found.labels),
+        created=found.create_time,
+        ready=any(one.state.name == "CONDITION_SUCCEEDED" for one in ready),
+        unhealthy="ContainerHealthy" in failed,
+    )
+
+
 def _observed(found: Any) -> Observed:
     condition = found.terminal_condition
     return Observed(
@@ -178,6 +271,8 @@ def _observed(found: Any) -> Observed:
         reconciling=bool(found.reconciling),
         message=str(condition.message),
         latest_ready_revision=str(found.latest_ready_revision).rpartition("/")[2],
+        latest_created_revision=str(found.latest_created_revision).rpartition("/")[2],
+        traffic=_traffic(found) or NEWEST,
         modifier=str(found.last_modifier),
         updated=found.update_time,
     )
@@ -210,4 +305,5 @@ def _service(found: Any) -> Service:
             if probe and probe.http_get
             else ("", 0, 0)
         ),
+        revision_labels=dict(template.labels),
     )

@@ -8,6 +8,7 @@ from gpupipe.context import Context, open_context, require_named_project
 from gpupipe.core.config import Flags
 from gpupipe.core.errors import Exit, UsageError
 from gpupipe.deploy.engine import Deployed, Engine
+from gpupipe.deploy.step import Choices
 from gpupipe.render.console import answer, say, talk
 from gpupipe.render.json_output import print_json
 from gpupipe.render.output import Output
@@ -25,6 +26,8 @@ class DeployRequest:
     dry_run: bool
     exit_code: bool
     allow_replace: bool
+    adopt: bool
+    rollback: bool
     verify: bool
     canary: bool
     parallelism: int
@@ -49,12 +52,12 @@ def run(request: DeployRequest) -> int:
             parallelism=request.parallelism,
             cancel=stop.cancel,
             allow_replace=request.allow_replace,
+            choices=Choices(adopt=request.adopt, rollback=request.rollback),
         )
         with busy(talk(), LOOKING):
             plan = engine.plan()
         proof = engine.sends_canary(plan, send_canary=request.canary, verify=request.verify)
-        notes = (*engine.world.facts.notes.values(), *engine.refused_notes(plan))
-        shown = Shown(plan.actions, notes, proof)
+        shown = Shown(plan.actions, engine.notes(plan), proof)
         if request.dry_run:
             return _show(request, shown)
         if not _may_go_on(request, context, shown):

@@ -45,6 +45,19 @@ AllowReplace = Annotated[
         "--allow-replace", help="Delete and make anew what cannot be changed where it is."
     ),
 ]
+Adopt = Annotated[
+    bool,
+    typer.Option(
+        "--adopt", help="Take over what has a name of this pipeline and belongs to no pipeline."
+    ),
+]
+NoRollback = Annotated[
+    bool,
+    typer.Option(
+        "--no-rollback",
+        help="Leave the traffic with a new revision that fails; try one again that was rejected.",
+    ),
+]
 NoCanary = Annotated[
     bool, typer.Option("--no-canary", help="Do not send a canary file at the end.")
 ]

@@ -1,6 +1,7 @@
 """`gpupipe deploy`: bring the pipeline into being, or up to date."""
 
 from gpupipe.commands._options import (
+    Adopt,
     AllowReplace,
     ConfigFile,
     DryRun,
@@ -8,6 +9,7 @@ from gpupipe.commands._options import (
     Impersonate,
     Local,
     NoCanary,
+    NoRollback,
     OutputAs,
     Parallelism,
     Prefix,
@@ -30,6 +32,8 @@ def deploy(
     dry_run: DryRun = False,
     exit_code: ExitCode = False,
     allow_replace: AllowReplace = False,
+    adopt: Adopt = False,
+    no_rollback: NoRollback = False,
     verify: Verify = False,
     no_canary: NoCanary = False,
     parallelism: Parallelism = 8,
@@ -65,6 +69,8 @@ def deploy(
         dry_run=dry_run,
         exit_code=exit_code,
         allow_replace=allow_replace,
+        adopt=adopt,
+        rollback=not no_rollback,
         verify=verify,
         canary=not no_canary,
         parallelism=parallelism,

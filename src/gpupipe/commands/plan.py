@@ -1,12 +1,14 @@
 """`gpupipe plan`: what a deploy would do, and why; it is `deploy --dry-run`."""
 
 from gpupipe.commands._options import (
+    Adopt,
     AllowReplace,
     ConfigFile,
     ExitCode,
     Impersonate,
     Local,
     NoCanary,
+    NoRollback,
     OutputAs,
     Parallelism,
     Prefix,
@@ -18,6 +20,7 @@ from gpupipe.render.output import Output
 
 
 def plan(
+    *,
     local: Local = False,
     project: Project = None,
     region: Region = None,
@@ -25,6 +28,8 @@ def plan(
     config: ConfigFile = None,
     exit_code: ExitCode = False,
     allow_replace: AllowReplace = False,
+    adopt: Adopt = False,
+    no_rollback: NoRollback = False,
     verify: Verify = False,
     no_canary: NoCanary = False,
     parallelism: Parallelism = 8,
@@ -60,6 +65,8 @@ def plan(
         dry_run=True,
         exit_code=exit_code,
         allow_replace=allow_replace,
+        adopt=adopt,
+        rollback=not no_rollback,
         verify=verify,
         canary=not no_canary,
         parallelism=parallelism,

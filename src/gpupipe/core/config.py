@@ -59,6 +59,12 @@ class ServiceConfig(_Strict):
         return _LEAST_MEMORY.get(self.cpu, "128Mi")
 
 
+class PreprocessConfig(ServiceConfig):
+    """The first service: images take memory."""
+
+    memory: Memory = "2Gi"
+
+
 class GpuServiceConfig(ServiceConfig):
     """The inference service: a GPU, instance-based billing."""
 
@@ -100,7 +106,7 @@ class FileConfig(_Strict):
     retention_days: Annotated[int, Field(ge=1, le=3650)] = 30
     parallel_chunks: Annotated[int, Field(ge=1, le=20)] = 8
     limits: LimitsConfig = LimitsConfig()
-    preprocess: ServiceConfig = ServiceConfig(memory="2Gi")
+    preprocess: PreprocessConfig = PreprocessConfig()
     gpu_inference: GpuServiceConfig = GpuServiceConfig()
     postprocess: ServiceConfig = ServiceConfig()
 

@@ -8,6 +8,8 @@ from gpupipe.deploy.phase import Phase
 
 KNOWN_AFTER_BUILD = "known after build"
 KNOWN_AFTER_DEPLOY = "known after deploy"
+OWNER = "owner"
+"""The field of a resource that is taken over."""
 NOT_SET = "default, not set in gpupipe.toml"
 
 

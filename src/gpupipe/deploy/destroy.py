@@ -14,12 +14,12 @@ from gpupipe.cloud.executions import Execution
 from gpupipe.core.clock import Clock
 from gpupipe.deploy.action import Action, Verb
 from gpupipe.deploy.carriers import carriers
-from gpupipe.deploy.engine import Progress, run_actions
 from gpupipe.deploy.executor import Outcome
 from gpupipe.deploy.lease import lease
 from gpupipe.deploy.leftovers import Leftover
 from gpupipe.deploy.ownership import is_ours
 from gpupipe.deploy.planner import observe
+from gpupipe.deploy.runner import Progress, run_actions
 from gpupipe.deploy.step import Step, World, action
 from gpupipe.deploy.steps import SHARED, STEPS
 from gpupipe.deploy.steps.grants import ProjectGrants

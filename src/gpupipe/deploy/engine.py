@@ -5,35 +5,39 @@ to write, and plans again under it.
 """
 
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from contextvars import ContextVar
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from gpupipe.cloud.call import Wait
 from gpupipe.cloud.cloud import Cloud
 from gpupipe.core.clock import Clock, InterruptedWaitError
 from gpupipe.deploy import canary
-from gpupipe.deploy.action import Action
-from gpupipe.deploy.events import Report, Waiting
-from gpupipe.deploy.executor import Executor, Outcome
+from gpupipe.deploy.action import OWNER, Action, Verb
+from gpupipe.deploy.canary import CanaryError, Proof
+from gpupipe.deploy.events import Report
+from gpupipe.deploy.executor import Outcome
 from gpupipe.deploy.facts import Facts
-from gpupipe.deploy.follow import Outcome as FileOutcome
-from gpupipe.deploy.history import record, run_of
+from gpupipe.deploy.history import NO_RESULT, record, run_of
 from gpupipe.deploy.lease import lease
 from gpupipe.deploy.planner import Plan, plan
+from gpupipe.deploy.releases import release_at
 from gpupipe.deploy.replace import ReplaceError, replaced
+from gpupipe.deploy.rollback import after_canary, run_turns
+from gpupipe.deploy.runner import Progress, run_actions
 from gpupipe.deploy.spec import PipelineSpec
-from gpupipe.deploy.step import Step, World
+from gpupipe.deploy.step import Choices, Step, World
 from gpupipe.deploy.steps import STEPS
-
-Progress = Callable[[Sequence[Action]], AbstractContextManager[Report]]
-"""Shows the events of a run of these actions."""
 
 BEFORE_LEASE = ("apis", "account:build", "bucket:staging")
 """What must exist before there can be a lease; a bucket is made by one of two deploys, never twice."""
 
 _ON_A_FILES_WAY = frozenset({"image", "service", "bucket", "workflow", "trigger", "project grants"})
+
+
+_ONCE_MORE = (
+    "See the execution's error with `gpupipe status`, mend what it names, and deploy again; the same "
+    "thing again is only tried with --no-rollback."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class Deployed:
 
     plan: Plan
     outcome: Outcome
-    canary: FileOutcome | None
+    canary: Proof | None
     facts: Facts
 
 
@@ -58,9 +62,10 @@ class Engine:
         parallelism: int = 8,
         cancel: threading.Event | None = None,
         allow_replace: bool = False,
+        choices: Choices = Choices(),  # noqa: B008  # frozen
         steps: Sequence[Step] = STEPS,
     ) -> None:
-        self._world = World(cloud, spec, Facts())
+        self._world = World(cloud, spec, Facts(), choices)
         self._clock = clock
         self._parallelism = parallelism
         self._cancel = cancel or threading.Event()
@@ -85,14 +90,17 @@ class Engine:
     ) -> Deployed:
         """Carry out what `first` says; without writes only a canary that is asked for is sent.
 
-        Raises InterruptedWaitError when `cancel` is set between its parts, and ReplaceError before
-        anything is written where something would be replaced and that was not allowed.
+        Raises InterruptedWaitError when `cancel` is set between its parts, ReplaceError before
+        anything is written where something would be replaced and that was not allowed, and
+        CanaryError, after services that were rolled out have lost their traffic to what had it.
         """
         self._check_replaced(first)
         wanted = self.sends_canary(first, send_canary=send_canary, verify=verify)
         shown = [*first.writes, *([canary.action(self._world.spec)] if wanted else [])]
         if not shown:
             return Deployed(first, Outcome(), None, self._world.facts)
+        began = self._clock.now()
+        self._world.facts.release = release_at(began)
         with progress(shown) as report:
             if not first.writes:
                 return Deployed(first, Outcome(), self._canary(report), self._world.facts)
@@ -106,15 +114,20 @@ class Engine:
                 again = self.plan()
                 self._check_replaced(again)
                 wanted = self.sends_canary(again, send_canary=send_canary, verify=verify)
-                outcome, proof = self._carry_out(again, report, prove=wanted)
+                proof = self._carry_out(again, outcome, began, report, prove=wanted)
         return Deployed(again, outcome, proof, self._world.facts)
 
-    def refused_notes(self, plan: Plan) -> tuple[str, ...]:
-        """What of a plan a deploy would refuse, in words."""
-        if self._allow_replace:
-            return ()
-        return tuple(
-            f"Replacing the {one.kind} {one.name} needs --allow-replace." for one in replaced(plan)
+    def notes(self, plan: Plan) -> tuple[str, ...]:
+        """What a person should know of a plan: what its steps say, is refused, is taken over."""
+        refused = () if self._allow_replace else replaced(plan)
+        return (
+            *self._world.facts.notes.values(),
+            *(f"Replacing the {one.kind} {one.name} needs --allow-replace." for one in refused),
+            *(
+                f"Taking over the {one.kind} {one.name}: from now on a destroy removes it."
+                for one in plan.writes
+                if any(change.field == OWNER for change in one.changes)
+            ),
         )
 
     def _check_replaced(self, plan: Plan) -> None:
@@ -123,72 +136,76 @@ class Engine:
                 raise ReplaceError(one)
 
     def _carry_out(
-        self, what: Plan, report: Report, *, prove: bool
-    ) -> tuple[Outcome, FileOutcome | None]:
-        """Run a plan's actions and the canary, and leave a record, also of what failed."""
-        began, proof, ended_well = self._clock.now(), None, False
-        outcome = self._run_all(what.writes, report)
+        self, what: Plan, outcome: Outcome, began: datetime, report: Report, *, prove: bool
+    ) -> Proof | None:
+        """Run a plan's actions and the canary, and leave a record, also of what failed.
+
+        outcome: of what was done before, to which all of this is added.
+        """
+        proof, state = None, ""
+        outcome.add(self._run_all(what.writes, report))
         try:
-            proof = self._canary(report) if prove and not outcome.failed else None
-            ended_well = True
+            if prove and not outcome.failed:
+                state = NO_RESULT
+                proof = self._canary(report)
+                state = proof.outcome.state
+        except CanaryError as error:
+            state = error.state
+            self._give_back(what, outcome, error, report)
+            raise
         finally:
-            run = run_of("deploy", outcome, began, self._clock.now(), ok=ended_well,
-                         canary=proof.state if proof else "")  # fmt: skip
+            run = run_of("deploy", outcome, began, self._clock.now(), canary=state)
             names = self._world.spec.names
             record(self._world.cloud.storage, names.bucket("staging"), run)
-        return outcome, proof
+        return proof
+
+    def _give_back(self, what: Plan, outcome: Outcome, error: CanaryError, report: Report) -> None:
+        """The traffic of the services that this run rolled out; the error tells it."""
+        if not self._world.choices.rollback:
+            return
+        turns = after_canary(self._world, what, tuple(outcome.done))
+        done = run_turns(self._world, turns, self._clock, report, parallelism=self._parallelism)
+        outcome.add(done)
+        told = [f"Rolled back: {one.action.name}, {one.traffic_told}." for one in turns
+                if one.action in done.done]  # fmt: skip
+        told += [f"Not rolled back: {one.name}: {why.brief}" for one, why in done.errors]
+        error.details = "\n".join([*(error.details or "").splitlines(), *told])
+        if turns:
+            error.resolution = _ONCE_MORE
 
     def _run_all(self, actions: Sequence[Action], report: Report) -> Outcome:
         return run_actions(
             actions,
-            apply=lambda one: self._steps[one.step].apply(self._world, one),
+            apply=self._apply,
             world=self._world,
             clock=self._clock,
             report=report,
             parallelism=self._parallelism,
             cancel=self._cancel,
-            needs={key: step.needs for key, step in self._steps.items()},
+            needs=self._needs({one.step for one in actions if one.verb is Verb.DELETE}),
         )
+
+    def _apply(self, one: Action) -> None:
+        step = self._steps[one.step]
+        if one.verb is Verb.DELETE:
+            step.remove(self._world)
+        else:
+            step.apply(self._world, one)
+
+    def _needs(self, deleted: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """What is deleted waits for all that needs it, which must not wait for it."""
+        needs = {
+            key: tuple(need for need in step.needs if need not in deleted)
+            for key, step in self._steps.items()
+        }
+        for gone in deleted:
+            needs[gone] = tuple(key for key, step in self._steps.items() if gone in step.needs)
+        return needs
 
     def _may_begin(self) -> None:
         if self._cancel.is_set():
             raise InterruptedWaitError
 
-    def _canary(self, report: Report) -> FileOutcome:
+    def _canary(self, report: Report) -> Proof:
         self._may_begin()
         return canary.run(self._world.cloud, self._world.spec, self._clock, report)
-
-
-_current: ContextVar[Action | None] = ContextVar("current action", default=None)
-
-
-def run_actions(
-    actions: Sequence[Action],
-    *,
-    apply: Callable[[Action], None],
-    world: World,
-    clock: Clock,
-    report: Report,
-    parallelism: int,
-    cancel: threading.Event,
-    needs: dict[str, tuple[str, ...]],
-) -> Outcome:
-    """Run actions; what the API calls wait for is reported under the action that waits."""
-
-    def waiting(wait: Wait) -> None:
-        action = _current.get()
-        if action is not None:
-            report(Waiting(action, wait.what, wait.elapsed_s, wait.deadline_s))
-
-    def one(action: Action) -> None:
-        token = _current.set(action)
-        try:
-            apply(action)
-        finally:
-            _current.reset(token)
-
-    world.cloud.caller.on_wait = waiting
-    executor = Executor(
-        clock=clock, report=report, parallelism=parallelism, cancel=cancel, needs=needs
-    )
-    return executor.run(actions, one)

@@ -31,6 +31,12 @@ class Outcome:
         """True when any action failed or was skipped."""
         return bool(self.errors or self.skipped)
 
+    def add(self, later: "Outcome") -> None:
+        """Take in what a later run did."""
+        self.done += later.done
+        self.skipped += later.skipped
+        self.errors += later.errors
+
 
 @dataclass(slots=True)
 class _Run:

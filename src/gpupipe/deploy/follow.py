@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any, Self
 from urllib.parse import quote
 
+from gpupipe.cloud.call import Wait
 from gpupipe.cloud.cloud import Cloud
 from gpupipe.cloud.executions import Execution
 from gpupipe.cloud.storage import Object
@@ -46,7 +47,8 @@ class Sent:
 class Outcome:
     """What became of a file. state: succeeded, failed, superseded, ignored, waiting.
 
-    seconds: by stage, where known. error_class, error_code and reason say why a file failed.
+    seconds: by stage, where known. error_class, error_code and reason say why a file failed,
+    stage at which of STAGES.
     """
 
     sent: Sent
@@ -60,6 +62,7 @@ class Outcome:
     error_code: str = ""
     reason: str = ""
     execution: str = ""
+    stage: str = ""
 
 
 def follow(
@@ -83,10 +86,20 @@ def follow(
         while follower.waiting:
             yield from follower.look()
             deadline_s = timeout_s if follower.begun or start_s is None else start_s
-            if not follower.waiting or clock.monotonic() - began > deadline_s:
+            elapsed_s = clock.monotonic() - began
+            if not follower.waiting or elapsed_s > deadline_s:
                 break
+            what = "the result" if follower.begun else "the trigger to start an execution"
+            cloud.caller.on_wait(Wait(what, elapsed_s, deadline_s))
             clock.sleep(pause_s(cloud))
         yield from follower.give_up(f"{deadline_s:.0f} s" if follower.waiting else "")
+
+
+def working_on(cloud: Cloud, workflow: str, sent: Sent) -> list[Execution]:
+    """The executions that have not ended and work on this file."""
+    since = (sent.object.created or _EVER) - _CLOCKS
+    began = cloud.executions.since(workflow, since)
+    return [one for one in began if one.active and one.input() == _key(sent.object)]
 
 
 def pause_s(cloud: Cloud) -> float:
@@ -269,6 +282,7 @@ class _Reader:
             error_code=str(told.get("code") or details.get("code") or ""),
             reason=str(told.get("message") or details.get("message") or error or execution.state),
             execution=execution.execution_id,
+            stage=str(details.get("stage") or ""),
         )
 
     def _read(self, sent: Sent, name: str) -> dict[str, Any]:

@@ -8,14 +8,18 @@ from typing import Any
 from gpupipe.cloud.run import Observed
 from gpupipe.cloud.workflows import Workflow
 from gpupipe.core.errors import GpupipeError
+from gpupipe.deploy import releases
 from gpupipe.deploy.ownership import NotOursError, is_ours
-from gpupipe.deploy.step import Step, World
+from gpupipe.deploy.step import Step, World, is_wanted
 from gpupipe.deploy.steps import SHARED, STEPS
+
+UNWANTED = "unwanted"
+"""Neither there nor asked for: nothing to show."""
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A resource's state: ready, absent, changing, failed, foreign, unknown."""
+    """A resource's state: ready, held (an older release serves), absent, changing, failed, foreign, unknown."""
 
     kind: str
     name: str
@@ -27,7 +31,8 @@ def states(world: World, *, parallelism: int) -> tuple[State, ...]:
     """Every resource of the pipeline; the project's shared ones are left out."""
     steps: Sequence[Step] = [step for step in STEPS if step.key not in SHARED]
     with ThreadPoolExecutor(parallelism, thread_name_prefix="read") as pool:
-        return tuple(pool.map(lambda step: _state(world, step), steps))
+        found = pool.map(lambda step: _state(world, step), steps)
+        return tuple(one for one in found if one.state != UNWANTED)
 
 
 def _state(world: World, step: Step) -> State:
@@ -39,7 +44,7 @@ def _state(world: World, step: Step) -> State:
     except GpupipeError as error:
         return State(step.kind, name, "unknown", error.brief)
     if not is_ours(observed, world.spec):
-        return State(step.kind, name, "absent")
+        return State(step.kind, name, "absent" if is_wanted(step, world.spec) else UNWANTED)
     word, detail = _judge(observed)
     return State(step.kind, name, word, detail)
 
@@ -61,6 +66,9 @@ def _service(found: Observed) -> tuple[str, str]:
     scale = f", {service.min_instances} to {service.max_instances} instances"
     if found.reconciling:
         return "changing", size + gpu + scale
+    rejected = releases.rejection(found)
+    if rejected is not None:
+        return "held", f"{rejected}; {releases.told(found.traffic)}"
     if not found.ready:
         return "failed", found.message
     return "ready", size + gpu + scale

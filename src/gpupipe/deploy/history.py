@@ -21,6 +21,8 @@ from gpupipe.core.process import user_at_host
 from gpupipe.deploy.executor import Outcome
 
 PREFIX = "history/"
+NO_RESULT = "no result"
+"""How a canary ended that was cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Run:
     """One deploy or destroy.
 
     began, ended: in UTC; result: "done" or "failed"; done, failed: "create bucket NAME"; canary: how
-    the canary ended, "" where none was sent or it had no result.
+    the canary ended, "" where none was sent.
     """
 
     command: str
@@ -47,9 +49,8 @@ _RUN = TypeAdapter(Run)
 
 def run_of(
     command: str, outcome: Outcome, began: datetime, ended: datetime, *, canary: str = "",
-    ok: bool = True,
 ) -> Run:  # fmt: skip
-    """The record of a run with this outcome; ok: whether all that followed went well too."""
+    """The record of a run with this outcome, and of its canary where one was sent."""
     failed = [one for one, _ in outcome.errors] + [one for one, _ in outcome.skipped]
     return Run(
         command,
@@ -57,7 +58,7 @@ def run_of(
         __version__,
         began,
         ended,
-        "done" if ok and not failed else "failed",
+        "done" if canary in {"", "succeeded"} and not failed else "failed",
         tuple(f"{one.verb} {one.kind} {one.name}" for one in outcome.done),
         tuple(f"{one.verb} {one.kind} {one.name}" for one in failed),
         canary,

@@ -1,16 +1,21 @@
 """Builds the plan: every step observed, then diffed in the order of the table. Writes nothing.
 
+What the configuration no longer asks for, and is ours, is deleted: last, and what needs it first.
+
 Reads run in parallel, and one that cannot be answered yet because its API is off counts as absent:
 the plan then creates the resource after enabling the API.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from gpupipe.deploy.action import Action
-from gpupipe.deploy.step import Step, World
+from gpupipe.deploy.action import Action, Verb
+from gpupipe.deploy.ownership import NotOursError, is_ours
+from gpupipe.deploy.step import Step, World, action, is_wanted
+
+_UNASKED = "the configuration does not ask for it any more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +34,36 @@ class Plan:
 def plan(world: World, steps: Sequence[Step], *, parallelism: int) -> Plan:
     """Observe everything, then decide. Raises GpupipeError where a deploy must not go on."""
     observed = observe(world, steps, parallelism=parallelism)
-    return Plan(tuple(step.diff(world, observed[step.key]) for step in steps), observed)
+    wanted = [one for one in steps if is_wanted(one, world.spec)]
+    left = [one for one in reversed(steps) if one not in wanted and _is_left(world, one, observed)]
+    changed = [step.diff(world, observed[step.key]) for step in wanted]
+    deleted = [action(step, world, Verb.DELETE, _UNASKED) for step in left]
+    return Plan((*changed, *deleted), observed)
+
+
+def _is_left(world: World, step: Step, observed: Mapping[str, Any]) -> bool:
+    return is_ours(observed[step.key], world.spec)
 
 
 def observe(world: World, steps: Sequence[Step], *, parallelism: int) -> dict[str, Any]:
     """What is there, by step key."""
     if parallelism == 1:
-        return {step.key: step.observe(world) for step in steps}
+        return {step.key: _seen(world, step) for step in steps}
     with ThreadPoolExecutor(parallelism, thread_name_prefix="read") as pool:
-        futures = {step.key: pool.submit(step.observe, world) for step in steps}
+        futures = {step.key: pool.submit(_seen, world, step) for step in steps}
         try:
             return {key: future.result() for key, future in futures.items()}
         except BaseException:
             # What was not begun would only be waited for.
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _seen(world: World, step: Step) -> Any:
+    """What is there of a step; what somebody else has of a name that nobody asks for is not looked at."""
+    try:
+        return step.observe(world)
+    except NotOursError:
+        if is_wanted(step, world.spec):
+            raise
+        return None

@@ -6,11 +6,11 @@ same `World`; what later steps need of a resource goes into `World.facts`.
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from gpupipe.cloud.api import Binding
 from gpupipe.cloud.cloud import Cloud
-from gpupipe.deploy.action import Action, Change, Verb
+from gpupipe.deploy.action import OWNER, Action, Change, Verb
 from gpupipe.deploy.drift import Drift
 from gpupipe.deploy.facts import Facts
 from gpupipe.deploy.phase import Phase
@@ -18,12 +18,36 @@ from gpupipe.deploy.spec import PipelineSpec
 
 
 @dataclass(frozen=True, slots=True)
+class Choices:
+    """What a run may do beyond what is usual.
+
+    adopt: take over what has our name and carries no mark of any pipeline. rollback: a new revision
+    that does not prove itself loses the traffic, and is not tried again.
+    """
+
+    adopt: bool = False
+    rollback: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class World:
-    """What a step works with: the cloud, what is wanted, and what is known so far."""
+    """What a step works with: the cloud, what is wanted, what is known so far, what may be done."""
 
     cloud: Cloud
     spec: PipelineSpec
     facts: Facts
+    choices: Choices = Choices()
+
+
+@runtime_checkable
+class OptionalStep(Protocol):
+    """What a step says beside `Step` when the configuration may leave its resource out.
+
+    One that was left out is removed by the next deploy, where it is there and ours.
+    """
+
+    def is_wanted(self, spec: PipelineSpec) -> bool:
+        """Whether the configuration asks for it."""
 
 
 class Step(Protocol):
@@ -62,6 +86,11 @@ class Step(Protocol):
         """Remove the resource; one that is gone already is fine."""
 
 
+def is_wanted(step: Step, spec: PipelineSpec) -> bool:
+    """Whether the configuration asks for a step's resource."""
+    return not isinstance(step, OptionalStep) or step.is_wanted(spec)
+
+
 def decide(
     step: Step,
     world: World,
@@ -75,6 +104,8 @@ def decide(
     if changes:
         fields = ", ".join(change.field for change in changes)
         why = "it differs" if drift is None else "somebody changed it after the last deploy"
+        if any(change.field == OWNER for change in changes):
+            why = "this pipeline takes it over"
         return action(step, world, Verb.UPDATE, f"{why}: {fields}", changes, drift)
     return action(step, world, Verb.KEEP, "it is as it should be")
 

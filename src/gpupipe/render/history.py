@@ -33,6 +33,8 @@ def print_history(console: Console, runs: Sequence[Run]) -> None:
         say(console, line)
         for one in run.failed:
             say(console, f"  not done: {one}", "dim")
+        if run.canary not in {"", "succeeded"}:
+            say(console, f"  canary: {run.canary}", "dim")
 
 
 def _json(run: Run) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from gpupipe.render.pipelines import pipelines_json, print_pipelines
 from gpupipe.render.summary import outputs
 
 SCHEMA = "gpupipe.status/1"
-_STYLES = {"ready": "green", "absent": "dim", "changing": "yellow", "failed": "bold red",
+_STYLES = {"ready": "green", "absent": "dim", "changing": "yellow", "held": "yellow", "failed": "bold red",
            "SUCCEEDED": "green", "FAILED": "bold red", "ACTIVE": "cyan"}  # fmt: skip
 
 
@@ -48,8 +48,8 @@ class Status:
 
     @property
     def healthy(self) -> bool:
-        """Whether everything is ready."""
-        return all(one.state == "ready" for one in self.resources)
+        """Whether everything serves, be it with an older release."""
+        return all(one.state in {"ready", "held"} for one in self.resources)
 
 
 def status_json(status: Status) -> dict[str, Any]:

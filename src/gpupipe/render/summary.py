@@ -7,7 +7,9 @@ from rich.text import Text
 
 from gpupipe.cloud.target import Target
 from gpupipe.core.names import BUCKETS, SERVICES
+from gpupipe.deploy.canary import Proof
 from gpupipe.deploy.engine import Deployed
+from gpupipe.deploy.executor import Outcome
 from gpupipe.deploy.spec import PipelineSpec
 from gpupipe.render.columns import columns
 from gpupipe.render.console import say
@@ -41,27 +43,55 @@ def deployed_json(target: Target, spec: PipelineSpec, done: Deployed) -> dict[st
         "plan": plan_json(
             Shown(done.plan.actions, tuple(done.facts.notes.values()), done.canary is not None)
         ),
-        "done": [action_json(one) for one in done.outcome.done],
-        "failed": [
-            {**action_json(one), "error": error_json(error)} for one, error in done.outcome.errors
-        ],
-        "skipped": [{**action_json(one), "why": why} for one, why in done.outcome.skipped],
-        "canary": None if done.canary is None else {
-            "state": done.canary.state, "label": done.canary.label, "seconds": done.canary.seconds,
-        },
+        **outcome_json(done.outcome),
+        "canary": None if done.canary is None else proof_json(done.canary),
     }  # fmt: skip
+
+
+def outcome_json(outcome: Outcome) -> dict[str, Any]:
+    """What became of each action."""
+    return {
+        "done": [action_json(one) for one in outcome.done],
+        "failed": [
+            {**action_json(one), "error": error_json(error)} for one, error in outcome.errors
+        ],
+        "skipped": [{**action_json(one), "why": why} for one, why in outcome.skipped],
+    }
+
+
+def proof_json(proof: Proof) -> dict[str, Any]:
+    """The documented shape of what a canary showed."""
+    return {
+        "state": proof.outcome.state,
+        "label": proof.outcome.label,
+        "seconds": proof.outcome.seconds,
+        "waited_s": proof.waited_s,
+        "hops": [
+            {"hop": one.name, "verdict": one.verdict, "seconds": one.seconds} for one in proof.hops
+        ],
+    }
+
+
+def print_proof(console: Console, proof: Proof) -> None:
+    """What a canary showed, hop by hop."""
+    say(console, f"  Proof: a canary file went in and came out as {proof.outcome.label}.")
+    if proof.waited_s:
+        say(console, f"    trigger and grants were effective after {proof.waited_s:.0f} s")
+    for hop in proof.hops:
+        time = "" if hop.seconds is None else f"{hop.seconds:>8.2f} s"
+        say(console, f"    {hop.name:<12}{hop.verdict}{time}", "dim")
 
 
 def print_deployed(console: Console, target: Target, spec: PipelineSpec, done: Deployed) -> None:
     """The summary for people."""
     if done.outcome.failed:
-        _print_failure(console, done)
+        print_failure(console, done.outcome)
         return
     names, where = spec.names, _options(target, spec)
     say(console, "")
     say(console, "The pipeline is deployed.", "bold green")
     if done.canary is not None:
-        say(console, f"  Proof: a canary file went in and came out as {done.canary.label}.")
+        print_proof(console, done.canary)
     say(console, "")
     say(console, Text.assemble("  Put files into   ", (f"gs://{names.bucket('input')}", "cyan")))
     say(
@@ -83,23 +113,24 @@ def print_deployed(console: Console, target: Target, spec: PipelineSpec, done: D
         say(console, line)
 
 
-def _print_failure(console: Console, done: Deployed) -> None:
-    total = len(done.outcome.done) + len(done.outcome.errors) + len(done.outcome.skipped)
+def print_failure(console: Console, outcome: Outcome) -> None:
+    """What was done and what was not, with the reasons."""
+    total = len(outcome.done) + len(outcome.errors) + len(outcome.skipped)
     say(console, "")
-    say(console, f"Not finished: {len(done.outcome.done)} of {total} steps are done.", "bold red")
-    for told, steps in _by_error(done).items():
+    say(console, f"Not finished: {len(outcome.done)} of {total} steps are done.", "bold red")
+    for told, steps in _by_error(outcome).items():
         for line in (*told, f"  Steps: {', '.join(steps)}"):
             say(console, line)
-    for action, why in done.outcome.skipped:
+    for action, why in outcome.skipped:
         say(console, f"Skipped {action.kind} {action.name}: {why}")
     say(console, "")
     say(console, "Run the same command again: it finds what is there and finishes the rest.")
 
 
-def _by_error(done: Deployed) -> dict[tuple[str, ...], list[str]]:
+def _by_error(outcome: Outcome) -> dict[tuple[str, ...], list[str]]:
     """Each error once, with the steps that met it: an interruption or an outage meets many."""
     found: dict[tuple[str, ...], list[str]] = {}
-    for action, error in done.outcome.errors:
+    for action, error in outcome.errors:
         found.setdefault(tuple(lines(error)), []).append(f"{action.kind} {action.name}")
     return found
 

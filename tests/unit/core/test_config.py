@@ -30,6 +30,16 @@ def test_the_defaults(tmp_path: Path) -> None:
     assert set(found.sources.values()) == {"default"}
 
 
+def test_a_table_of_a_service_keeps_the_defaults_that_it_does_not_name(tmp_path: Path) -> None:
+    text = "".join(
+        f"[{name}]\ntimeout = 60\n" for name in ("preprocess", "gpu_inference", "postprocess")
+    )
+    found = config(tmp_path, text)
+    services = (found.preprocess, found.gpu_inference, found.postprocess)
+    assert [one.memory for one in services] == ["2Gi", "16Gi", "1Gi"]
+    assert [one.timeout for one in services] == [60, 60, 60]
+
+
 @pytest.mark.parametrize(
     ("name", "variables"),
     [

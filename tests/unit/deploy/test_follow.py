@@ -47,7 +47,7 @@ def cloud(
     fake: Any = SimpleNamespace(
         executions=SimpleNamespace(since=lambda *_: iter(executions)),
         storage=Bucket(output or {}),
-        caller=SimpleNamespace(hurry=1.0),
+        caller=SimpleNamespace(hurry=1.0, on_wait=lambda _: None),
     )
     return cast("Cloud", fake)
 

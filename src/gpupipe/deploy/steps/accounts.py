@@ -7,7 +7,7 @@ from gpupipe.cloud.errors import is_code
 from gpupipe.cloud.iam import Account
 from gpupipe.core.errors import GpupipeError
 from gpupipe.deploy.action import Action, Verb, differences
-from gpupipe.deploy.ownership import check_mark
+from gpupipe.deploy.ownership import adoption_by_mark, check_mark
 from gpupipe.deploy.phase import Phase
 from gpupipe.deploy.step import World, decide
 
@@ -35,13 +35,16 @@ class ServiceAccount:
         names = world.spec.names
         found = world.cloud.iam.get(names.project, names.account(self.role))
         if found is not None:
-            check_mark(self.kind, found.email, found.description, world.spec)
+            adopt = world.choices.adopt
+            check_mark(self.kind, found.email, found.description, world.spec, adopt=adopt)
         return found
 
     def diff(self, world: World, observed: Account | None) -> Action:
         """Create it, or set its description."""
         wanted = world.spec.account(self.role)
-        changes = () if observed is None else differences(
+        changes = () if observed is None else adoption_by_mark(
+            observed.description, world.spec
+        ) + differences(
             {"display_name": wanted.display_name, "description": wanted.description},
             {"display_name": observed.display_name, "description": observed.description},
         )  # fmt: skip

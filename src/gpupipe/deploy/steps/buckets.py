@@ -10,7 +10,7 @@ from gpupipe.core.config import DEFAULT
 from gpupipe.core.errors import GpupipeError
 from gpupipe.deploy.action import Action, Verb, differences
 from gpupipe.deploy.drift import Drift, drift, sealed
-from gpupipe.deploy.ownership import check_labels, not_ours
+from gpupipe.deploy.ownership import adoption, check_labels, not_ours
 from gpupipe.deploy.phase import Phase
 from gpupipe.deploy.spec import ACCOUNTS_OF_BUCKET
 from gpupipe.deploy.step import World, decide, role_changes
@@ -54,11 +54,15 @@ class DataBucket:
                 # Names are everybody's: a bucket that we may not read is probably not ours, unless
                 # we may not even list our own (then that is what is said).
                 world.cloud.storage.labelled(world.spec.identity)
-                raise not_ours("bucket", name) from error
+                raise not_ours("bucket", name, adoptable=False) from error
             raise
         if found is None:
             return None
-        check_labels("bucket", name, found.labels, world.spec)
+        # What is read may be in another project all the same: only our own is taken over.
+        adopt = world.choices.adopt and name in {
+            one.name for one in world.cloud.storage.labelled({})
+        }
+        check_labels("bucket", name, found.labels, world.spec, adopt=adopt)
         return found, world.cloud.storage.bindings(name)
 
     def diff(self, world: World, observed: Observed | None) -> Action:
@@ -81,7 +85,8 @@ class DataBucket:
         )
         last = Drift(at=found.updated)
         drifted = drift(found.labels, wanted.labels, _owned(found), last) if changes else None
-        return decide(self, world, observed, changes + roles, drifted)
+        changes = adoption(found.labels, world.spec) + changes + roles
+        return decide(self, world, observed, changes, drifted)
 
     def apply(self, world: World, action: Action) -> None:
         """Create or update it, then its bindings."""
@@ -93,7 +98,7 @@ class DataBucket:
                 if not is_code(error, "ALREADY_EXISTS"):
                     raise
                 if self.observe(world) is None:
-                    raise not_ours("bucket", wanted.name) from error
+                    raise not_ours("bucket", wanted.name, adoptable=False) from error
         elif any(change.field != "roles" for change in action.changes):
             world.cloud.storage.update(wanted)
         wanted_roles = world.spec.bucket_roles(self.role)

@@ -52,7 +52,10 @@ class Image:
         A build whose account is denied what it was granted a moment ago is begun again.
         """
         digest = world.cloud.caller.until_effective(
-            lambda: self._build(world), lambda error: isinstance(error, DeniedBuildError)
+            lambda: self._build(world),
+            lambda error: (
+                "new grants to take effect" if isinstance(error, DeniedBuildError) else ""
+            ),
         )
         self._found(world, digest)
 

@@ -9,7 +9,7 @@ from gpupipe.cloud.errors import is_code
 from gpupipe.core.errors import GpupipeError
 from gpupipe.deploy.action import Action, Verb, differences
 from gpupipe.deploy.drift import Drift, drift, sealed
-from gpupipe.deploy.ownership import check_labels
+from gpupipe.deploy.ownership import adoption, check_labels
 from gpupipe.deploy.phase import Phase
 from gpupipe.deploy.step import World, decide, role_changes
 
@@ -34,7 +34,8 @@ class DockerRepository:
         found = world.cloud.registry.get(world.spec.repository.name)
         if found is None:
             return None
-        check_labels("repository", found.name, found.labels, world.spec)
+        adopt = world.choices.adopt
+        check_labels("repository", found.name, found.labels, world.spec, adopt=adopt)
         return found, world.cloud.registry.bindings(found.name)
 
     def diff(self, world: World, observed: Observed | None) -> Action:
@@ -42,7 +43,8 @@ class DockerRepository:
         if observed is None:
             return decide(self, world, None)
         wanted, (found, bindings) = self._wanted(world), observed
-        changes = differences(_owned(wanted), _owned(found))
+        changes = adoption(found.labels, world.spec)
+        changes += differences(_owned(wanted), _owned(found))
         last = Drift(at=found.updated)
         drifted = drift(found.labels, wanted.labels, _owned(found), last) if changes else None
         roles = role_changes(world.spec.repository_roles, bindings, world.spec.members)

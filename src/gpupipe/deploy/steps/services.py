@@ -1,4 +1,8 @@
-"""Step: a Cloud Run service, by image digest; only the workflow's account may call it."""
+"""Step: a Cloud Run service, by image digest; only the workflow's account may call it.
+
+A new revision gets the traffic when it is ready and not before. One whose probe fails loses it to
+those that had it (`releases`), and is not tried again until something else is wanted.
+"""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -8,16 +12,18 @@ from gpupipe.cloud.api import Binding
 from gpupipe.cloud.errors import is_code
 from gpupipe.core.config import GpuServiceConfig
 from gpupipe.core.errors import GpupipeError
-from gpupipe.core.quantities import memory_bytes, milli_cpu
+from gpupipe.core.quantities import memory_bytes, memory_text, milli_cpu
+from gpupipe.deploy import releases
 from gpupipe.deploy.action import KNOWN_AFTER_BUILD, Action, Change, Verb, differences
 from gpupipe.deploy.capacity import max_instances, region_note
 from gpupipe.deploy.drift import Drift, drift, sealed
-from gpupipe.deploy.ownership import check_labels
+from gpupipe.deploy.ownership import adoption, check_labels
 from gpupipe.deploy.phase import Phase
 from gpupipe.deploy.spec import ROLES
-from gpupipe.deploy.step import World, decide, role_changes
+from gpupipe.deploy.step import World, action, decide, role_changes
 
 Seen = tuple[run.Observed, frozenset[Binding]]
+_TRAFFIC = "traffic"
 _INVOKER = "roles/run.invoker"
 # Owned field -> its key in gpupipe.toml.
 _KEYS = {
@@ -65,7 +71,8 @@ class RunService:
         found = world.cloud.run.get(world.spec.service_name(self.service))
         if found is None:
             return None
-        check_labels("service", found.service.name, found.service.labels, world.spec)
+        name, labels = found.service.name, found.service.labels
+        check_labels("service", name, labels, world.spec, adopt=world.choices.adopt)
         if found.uri:
             world.facts.uris[self.service] = found.uri
         return found, world.cloud.run.bindings(found.service.name)
@@ -80,12 +87,22 @@ class RunService:
         wanted = self._wanted(world)
         size = world.spec.service_config(self.service)
         unset = {field for field, key in _KEYS.items() if key not in size.model_fields_set}
-        changes = differences(_owned(wanted), _owned(found.service), defaults=unset)
-        if not found.ready and not found.reconciling:
-            changes += (Change("ready", "no", "yes"),)
+        changes = adoption(found.service.labels, world.spec)
+        changes += differences(_owned(wanted), _owned(found.service), defaults=unset)
+        roles = self._roles(world, bindings)
+        kept = None if changes or not world.choices.rollback else releases.rejection(found)
+        if kept is not None:
+            told = f"{kept}; {releases.told(found.traffic)}"
+            world.facts.notes[f"{self.key} rejected"] = (
+                f"{self.service}: {told}. Deploy something else, or the same again with --no-rollback."
+            )
+            return decide(self, world, observed, roles) if roles else action(
+                self, world, Verb.KEEP, told
+            )  # fmt: skip
         last = Drift(found.modifier, found.updated)
         drifted = drift(found.service.labels, wanted.labels, _owned(found.service), last)
-        return decide(self, world, observed, changes + self._roles(world, bindings), drifted)
+        changes += _service_state(found)
+        return decide(self, world, observed, changes + roles, drifted)
 
     def apply(self, world: World, action: Action) -> None:
         """Create it or roll it out, then set who may call it."""
@@ -98,11 +115,42 @@ class RunService:
                     raise
                 done = api.update(wanted)
             world.facts.uris[self.service] = done.uri
-        elif any(change.field != "roles" for change in action.changes):
-            world.facts.uris[self.service] = api.update(wanted).uri
+        else:
+            self._roll_out(world, wanted, {change.field for change in action.changes} - {"roles"})
         ours = self._ours(api.bindings(wanted.name), world)
         callers = self._callers(world)
         api.edit_bindings(wanted.name, add=callers, remove=ours - callers)
+
+    def _roll_out(self, world: World, wanted: run.Service, fields: set[str]) -> None:
+        """Update what differs; the traffic follows when the new revision is ready."""
+        api = world.cloud.run
+        if fields - {_TRAFFIC}:
+            try:
+                world.facts.uris[self.service] = api.update(wanted).uri
+            except GpupipeError as error:
+                raise self._rejected(world, error) from error
+        if _TRAFFIC in fields:
+            releases.accept(api, wanted.name)
+
+    def _rejected(self, world: World, error: GpupipeError) -> GpupipeError:
+        """The error of a roll-out; where the new revision is at fault, it has lost the traffic."""
+        api, name = world.cloud.run, world.spec.service_name(self.service)
+        found = api.get(name)
+        if found is None or found.ready or found.reconciling or not world.choices.rollback:
+            return error
+        newest = next(iter(api.revisions(name)), None)
+        older = releases.serving(found)
+        if newest is None or not newest.unhealthy or not older:
+            return error
+        releases.reject(api, name, older, releases.release_of(found), releases.PROBE)
+        return GpupipeError(
+            "The new revision of the service does not start; the older one keeps the traffic.",
+            resource=name,
+            details=f"{releases.told(older)}.\n{error.details or error.brief}",
+            resolution="Mend what the log names and deploy again; the same thing again is only tried "
+            "with --no-rollback.",
+            doc="reference/errors.md#rejected",
+        )
 
     def _measure(self, world: World) -> None:
         """How many instances fit, for a deploy; who only looks or destroys need not know."""
@@ -128,7 +176,11 @@ class RunService:
     def _wanted(self, world: World) -> run.Service:
         image = world.facts.images.get(self.service, KNOWN_AFTER_BUILD)
         wanted = world.spec.service(self.service, image, world.facts.max_instances[self.service])
-        return replace(wanted, labels=sealed(wanted.labels, _owned(wanted)))
+        return replace(
+            wanted,
+            labels=sealed(wanted.labels, _owned(wanted)),
+            revision_labels={releases.RELEASE: world.facts.release},
+        )
 
     def _callers(self, world: World) -> frozenset[Binding]:
         return frozenset({(_INVOKER, world.spec.names.member("workflow"))})
@@ -146,13 +198,24 @@ class RunService:
         }
 
 
+def _service_state(found: run.Observed) -> tuple[Change, ...]:
+    """What is not of the template: whether the newest revision is ready, and has the traffic."""
+    changes: tuple[Change, ...] = ()
+    if not found.ready and not found.reconciling:
+        changes += (Change("ready", "no", "yes"),)
+    if found.traffic != run.NEWEST:
+        told = releases.told
+        changes += (Change(_TRAFFIC, told(found.traffic), told(run.NEWEST)),)
+    return changes
+
+
 def _owned(service: run.Service) -> dict[str, object]:
     return {
         "image": service.image,
         "account": service.account,
         "environment": dict(service.environment),
-        "cpu": milli_cpu(service.cpu),
-        "memory": memory_bytes(service.memory),
+        "cpu": f"{milli_cpu(service.cpu) / 1000:g}",
+        "memory": memory_text(memory_bytes(service.memory)),
         "accelerator": service.accelerator,
         "zonal redundancy": service.zonal_redundancy,
         "cpu idle": service.cpu_idle,

@@ -8,7 +8,7 @@ from gpupipe.cloud.eventarc import Trigger
 from gpupipe.core.errors import GpupipeError
 from gpupipe.deploy.action import Action, Verb, differences
 from gpupipe.deploy.drift import Drift, drift, sealed
-from gpupipe.deploy.ownership import check_labels
+from gpupipe.deploy.ownership import adoption, check_labels
 from gpupipe.deploy.phase import Phase
 from gpupipe.deploy.step import World, action, decide
 
@@ -37,7 +37,8 @@ class StorageTrigger:
         """The trigger; what carries its events is noted for destroy's inventory."""
         found = world.cloud.eventarc.get(world.spec.trigger.name)
         if found is not None:
-            check_labels("trigger", found.name, found.labels, world.spec)
+            adopt = world.choices.adopt
+            check_labels("trigger", found.name, found.labels, world.spec, adopt=adopt)
             world.facts.carriers |= {found.topic, found.subscription}
         return found
 
@@ -46,7 +47,8 @@ class StorageTrigger:
         if observed is None:
             return decide(self, world, None)
         wanted = self._wanted(world)
-        changes = differences(_owned(wanted), _owned(observed))
+        changes = adoption(observed.labels, world.spec)
+        changes += differences(_owned(wanted), _owned(observed))
         drifted = drift(
             observed.labels, wanted.labels, _owned(observed), Drift(at=observed.updated)
         )

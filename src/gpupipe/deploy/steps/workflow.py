@@ -10,7 +10,7 @@ from gpupipe.core.errors import GpupipeError
 from gpupipe.core.names import SERVICES
 from gpupipe.deploy.action import KNOWN_AFTER_DEPLOY, Action, Verb, differences
 from gpupipe.deploy.drift import Drift, drift, sealed
-from gpupipe.deploy.ownership import check_labels
+from gpupipe.deploy.ownership import adoption, check_labels
 from gpupipe.deploy.phase import Phase
 from gpupipe.deploy.step import World, decide
 
@@ -37,7 +37,8 @@ class PipelineWorkflow:
         """The workflow."""
         found = world.cloud.workflows.get(world.spec.workflow_name)
         if found is not None:
-            check_labels("workflow", found.name, found.labels, world.spec)
+            adopt = world.choices.adopt
+            check_labels("workflow", found.name, found.labels, world.spec, adopt=adopt)
         return found
 
     def diff(self, world: World, observed: Workflow | None) -> Action:
@@ -45,7 +46,7 @@ class PipelineWorkflow:
         if observed is None:
             return decide(self, world, None)
         wanted = self._wanted(world)
-        changes = tuple(
+        changes = adoption(observed.labels, world.spec) + tuple(
             # The whole source is no message: that it differs is.
             replace(change, old="another text", new="this version's text")
             if change.field == "source"

@@ -74,6 +74,12 @@ def is_ready(revision: Any) -> bool:
     return any(c.type_ == READY and c.state == messages.SUCCEEDED for c in revision.conditions)
 
 
+def failure(revision: Any) -> str:
+    """Why a revision cannot serve; "" where it can, or may yet."""
+    failed = (c for c in revision.conditions if c.type_ == READY and c.state == messages.FAILED)
+    return next((str(condition.message) for condition in failed), "")
+
+
 def _end(service: Any, terminal: Any, conditions: list[Any]) -> None:
     service.terminal_condition.CopyFrom(terminal)
     _finish(service, conditions)

@@ -92,6 +92,10 @@ class Deployments:
             return present(self._kernel, service)
         revision = self._revision(service)
         progress.update(present(self._kernel, self._current(name)))
+        told = conditions.failure(revision)
+        if told:
+            self._not_ready(service, told)
+            raise failed_precondition(told)
         try:
             self._start(service, revision)
         except _RevisionError as error:
@@ -99,10 +103,13 @@ class Deployments:
         return self._succeeded(revision)
 
     def _revision(self, service: Any) -> Any:
-        """The revision of the template: the latest one, or a new one."""
+        """The revision of the template: the latest one, or a new one.
+
+        A template that stays makes no new revision, also where the one that it made has failed: that
+        is how Knative's services work, which Cloud Run's are.
+        """
         latest = self._store.revision(service.latest_created_revision)
-        usable = latest is not None and (conditions.is_ready(latest) or latest.reconciling)
-        if usable and is_of_template(latest, service):
+        if latest is not None and is_of_template(latest, service):
             return latest
         revision = of_template(service, self._kernel.clock.now())
         with self._kernel.database.transaction():
@@ -152,12 +159,20 @@ class Deployments:
         with self._kernel.database.transaction():
             service = self._current(revision.name.rpartition("/revisions/")[0])
             conditions.revision_failed(revision, error.kind, message, now, **error.reason)
-            if is_of_template(revision, service):
-                conditions.service_failed(service, message, now)
             self._store.put_revision(revision)
-            self._store.put_service(service)
+            if is_of_template(revision, service):
+                self._not_ready(service, message)
         self._fleet.drop(revision.name)
         return ServiceError(error.code, message)
+
+    def _not_ready(self, service: Any, message: str) -> None:
+        """The newest revision cannot serve; the traffic goes all the same where it is wanted."""
+        with self._kernel.database.transaction():
+            conditions.service_failed(service, message, self._kernel.clock.now())
+            if traffic.missing_target(self._store, service) is None:
+                traffic.route(service)
+            self._store.put_service(service)
+        self._fleet.settle(service)
 
     def _succeeded(self, revision: Any) -> Any:
         now = self._kernel.clock.now()

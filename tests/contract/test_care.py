@@ -1,0 +1,397 @@
+"""A deploy takes care of what runs and of what others have: the traffic, and what has our name.
+
+One small pipeline whose services refuse every file, so that a canary fails where one is sent.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from google.cloud import artifactregistry_v1, eventarc_v1, iam_admin_v1, run_v2, workflows_v1
+from google.protobuf.field_mask_pb2 import FieldMask
+from tests.support.crashes import TINY_STEPS, TinyImage
+from tests.support.localcloud import RunningCloud, start_cloud
+from tests.support.pipeline import Deployer, FastClock
+
+from gpupipe.core.assets import SourceFile
+from gpupipe.core.errors import GpupipeError, UsageError
+from gpupipe.deploy import health, history, releases
+from gpupipe.deploy.action import Verb
+from gpupipe.deploy.canary import CanaryError
+from gpupipe.deploy.ownership import NotOursError
+from gpupipe.deploy.rollback import plan_rollback, roll_back
+from gpupipe.deploy.spec import PipelineSpec
+from gpupipe.deploy.step import Choices, Step
+from gpupipe.deploy.steps.buckets import DataBucket
+
+PROJECT = "taking-care"
+_REFUSES = b"""
+
+def refuse(self):
+    self.send_error(400, "no file of this test is any good")
+
+
+Answers.do_POST = refuse
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusingImage(TinyImage):
+    """Ready at once; every file is refused."""
+
+    extra: ClassVar[bytes] = _REFUSES
+
+    def _files(self) -> list[SourceFile]:
+        dockerfile, server = TinyImage._files(self)
+        head, sep, tail = server.data.partition(b"\n\nThreadingHTTPServer(")
+        return [dockerfile, replace(server, data=head + self.extra + sep + tail)]
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenImage(RefusingImage):
+    """Another source, whose server ends at once."""
+
+    extra: ClassVar[bytes] = b"\n\nraise SystemExit('broken by this test')\n"
+
+    def _tag(self) -> str:
+        return "src-000000broken"
+
+
+def steps(kind: type[RefusingImage], *services: str) -> tuple[Step, ...]:
+    """The table with images of this kind (of these services alone; of the others they refuse)."""
+    return tuple(
+        (kind if not services or step.service in services else RefusingImage)(step.service)
+        if isinstance(step, TinyImage)
+        else step
+        for step in TINY_STEPS
+    )
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
+    clock = FastClock()
+    cloud = start_cloud(tmp_path_factory.mktemp("care") / "cloud", clock=clock)
+    deployer = Deployer(cloud, clock, PROJECT, steps=steps(RefusingImage))
+    done = deployer.deploy(canary=False)
+    assert not done.outcome.failed, done.outcome
+    yield deployer
+    cloud.stop()
+
+
+Sized = Callable[[int], Deployer]
+
+
+@pytest.fixture
+def sized(pipeline: Deployer, tmp_path: Path) -> Sized:
+    """The pipeline with so many requests at a time in preprocess: another one makes a release."""
+
+    def make(concurrency: int) -> Deployer:
+        file = tmp_path / f"{concurrency}.toml"
+        file.write_text(f"[preprocess]\nconcurrency = {concurrency}\n")
+        return replace(pipeline, file=file)
+
+    return make
+
+
+def latest(cloud: RunningCloud) -> int:
+    return cloud.cloud.pipeline.log.latest()
+
+
+def writes_since(cloud: RunningCloud, seq: int) -> list[str]:
+    return [row.method for row in cloud.cloud.pipeline.log.since(seq, 100_000) if row.writes]
+
+
+def service(pipeline: Deployer, name: str = "preprocess") -> Any:
+    client = pipeline.cloud.client(run_v2.ServicesClient)
+    return client.get_service(name=pipeline.spec.service_name(name))
+
+
+def traffic(found: Any) -> list[tuple[str, int]]:
+    """Revision and share, as the API tells of it; "" is the newest that is ready."""
+    return [(one.revision, one.percent) for one in found.traffic_statuses]
+
+
+def short(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def keeps(pipeline: Deployer) -> list[str]:
+    """What a plan says of the services that it leaves with an older release."""
+    plan = pipeline.engine().plan()
+    assert plan.writes == ()
+    return [one.reason for one in plan.actions if "was rejected" in one.reason]
+
+
+def test_traffic_that_somebody_moved_is_moved_back(pipeline: Deployer) -> None:
+    client, found = pipeline.cloud.client(run_v2.ServicesClient), service(pipeline, "gpu-inference")
+    revision = short(found.latest_ready_revision)
+    found.traffic = [run_v2.TrafficTarget(type_=2, revision=revision, percent=100)]
+    client.update_service(service=found).result(timeout=60)
+    (write,) = pipeline.engine().plan().writes
+    assert [str(change) for change in write.changes] == [
+        f"traffic: 100 % to {revision} -> 100 % to the newest ready revision"
+    ]
+    assert not pipeline.deploy(canary=False).outcome.failed
+    assert traffic(service(pipeline, "gpu-inference")) == [("", 100)]
+
+
+def clear_bucket(cloud: RunningCloud, spec: PipelineSpec, labels: dict[str, str]) -> None:
+    bucket = cloud.storage_client(project=PROJECT).get_bucket(spec.names.bucket("work"))
+    bucket.labels = labels
+    bucket.patch()
+
+
+def clear_repository(cloud: RunningCloud, spec: PipelineSpec, labels: dict[str, str]) -> None:
+    cloud.client(artifactregistry_v1.ArtifactRegistryClient).update_repository(
+        repository=artifactregistry_v1.Repository(name=spec.repository.name, labels=labels),
+        update_mask=FieldMask(paths=["labels"]),
+    )
+
+
+def clear_service(cloud: RunningCloud, spec: PipelineSpec, labels: dict[str, str]) -> None:
+    client = cloud.client(run_v2.ServicesClient)
+    client.update_service(
+        service=run_v2.Service(name=spec.service_name("gpu-inference"), labels=labels),
+        update_mask=FieldMask(paths=["labels"]),
+    ).result(timeout=60)
+
+
+def clear_workflow(cloud: RunningCloud, spec: PipelineSpec, labels: dict[str, str]) -> None:
+    cloud.client(workflows_v1.WorkflowsClient).update_workflow(
+        workflow=workflows_v1.Workflow(name=spec.workflow_name, labels=labels),
+        update_mask=FieldMask(paths=["labels"]),
+    ).result(timeout=60)
+
+
+def clear_trigger(cloud: RunningCloud, spec: PipelineSpec, labels: dict[str, str]) -> None:
+    cloud.client(eventarc_v1.EventarcClient).update_trigger(
+        trigger=eventarc_v1.Trigger(name=spec.trigger.name, labels=labels),
+        update_mask=FieldMask(paths=["labels"]),
+    ).result(timeout=60)
+
+
+def clear_account(cloud: RunningCloud, spec: PipelineSpec, labels: dict[str, str]) -> None:
+    name = f"projects/{PROJECT}/serviceAccounts/{spec.names.account('pre')}"
+    mark = f"gpupipe:{labels['gpupipe-pipeline']}:us-central1" if labels else "of no pipeline"
+    cloud.client(iam_admin_v1.IAMClient).patch_service_account(
+        request={
+            "service_account": {"name": name, "description": mark},
+            "update_mask": FieldMask(paths=["description"]),
+        }
+    )
+
+
+FOREIGN = {
+    "bucket": clear_bucket,
+    "repository": clear_repository,
+    "service": clear_service,
+    "workflow": clear_workflow,
+    "trigger": clear_trigger,
+    "service account": clear_account,
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_what_no_pipeline_has_is_taken_over_only_when_that_is_asked_for(
+    pipeline: Deployer, kind: str
+) -> None:
+    cloud, spec = pipeline.cloud, pipeline.spec
+    adopting = replace(pipeline, choices=Choices(adopt=True))
+    FOREIGN[kind](cloud, spec, {"managed-by": "gpupipe", "gpupipe-pipeline": "other"})
+    with pytest.raises(NotOursError) as caught:
+        adopting.engine().plan()
+    assert "--adopt" not in caught.value.resolution  # another pipeline has it: never
+
+    FOREIGN[kind](cloud, spec, {})
+    before = latest(cloud)
+    with pytest.raises(NotOursError, match="this pipeline did not make it") as caught:
+        pipeline.deploy(canary=False)
+    assert "--adopt" in caught.value.resolution
+    assert writes_since(cloud, before) == []
+
+    engine = adopting.engine()
+    plan = engine.plan()
+    (write,) = plan.writes
+    assert (write.kind, write.verb) == (kind, Verb.UPDATE)
+    assert "takes it over" in write.reason
+    assert any(f"Taking over the {kind}" in note for note in engine.notes(plan))
+    assert not adopting.deploy(canary=False).outcome.failed
+    assert pipeline.engine().plan().writes == ()
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut(DataBucket):
+    """A bucket that the configuration does not ask for any more."""
+
+    def is_wanted(self, spec: PipelineSpec) -> bool:
+        return spec.config.prefix != "ml-pipeline"
+
+
+def test_a_step_that_left_the_configuration_is_removed_where_it_is_ours(pipeline: Deployer) -> None:
+    without = replace(
+        pipeline,
+        steps=tuple(LeftOut("models") if one.key == "bucket:models" else one
+                    for one in pipeline.steps),
+    )  # fmt: skip
+    storage = pipeline.cloud.storage_client(project=PROJECT)
+    name = pipeline.spec.names.bucket("models")
+    plan = without.engine().plan()
+    (write,) = plan.writes
+    assert plan.actions[-1] == write
+    assert (write.step, write.verb, write.name) == ("bucket:models", Verb.DELETE, name)
+    assert "does not ask for it any more" in write.reason
+    assert not without.deploy(canary=False).outcome.failed
+    assert storage.lookup_bucket(name) is None
+    assert without.engine().plan().writes == ()
+
+    theirs = storage.create_bucket(name)
+    assert without.engine().plan().writes == ()
+    with pytest.raises(GpupipeError, match="did not make it"):
+        pipeline.engine().plan()
+    theirs.delete()
+    assert not pipeline.deploy(canary=False).outcome.failed
+
+
+def test_a_canary_that_fails_gives_the_old_revision_its_traffic_back(
+    sized: Sized, tmp_path: Path
+) -> None:
+    old = short(service(sized(20)).latest_ready_revision)
+    changed = sized(21)
+    with pytest.raises(CanaryError, match="failed") as caught:
+        changed.deploy()
+    details = caught.value.details or ""
+    assert "upload passed, trigger passed, preprocess failed, inference not reached" in details
+    assert f"Rolled back: {changed.spec.names.service('preprocess')}, 100 % to {old}." in details
+    assert "--no-rollback" in caught.value.resolution
+    found = service(changed)
+    assert traffic(found) == [(old, 100)]
+    new = short(found.latest_ready_revision)
+    assert new != old
+    release = found.template.labels[releases.RELEASE]
+    assert found.labels[releases.REJECTED] == f"{release}_canary"
+
+    # The next plan leaves it so and says why; so does status. What is wanted else is rolled out.
+    (kept,) = keeps(changed)
+    assert release in kept
+    assert "the canary file did not come out" in kept
+    assert old in kept
+    engine = changed.engine()
+    assert any("--no-rollback" in note for note in engine.notes(engine.plan()))
+    (held,) = [one for one in health.states(engine.world, parallelism=4) if one.state == "held"]
+    assert release in held.detail
+    before = latest(changed.cloud)
+    assert changed.deploy(canary=False).plan.writes == ()
+    assert writes_since(changed.cloud, before) == []
+
+    run, *_ = history.runs(
+        changed.connect().storage, changed.spec.names.bucket("staging"), tmp_path / "none"
+    )
+    assert (run.result, run.canary) == ("failed", "failed")
+    assert any("traffic of" in one for one in run.done)
+    plan = sized(22).engine().plan()
+    assert [one.step for one in plan.writes] == ["service:preprocess"]
+
+
+@pytest.mark.long
+def test_the_same_again_is_tried_when_it_is_asked_for(sized: Sized) -> None:
+    with pytest.raises(CanaryError):
+        sized(30).deploy()
+    again = replace(sized(30), choices=Choices(rollback=False))
+    new = short(service(again).latest_created_revision)
+    with pytest.raises(CanaryError) as caught:
+        again.deploy()
+    assert "Rolled back" not in (caught.value.details or "")
+    found = service(again)
+    # It was there and ready: only the traffic moved.
+    assert short(found.latest_created_revision) == new
+    assert traffic(found) == [("", 100)]
+    assert releases.REJECTED not in found.labels
+    assert sized(30).engine().plan().writes == ()
+
+
+def test_a_revision_that_does_not_start_gets_no_traffic_and_is_not_tried_again(
+    pipeline: Deployer,
+) -> None:
+    broken = replace(pipeline, steps=steps(BrokenImage, "postprocess"))
+    old = short(service(pipeline, "postprocess").latest_ready_revision)
+    done = broken.deploy(canary=False)
+    ((action, error),) = done.outcome.errors
+    assert action.step == "service:postprocess"
+    assert "the older one keeps the traffic" in error.brief
+    assert "broken by this test" in (error.details or "")
+    found = service(pipeline, "postprocess")
+    assert traffic(found) == [(old, 100)]
+    failed = found.latest_created_revision
+    assert short(failed) != old
+    (kept,) = keeps(broken)
+    assert "startup probe" in kept
+
+    # Asked for, it is tried again, as a new revision; the older one has the traffic all the while.
+    insist = replace(broken, choices=Choices(rollback=False))
+    assert insist.deploy(canary=False).outcome.failed
+    found = service(pipeline, "postprocess")
+    assert found.latest_created_revision != failed
+    assert traffic(found) == [(old, 100)]
+
+    assert not pipeline.deploy(canary=False).outcome.failed
+    found = service(pipeline, "postprocess")
+    assert traffic(found) == [("", 100)]
+    assert releases.REJECTED not in found.labels
+    assert short(found.latest_ready_revision) not in {old, short(failed)}
+
+
+@pytest.mark.long
+def test_rejected_revisions_get_no_traffic_while_the_next_one_starts(sized: Sized) -> None:
+    """The newest ready revision is the rejected one: traffic to "the newest" would be its."""
+    assert not sized(40).deploy(canary=False).outcome.failed
+    with pytest.raises(CanaryError):
+        sized(41).deploy()
+    (old, _), *_ = traffic(service(sized(41)))
+    broken = replace(sized(42), steps=steps(BrokenImage, "preprocess"))
+    assert broken.deploy(canary=False).outcome.failed
+    assert traffic(service(broken)) == [(old, 100)]
+    assert not sized(42).deploy(canary=False).outcome.failed
+    assert traffic(service(broken)) == [("", 100)]
+
+
+def test_a_rollback_goes_to_the_release_before_and_to_any_other(sized: Sized) -> None:
+    for concurrency in (50, 51, 52):
+        assert not sized(concurrency).deploy(canary=False).outcome.failed
+    pipeline = sized(52)
+    world = pipeline.engine().world
+    planned = plan_rollback(world, None)
+    newest, before, oldest, *_ = planned.known
+    assert newest.serving == ("preprocess",)
+    assert planned.to == before.name
+    assert newest.made > before.made > oldest.made
+
+    done = go_back(pipeline, None)
+    assert (done.rollback.to, done.outcome.failed) == (before.name, False)
+    (revision, share), *_ = traffic(service(pipeline))
+    assert share == 100
+    client = pipeline.cloud.client(run_v2.RevisionsClient)
+    labels = client.get_revision(name=f"{service(pipeline).name}/revisions/{revision}").labels
+    assert labels[releases.RELEASE] == before.name
+    (kept,) = keeps(pipeline)
+    assert "somebody rolled it back" in kept
+
+    assert plan_rollback(world, None).to == oldest.name
+    go_back(pipeline, oldest.name)
+    assert plan_rollback(world, oldest.name).turns == ()
+    go_back(pipeline, newest.name)
+    assert traffic(service(pipeline)) == [("", 100)]
+    assert pipeline.engine().plan().writes == ()
+    assert keeps(pipeline) == []
+    with pytest.raises(UsageError, match="no release nonsense") as caught:
+        plan_rollback(world, "nonsense")
+    assert newest.name in (caught.value.details or "")
+
+
+def go_back(pipeline: Deployer, to: str | None) -> Any:
+    world = pipeline.engine().world
+    return roll_back(
+        world, to, pipeline.clock, lambda _: nullcontext(lambda _: None), send_canary=False
+    )
