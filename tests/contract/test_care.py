@@ -3,7 +3,7 @@
 One small pipeline whose services refuse every file, so that a canary fails where one is sent.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,13 +28,16 @@ from gpupipe.deploy.step import Choices, Step
 from gpupipe.deploy.steps.buckets import DataBucket
 
 PROJECT = "taking-care"
-_REFUSES = b"""
+_REFUSES = b"""import os
+import socket
 
-def refuse(self):
-    self.send_error(400, "no file of this test is any good")
-
-
-Answers.do_POST = refuse
+with socket.create_server((os.environ["HOST"], int(os.environ["PORT"]))) as server:
+    while True:
+        connection, _ = server.accept()
+        with connection:
+            asked = connection.recv(65536)
+            status = b"200 OK" if asked.startswith(b"GET") else b"400 Bad Request"
+            connection.sendall(b"HTTP/1.1 " + status + b"\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n")
 """
 
 
@@ -42,22 +45,18 @@ Answers.do_POST = refuse
 class RefusingImage(TinyImage):
     """Ready at once; every file is refused."""
 
-    extra: ClassVar[bytes] = _REFUSES
+    server: ClassVar[bytes] = _REFUSES
 
-    def _files(self) -> list[SourceFile]:
-        dockerfile, server = TinyImage._files(self)
-        head, sep, tail = server.data.partition(b"\n\nThreadingHTTPServer(")
-        return [dockerfile, replace(server, data=head + self.extra + sep + tail)]
+    def _files(self) -> Sequence[SourceFile]:
+        dockerfile, _ = TinyImage._files(self)
+        return [dockerfile, SourceFile("server.py", self.server)]
 
 
 @dataclass(frozen=True, slots=True)
 class BrokenImage(RefusingImage):
-    """Another source, whose server ends at once."""
+    """Its server ends at once."""
 
-    extra: ClassVar[bytes] = b"\n\nraise SystemExit('broken by this test')\n"
-
-    def _tag(self) -> str:
-        return "src-000000broken"
+    server: ClassVar[bytes] = b"raise SystemExit('broken by this test')\n"
 
 
 def steps(kind: type[RefusingImage], *services: str) -> tuple[Step, ...]:
