@@ -69,11 +69,14 @@ def call(
 
 def waiting(tester: WorkflowTester, execution: str) -> dict[str, Any]:
     """The one callback of an execution, once a step waits for it."""
-    while True:
-        tester.get(execution)  # each look is a round trip
-        (one,) = callbacks(tester, execution)
-        if one.get("waiters") == "1":
-            return one
+    found: list[dict[str, Any]] = []
+
+    def waits(_: executions_v1.Execution) -> bool:
+        found[:] = callbacks(tester, execution)
+        return bool(found) and found[0].get("waiters") == "1"
+
+    tester.wait_for(execution, waits)
+    return found[0]
 
 
 def test_a_call_goes_on_with_the_execution(tester: WorkflowTester) -> None:

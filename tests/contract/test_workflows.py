@@ -107,14 +107,6 @@ def test_old_revisions_are_kept_and_listed_newest_first(tester: WorkflowTester) 
     assert [one.revision_id for one in listed] == [again.revision_id]
 
 
-def test_levels_that_log_calls_are_refused_by_name(tester: WorkflowTester) -> None:
-    levels = workflows_v1.Workflow.CallLogLevel
-    quiet = tester.deploy("quiet", SOURCE, call_log_level=levels.LOG_NONE)
-    assert quiet.call_log_level == levels.LOG_NONE
-    with pytest.raises(exceptions.MethodNotImplemented, match="call_log_level"):
-        tester.deploy("flow", SOURCE, call_log_level=levels.LOG_ALL_CALLS)
-
-
 def test_a_wrong_source_is_refused_with_its_lines(tester: WorkflowTester) -> None:
     source = "main:\n  steps:\n    - one:\n        next: nowhere\n    - two:\n        call: what\n"
     with pytest.raises(exceptions.InvalidArgument, match=r"(?s)line 4.*nowhere.*line 6.*what"):

@@ -6,7 +6,7 @@ everything that it started. It fails with `ExecutionFailed` and nothing else.
 
 import math
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from gpupipe.workflows import limits
@@ -14,9 +14,11 @@ from gpupipe.workflows.effects import Effects
 from gpupipe.workflows.errors import Frame, WorkflowError, failure, raised
 from gpupipe.workflows.evaluator import Tree, access, evaluate, evaluate_node
 from gpupipe.workflows.parallel import Branch, Crew, Places, unhandled
+from gpupipe.workflows.retries import Retries
 from gpupipe.workflows.scope import Meter, Scope, put
 from gpupipe.workflows.stdlib import FUNCTIONS
 from gpupipe.workflows.stdlib.function import Runtime
+from gpupipe.workflows.step_types import BRANCH, Part, kind_of
 from gpupipe.workflows.steps import nodes
 from gpupipe.workflows.syntax import nodes as syntax
 from gpupipe.workflows.values import (
@@ -30,9 +32,10 @@ from gpupipe.workflows.values import (
     truth,
     type_error,
 )
+from gpupipe.workflows.watch import NO_ENTRY, NoWatch, Watch
 
-StepHook = Callable[[str, str], None]
 _BOUNDS = 2
+_NO_WATCH = NoWatch()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,32 +52,34 @@ class Returned:
     value: Value
 
 
+Arguments = Sequence[Value] | Mapping[str, Value]
+"""Of a call, by position or by name."""
 Flow = Jump | Returned | None
 """How a step ended; None goes on with the next one."""
 
 
 class Interpreter:
-    """One execution of a program. `on_step` hears the routine and the step that begins."""
+    """One execution of a program, with somebody who may look on."""
 
     def __init__(
         self,
         program: nodes.Program,
         effects: Effects,
         environment: Mapping[str, str],
-        on_step: StepHook | None = None,
+        watch: Watch = _NO_WATCH,
     ) -> None:
         self.program = program
         self.runtime = Runtime(effects, environment)
         self.meter = Meter()
         self.places = Places(limits.PARALLEL_AT_A_TIME)
-        self._on_step = on_step
+        self.watch = watch
         self._steps = 0
 
     async def run(self, argument: Value) -> Value:
         """Run `main` with the execution's argument to its result; ExecutionFailed."""
         given = [decoded(argument)] if self.program.routines["main"].parameters else []
         try:
-            result = await self.invoke("main", given, Depth(0, 0))
+            result = await self.invoke("main", given, Depth(0, 0), NO_ENTRY)
             to_json(result)  # a result without JSON fails the execution (not documented: how)
         except WorkflowError as error:
             raise failure(error) from error
@@ -83,25 +88,21 @@ class Interpreter:
             raise failure(deep) from error
         return result
 
-    async def count(self, routine: str, step: str) -> None:
+    async def count(self) -> None:
         """Count a step, and let others run now and then."""
         self._steps += 1
         if self._steps > limits.STEPS:
             raise raised("ResourceLimitError", f"more than {limits.STEPS} steps were executed")
-        if self._on_step is not None:
-            self._on_step(routine, step)
         if self._steps % limits.STEPS_BETWEEN_YIELDS == 0:
             await self.runtime.effects.clock.yield_()
 
-    async def invoke(
-        self, name: str, arguments: Sequence[Value] | Mapping[str, Value], depth: "Depth"
-    ) -> Value:
-        """A routine by position or by name of its arguments."""
+    async def invoke(self, name: str, arguments: Arguments, depth: "Depth", entry: int) -> Value:
+        """A routine by position or by name of its arguments; `entry` is the step that calls."""
         if depth.calls > limits.CALL_DEPTH:
             raise raised("RecursionError", f"calls are nested deeper than {limits.CALL_DEPTH}")
         routine = self.program.routines[name]
         scope = Scope(self.meter)
-        activation = Activation(self, name, depth, scope)
+        activation = Activation(self, name, depth, scope, entry)
         try:
             await _bind(routine, arguments, activation)
             flow = await activation.body(routine.body)
@@ -109,12 +110,11 @@ class Interpreter:
             scope.close()
         return flow.value if isinstance(flow, Returned) else None
 
-    async def call(
-        self, name: str, arguments: Sequence[Value] | Mapping[str, Value], depth: "Depth"
-    ) -> Value:
+    async def call(self, name: str, arguments: Arguments, depth: "Depth", entry: int) -> Value:
         """A routine or a function of the library."""
         if name in self.program.routines:
-            return await self.invoke(name, arguments, Depth(depth.calls + 1, depth.parallel))
+            below = Depth(depth.calls + 1, depth.parallel)
+            return await self.invoke(name, arguments, below, entry)
         function = FUNCTIONS[name]
         named = _named(name, [one.name for one in function.parameters], arguments)
         result = await function.body(self.runtime, function.bind(named))
@@ -131,12 +131,17 @@ class Depth:
 
 @dataclass(slots=True)
 class Activation:
-    """A running routine, seen from one scope: what its expressions see, how its steps run."""
+    """A running routine, seen from one scope: what its expressions see, how its steps run.
+
+    `entry` and `step` are those of the step that runs.
+    """
 
     interpreter: Interpreter
     routine: str
     depth: Depth
     scope: Scope
+    entry: int
+    step: str = ""
 
     def lookup(self, name: str) -> Value:
         """A variable's value."""
@@ -146,7 +151,7 @@ class Activation:
         """A function or subworkflow; a subworkflow gets copies, a function changes nothing."""
         if function in self.interpreter.program.routines:
             arguments = [copy(one) for one in arguments]
-        return await self.interpreter.call(function, arguments, self.depth)
+        return await self.interpreter.call(function, arguments, self.depth, self.entry)
 
     async def value(self, tree: Tree) -> Value:
         """The value of a tree here."""
@@ -154,7 +159,7 @@ class Activation:
 
     def inside(self) -> "Activation":
         """The same routine with a scope of its own."""
-        return Activation(self.interpreter, self.routine, self.depth, self.scope.child())
+        return replace(self, scope=self.scope.child())
 
     async def body(self, steps: tuple[nodes.Step, ...]) -> Flow:
         """Steps in order; a jump to one of them stays inside."""
@@ -169,24 +174,45 @@ class Activation:
                 return flow
         return None
 
-    async def own(self, steps: tuple[nodes.Step, ...], names: Mapping[str, Value]) -> Flow:
-        """Steps in a scope of their own, in which `names` have values."""
+    async def own(
+        self, steps: tuple[nodes.Step, ...], names: Mapping[str, Value], part: Part | None = None
+    ) -> Flow:
+        """Steps in a scope of their own, in which `names` have values; maybe an entry of its own."""
         activation = self.inside()
         try:
             for name, value in names.items():
                 activation.scope.declare(name, value)
-            return await activation.body(steps)
+            if part is None:
+                return await activation.body(steps)
+            return await activation.entered(part, lambda: activation.body(steps))
         finally:
             activation.scope.close()
 
     async def _step(self, step: nodes.Step) -> Flow:
-        name = step.name
+        name, before = step.name, (self.entry, self.step)
         try:
-            await self.interpreter.count(self.routine, name.text)
-            return await self.then(step.action, step.next)
+            await self.interpreter.count()
+            self.step = name.text
+            part = Part(kind_of(step.action, self.interpreter.program))
+            return await self.entered(part, lambda: self.then(step.action, step.next))
         except WorkflowError as error:
             error.frames.append(Frame(name.text, self.routine, name.line, name.column))
             raise
+        finally:
+            self.entry, self.step = before
+
+    async def entered(self, part: Part, work: Callable[[], Awaitable[Flow]]) -> Flow:
+        """Do what is a part of the running step, with an entry of its own."""
+        watch = self.interpreter.watch
+        entry = watch.began(self.entry, self.routine, self.step, part.kind, part.number)
+        self.entry = entry
+        try:
+            flow = await work()
+        except WorkflowError as error:
+            watch.ended(entry, error)
+            raise
+        watch.ended(entry, None)
+        return flow
 
     async def then(self, action: nodes.Action | None, target: nodes.Word | None) -> Flow:
         """Run what a step does, then go where it says."""
@@ -226,8 +252,15 @@ class Activation:
 
     async def call_step(self, action: nodes.Call) -> Flow:
         """`call`, with its result where one is wanted."""
+        name, watch = action.function.text, self.interpreter.watch
         arguments = {word.text: await self.value(tree) for word, tree in action.arguments.items()}
-        result = await self.interpreter.call(action.function.text, arguments, self.depth)
+        call = watch.calling(self.step, name, arguments)
+        try:
+            result = await self.interpreter.call(name, arguments, self.depth, self.entry)
+        except WorkflowError as error:
+            watch.called(call, None, error)
+            raise
+        watch.called(call, result, None)
         if action.result is not None:
             self.scope.assign(action.result.text, result)
         return None
@@ -241,8 +274,8 @@ class Activation:
 
     async def loop(self, action: nodes.For) -> Flow:
         """`for`, one iteration after the other."""
-        for names in await self.iterations(action):
-            flow = await self.own(action.body, names)
+        for at, names in enumerate(await self.iterations(action)):
+            flow = await self.own(action.body, names, Part("STEP_FOR_ITERATION", at))
             if flow == Jump("break"):
                 return None
             if flow is not None and flow != Jump("continue"):
@@ -265,7 +298,8 @@ class Activation:
 
     async def attempt(self, action: nodes.Try) -> Flow:
         """`try` with its retries and its handler."""
-        retries = None if action.retry is None else await _Retries.of(action.retry, self)
+        clock = self.interpreter.runtime.effects.clock
+        retries = None if action.retry is None else await Retries.of(action.retry, self, clock)
         while True:
             try:
                 return await self.then(action.body, action.next)
@@ -297,12 +331,18 @@ class Activation:
 
     async def _branches(self, action: nodes.Parallel) -> Iterator[Branch]:
         below = Depth(self.depth.calls, self.depth.parallel + 1)
-        inside = Activation(self.interpreter, self.routine, below, self.scope)
+        inside = replace(self, depth=below)
         loop = action.loop
         if loop is None:
-            return ((name, partial(inside.own, body, {})) for name, body in action.branches)
+            return (
+                (name, partial(inside.own, body, {}, Part(BRANCH, at)))
+                for at, (name, body) in enumerate(action.branches)
+            )
         rounds = enumerate(await self.iterations(loop))
-        return ((str(at), partial(inside.own, loop.body, names)) for at, names in rounds)
+        return (
+            (str(at), partial(inside.own, loop.body, names, Part(BRANCH, at)))
+            for at, names in rounds
+        )
 
     async def _width(self, limit: Tree | None) -> int:
         wanted = limits.PARALLEL_AT_A_TIME if limit is None else await self.value(limit)
@@ -336,49 +376,6 @@ _ACT: Mapping[type, Callable[..., Awaitable[Flow]]] = {
 }
 
 
-@dataclass(slots=True)
-class _Retries:
-    """What is left of a retry policy."""
-
-    activation: Activation
-    predicate: str
-    left: int
-    delay: float
-    most: float
-    factor: float
-
-    @classmethod
-    async def of(cls, policy: nodes.RetryPolicy, activation: Activation) -> "_Retries":
-        values = [
-            await activation.value(tree)
-            for tree in (
-                policy.max_retries,
-                policy.initial_delay,
-                policy.max_delay,
-                policy.multiplier,
-            )
-        ]
-        for value in values:
-            if not is_number(value):
-                raise type_error(f"a retry policy needs numbers; got: {kind(value)}")
-            if not value >= 0:
-                raise raised("ValueError", f"a retry policy needs numbers from 0 on; got: {value}")
-        return cls(activation, policy.predicate.text, *values)
-
-    async def again(self, error: Value) -> bool:
-        """Whether to try once more; waits before it says yes."""
-        if self.left < 1:
-            return False
-        answer = await self.activation.call(self.predicate, [copy(error)])
-        if not truth(answer, "The answer of a retry predicate"):
-            return False
-        pause = min(self.delay, self.most, limits.EXECUTION_S)
-        await self.activation.interpreter.runtime.effects.clock.sleep(pause)
-        self.left -= 1
-        self.delay = min(self.delay * self.factor, self.most)
-        return True
-
-
 def _place_of(flow: Flow, steps: tuple[nodes.Step, ...]) -> int | None:
     """Which of the steps a jump goes to; None when it goes further out."""
     if not isinstance(flow, Jump):
@@ -388,7 +385,7 @@ def _place_of(flow: Flow, steps: tuple[nodes.Step, ...]) -> int | None:
 
 async def _bind(
     routine: nodes.Routine,
-    arguments: Sequence[Value] | Mapping[str, Value],
+    arguments: Arguments,
     activation: Activation,
 ) -> None:
     name = routine.name.text
@@ -403,9 +400,7 @@ async def _bind(
             raise type_error(f"{name} needs the argument {word!r}")
 
 
-def _named(
-    function: str, names: list[str], arguments: Sequence[Value] | Mapping[str, Value]
-) -> Mapping[str, Value]:
+def _named(function: str, names: list[str], arguments: Arguments) -> Mapping[str, Value]:
     if isinstance(arguments, Mapping):
         return arguments
     if len(arguments) > len(names):

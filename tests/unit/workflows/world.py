@@ -16,12 +16,24 @@ from gpupipe.workflows.effects import (
 )
 from gpupipe.workflows.interpreter import Interpreter
 from gpupipe.workflows.program import load
+from gpupipe.workflows.watch import NoWatch
 
 Answer = Callable[[HttpRequest], HttpResponse]
 
 
 def answer(status: int, body: Any) -> HttpResponse:
     return HttpResponse(status, {"Content-Type": "application/json"}, json.dumps(body).encode())
+
+
+class _Steps(NoWatch):
+    def __init__(self, steps: list[tuple[str, str]]) -> None:
+        self._steps = steps
+
+    def began(self, *of: Any) -> int:
+        _, routine, step, _, number = of
+        if number is None:
+            self._steps.append((routine, step))
+        return super().began(*of)
 
 
 @dataclass
@@ -71,7 +83,5 @@ class World:
     ) -> Any:
         effects = Effects(self, self, self, self, lambda: "an-id")
         program = load(source)
-        interpreter = Interpreter(
-            program, effects, environment or {}, lambda *step: self.steps.append(step)
-        )
+        interpreter = Interpreter(program, effects, environment or {}, _Steps(self.steps))
         return asyncio.run(interpreter.run(argument))

@@ -5,17 +5,19 @@ Lists of callbacks and of step entries, and the addresses of callbacks, which ta
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from gpupipe.localcloud.errors import invalid_argument, unimplemented
+from gpupipe.localcloud.errors import invalid_argument, not_found, unimplemented
 from gpupipe.localcloud.kernel import locations
 from gpupipe.localcloud.kernel.faults import FaultPoint
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.executions.callbacks import Callback, Callbacks, WrongMethod
+from gpupipe.localcloud.services.executions.history import Entry, Histories
 from gpupipe.localcloud.services.executions.store import Store
 from gpupipe.localcloud.store.paging import opened, page_of, sealed
 from gpupipe.localcloud.transport.pipeline import Pipeline
@@ -26,9 +28,13 @@ from gpupipe.workflows.limits import VARIABLES_BYTES
 API = "workflowexecutions.googleapis.com"
 LIST_CALLBACKS = "workflowexecutions.callbacks.list"
 SEND_CALLBACK = "workflowexecutions.callbacks.send"
+LIST_ENTRIES = "workflowexecutions.stepEntries.list"
+GET_ENTRY = "workflowexecutions.stepEntries.get"
 PERMISSIONS = {
     LIST_CALLBACKS: "workflows.callbacks.list",
     SEND_CALLBACK: "workflows.callbacks.send",
+    LIST_ENTRIES: "workflows.stepEntries.list",
+    GET_ENTRY: "workflows.stepEntries.get",
 }
 """Each method with its permission, on the workflow."""
 _EXECUTION = (
@@ -44,18 +50,26 @@ class ExtraRoutes:
     """The routes, with the guard around each call."""
 
     def __init__(
-        self, kernel: Kernel, pipeline: Pipeline, store: Store, callbacks: Callbacks
+        self,
+        kernel: Kernel,
+        pipeline: Pipeline,
+        store: Store,
+        callbacks: Callbacks,
+        histories: Histories,
     ) -> None:
         self._kernel = kernel
         self._pipeline = pipeline
         self._store = store
         self._callbacks = callbacks
+        self._histories = histories
 
     def routes(self) -> Iterator[BaseRoute]:
         """All of them."""
         yield Route(f"{_EXECUTION}/callbacks", self._list_callbacks, methods=["GET"])
         send = f"{_EXECUTION}/callbacks/{{callback}}"
         yield Route(send, self._send_callback, methods=_VERBS)
+        yield Route(f"{_EXECUTION}/stepEntries", self._list_entries, methods=["GET"])
+        yield Route(f"{_EXECUTION}/stepEntries/{{entry}}", self._get_entry, methods=["GET"])
 
     def fault_points(self) -> Iterator[FaultPoint]:
         """The methods."""
@@ -82,6 +96,27 @@ class ExtraRoutes:
             return {}
 
         return await self._guarded(request, SEND_CALLBACK, sent, writes=True)
+
+    async def _list_entries(self, request: Request) -> Response:
+        def listed(execution: str) -> dict[str, Any]:
+            self._store.get(execution)
+            found = self._histories.of(execution)
+            shown = _entry(execution, found)
+            whole = page(request, "stepEntries", found, lambda one: f"{one.id:09d}", shown)
+            return {**whole, "totalSize": len(found)}
+
+        return await self._guarded(request, LIST_ENTRIES, listed)
+
+    async def _get_entry(self, request: Request) -> Response:
+        def found(execution: str) -> dict[str, Any]:
+            self._store.get(execution)
+            entries, wanted = self._histories.of(execution), request.path_params["entry"]
+            for one in entries:
+                if str(one.id) == wanted:
+                    return _entry(execution, entries)(one)
+            raise not_found(f"Step entry '{execution}/stepEntries/{wanted}' does not exist.")
+
+        return await self._guarded(request, GET_ENTRY, found)
 
     async def _guarded(
         self,
@@ -163,6 +198,41 @@ def _shown(execution: str) -> Callable[[Callback], dict[str, Any]]:
         return {name: value for name, value in shown.items() if value}
 
     return show
+
+
+def _entry(execution: str, entries: list[Entry]) -> Callable[[Entry], dict[str, Any]]:
+    """As Google's StepEntry; whole numbers of 64 bits are text in protobuf's JSON."""
+    children: dict[int, list[str]] = {}
+    for one in entries:
+        children.setdefault(one.parent, []).append(str(one.id))
+
+    def show(one: Entry) -> dict[str, Any]:
+        navigation: dict[str, Any] = {"children": children.get(one.id, [])}
+        if one.parent:
+            navigation["parent"] = str(one.parent)
+        shown: dict[str, Any] = {
+            "name": f"{execution}/stepEntries/{one.id}",
+            "entryId": str(one.id),
+            "routine": one.routine,
+            "step": one.step,
+            "stepType": one.kind,
+            "state": one.state,
+            "createTime": _time(one.began),
+            "updateTime": _time(one.ended),
+            "navigationInfo": {name: value for name, value in navigation.items() if value},
+        }
+        if one.exception:
+            shown["exception"] = {"payload": one.exception}
+        if one.number is not None:
+            number = str(one.number)
+            shown["stepEntryMetadata"] = {"progressType": one.progress, "progressNumber": number}
+        return shown
+
+    return show
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
 def _called(request: Request, body: bytes, kernel: Kernel) -> CallbackRequest:

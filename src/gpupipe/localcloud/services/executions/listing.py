@@ -32,8 +32,13 @@ _STATES = frozenset(state.name for state in list(pb.Execution.State))
 _LABELS = frozenset({"label", "labels"})
 
 
-def page(store: Store, workflow: str, request: Any) -> tuple[list[Any], str]:
-    """Those that a ListExecutionsRequest asks for, and the token of the next page."""
+def page(
+    store: Store, workflow: str, request: Any, whole: Callable[[Any], Any]
+) -> tuple[list[Any], str]:
+    """Those that a ListExecutionsRequest asks for, and the token of the next page.
+
+    whole: adds to a stored execution what is known of it while it runs.
+    """
     most = _MOST_FULL if request.view == FULL else _MOST_BASIC
     size = min(request.page_size or _PAGE, most)
     shows, token = _filter(request.filter), _sequence(request.page_token)
@@ -43,7 +48,8 @@ def page(store: Store, workflow: str, request: Any) -> tuple[list[Any], str]:
             rows = islice(dropwhile(lambda row: row[0] != token, rows), 1, None)
     else:
         rows = store.newest_first(workflow, token) if token else store.newest_first(workflow)
-    found = list(islice((row for row in rows if shows(row[1])), size + 1))
+    known = ((sequence, whole(execution)) for sequence, execution in rows)
+    found = list(islice((row for row in known if shows(row[1])), size + 1))
     more = page_token(str(found[size - 1][0])) if len(found) > size else ""
     return [execution for _, execution in found[:size]], more
 
@@ -67,7 +73,7 @@ def _check(comparison: Comparison) -> None:
         raise unimplemented(f"the operator {comparison.operator!r} in filters of executions")
     match comparison.path:
         case ("stepName",):
-            raise unimplemented("filters of executions by stepName")
+            return
         case (field,) if field in _FIELDS:
             _FIELDS[field][1](comparison.value)
         case (field, _, *_) if field in _LABELS:
@@ -78,6 +84,9 @@ def _check(comparison: Comparison) -> None:
 
 def _compares(comparison: Comparison, execution: Any) -> bool:
     holds = _ORDERED[comparison.operator]
+    if comparison.path == ("stepName",):
+        steps = [one.step for one in execution.status.current_steps]
+        return any(holds(_sign(step, comparison.value)) for step in steps)
     if comparison.path[0] in _LABELS:
         label = ".".join(comparison.path[1:])
         return bool(holds(_sign(execution.labels.get(label, ""), comparison.value)))

@@ -1,6 +1,6 @@
 """How an execution's message changes when it gets its place and when it ends."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -51,6 +51,12 @@ def failed(error: ExecutionFailed) -> Change:
 def cancelled(execution: Any, now: datetime) -> None:
     """Somebody cancelled it."""
     _ended(execution, _CANCELLED, now)
+
+
+def at_steps(execution: Any, steps: Iterable[tuple[str, str]]) -> None:
+    """Routine and step of what is at work, or was at last."""
+    for routine, step in steps:
+        execution.status.current_steps.add(routine=routine, step=step)
 
 
 def _ended(execution: Any, state: int, now: datetime) -> None:

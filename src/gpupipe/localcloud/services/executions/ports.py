@@ -54,9 +54,13 @@ class LogPort:
 
     def write(self, severity: str, payload: Any) -> None:
         """One entry."""
-        self._writer.submit(self._entry(severity, payload))
+        self.entry(_LOG, severity, payload)
 
-    def _entry(self, severity: str, payload: Any) -> Callable[[], object]:
+    def entry(self, log: str, severity: str, payload: Any) -> None:
+        """One entry of a log."""
+        self._writer.submit(self._entry(log, severity, payload))
+
+    def _entry(self, log: str, severity: str, payload: Any) -> Callable[[], object]:
         _, project, _, location, _, workflow_id = self._workflow.name.split("/")
         text = payload if isinstance(payload, str | dict) else json.dumps(payload)
         now, member = self._kernel.clock.now(), f"serviceAccount:{account_of(self._workflow)}"
@@ -64,7 +68,7 @@ class LogPort:
         def write() -> None:
             if self._kernel.authorizer.allowed(member, _WRITE, f"projects/{project}"):
                 self._kernel.logs.write(
-                    f"projects/{project}/logs/{_LOG}",
+                    f"projects/{project}/logs/{log}",
                     _RESOURCE,
                     {"workflow_id": workflow_id, "location": location},
                     severity,
@@ -87,6 +91,10 @@ class Ports:
     writer: Executor
     callbacks: Callbacks
 
+    def log(self) -> LogPort:
+        """Entries of this execution."""
+        return LogPort(self.kernel, self.workflow, self.execution_id, self.writer)
+
     def effects(self) -> Effects:
         """All ports."""
         http = HttpPort(
@@ -95,8 +103,9 @@ class Ports:
             account=account_of(self.workflow),
             project=self.workflow.name.split("/")[1],
         )
-        log = LogPort(self.kernel, self.workflow, self.execution_id, self.writer)
-        return Effects(http, ClockPort(self.kernel), log, self.callbacks, lambda: str(uuid4()))
+        return Effects(
+            http, ClockPort(self.kernel), self.log(), self.callbacks, lambda: str(uuid4())
+        )
 
 
 def account_of(workflow: Any) -> str:

@@ -19,11 +19,14 @@ import httpx
 from gpupipe.localcloud.errors import ServiceError
 from gpupipe.localcloud.kernel.failures import internal, log_failure
 from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.services.executions.call_log import CallLog
 from gpupipe.localcloud.services.executions.callbacks import Callbacks
+from gpupipe.localcloud.services.executions.history import Histories
 from gpupipe.localcloud.services.executions.outcome import (
     QUEUED,
     Change,
     active,
+    at_steps,
     failed,
     succeeded,
 )
@@ -49,6 +52,7 @@ class Runner:
         kernel: Kernel,
         store: Store,
         callbacks: Callbacks,
+        histories: Histories,
         *,
         again_s: float = 10,
         at_once: int = MOST_AT_ONCE,
@@ -60,11 +64,11 @@ class Runner:
         self._kernel = kernel
         self._store = store
         self._callbacks = callbacks
+        self._histories = histories
         self._again_s = again_s
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._at_once = at_once
         self._places = asyncio.Semaphore(at_once)
-        self._steps: dict[str, tuple[str, str]] = {}
         self._client: httpx.AsyncClient | None = None
         self._stopped = False
         # One thread, so that log entries and the end of an execution are written in their order.
@@ -74,10 +78,6 @@ class Runner:
     def full(self) -> bool:
         """Whether an execution that begins now has to wait for a place."""
         return len(self._tasks) >= self._at_once
-
-    def step(self, name: str) -> tuple[str, str] | None:
-        """Routine and step that an execution began last, while it runs."""
-        return self._steps.get(name)
 
     def begin(self, name: str) -> None:
         """Run a stored execution; its end is written when it comes."""
@@ -112,7 +112,6 @@ class Runner:
 
     def _forget(self, name: str) -> None:
         self._tasks.pop(name, None)
-        self._steps.pop(name, None)
 
     async def _end(self, names: list[str] | None) -> None:
         wanted = list(self._tasks) if names is None else names
@@ -130,17 +129,26 @@ class Runner:
 
     async def _run(self, name: str) -> None:
         async with self._places:
-            change = await self._outcome(name)
-            await self._ended(name, change)
+            try:
+                change = await self._outcome(name)
+                steps = self._histories.current(name)
+            except asyncio.CancelledError:
+                self._histories.end(name, cancelled=True)
+                raise
+            self._histories.end(name, cancelled=False)
+            await self._ended(name, change, steps)
 
-    async def _ended(self, name: str, change: Change) -> None:
+    async def _ended(self, name: str, outcome: Change, steps: list[tuple[str, str]]) -> None:
         """Store an end; on a full disk again and again, as nobody else would."""
         now = self._kernel.clock.now()
+
+        def change(execution: Any) -> None:
+            outcome(execution, now)
+            at_steps(execution, steps)
+
         while True:
             try:
-                await self._written(
-                    self._store.change_unfinished, name, lambda one: change(one, now)
-                )
+                await self._written(self._store.change_unfinished, name, change)
             except sqlite3.Error as error:
                 log_failure(f"the end of execution {name}", error)
                 await asyncio.sleep(self._again_s)
@@ -168,11 +176,9 @@ class Runner:
         program = await asyncio.to_thread(_program, workflow.source_contents)
         callbacks = self._callbacks.port(name, self._writer)
         ports = Ports(self._kernel, self._http(), workflow, execution_id, self._writer, callbacks)
-
-        def on_step(routine: str, step: str) -> None:
-            self._steps[name] = routine, step
-
-        interpreter = Interpreter(program, ports.effects(), variables, on_step)
+        calls = CallLog(execution.call_log_level, ports.log(), execution_id, self._kernel.clock)
+        history = self._histories.begin(name, self._writer, calls)
+        interpreter = Interpreter(program, ports.effects(), variables, history)
         argument = json.loads(execution.argument) if execution.argument else None
         try:
             return json.dumps(await interpreter.run(argument), ensure_ascii=False, default=str)

@@ -13,7 +13,8 @@ from gpupipe.localcloud.kernel import locations
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.kernel.labels import check_labels
 from gpupipe.localcloud.services.executions import listing
-from gpupipe.localcloud.services.executions.outcome import ACTIVE, QUEUED, cancelled
+from gpupipe.localcloud.services.executions.history import Histories
+from gpupipe.localcloud.services.executions.outcome import ACTIVE, QUEUED, at_steps, cancelled
 from gpupipe.localcloud.services.executions.runner import Runner
 from gpupipe.localcloud.services.executions.store import Execution, Store
 from gpupipe.localcloud.transport.rows import raw
@@ -29,10 +30,11 @@ _BASIC = FieldMask(
 class Executions:
     """Create, get, list, cancel; and the start of runs for events."""
 
-    def __init__(self, kernel: Kernel, store: Store, runner: Runner) -> None:
+    def __init__(self, kernel: Kernel, store: Store, runner: Runner, histories: Histories) -> None:
         self._kernel = kernel
         self._store = store
         self._runner = runner
+        self._histories = histories
 
     def create(self, request: Any, _: Call) -> Message:
         """CreateExecution."""
@@ -44,7 +46,7 @@ class Executions:
         labels = dict(request.execution.labels)
         check_labels(labels, "execution.labels")
         workflow = locations.below(self._kernel.projects, request.parent, "workflows")
-        return self._new(workflow, argument, labels)
+        return self._new(workflow, argument, labels, request.execution.call_log_level)
 
     def start(self, workflow: str, argument: str) -> None:
         """A run for an event."""
@@ -61,17 +63,22 @@ class Executions:
         """ListExecutions: newest first, basic unless FULL is asked for."""
         workflow = locations.below(self._kernel.projects, request.parent, "workflows")
         self._kernel.workflow_runs.existing(workflow)
-        found, more = listing.page(self._store, workflow, request)
+        found, more = listing.page(self._store, workflow, request, self._full)
         full = request.view == listing.FULL
-        shown = [self._full(one) if full else _basic(one) for one in found]
+        shown = found if full else [_basic(one) for one in found]
         answer: Message = raw(pb.ListExecutionsResponse)(executions=shown, next_page_token=more)
         return answer
 
     def cancel(self, request: Any, _: Call) -> Message:
         """CancelExecution; one that has ended is FAILED_PRECONDITION."""
         name = self._own(request.name)
-        now = self._kernel.clock.now()
-        if not self._store.change_unfinished(name, lambda one: cancelled(one, now)):
+        now, steps = self._kernel.clock.now(), self._histories.current(name)
+
+        def change(execution: Any) -> None:
+            cancelled(execution, now)
+            at_steps(execution, steps)
+
+        if not self._store.change_unfinished(name, change):
             state = self._store.get(name).state
             raise failed_precondition(f"The execution has ended: {pb.Execution.State(state).name}.")
         self._runner.end([name])
@@ -82,9 +89,14 @@ class Executions:
         """End and remove every run of a workflow that is deleted."""
         running = self._store.unfinished(workflow)
         self._store.delete(workflow)
-        self._kernel.database.after_commit(lambda: self._runner.end(running))
 
-    def _new(self, name: str, argument: str, labels: dict[str, str]) -> Message:
+        def after() -> None:
+            self._runner.end(running)
+            self._histories.forget_all(workflow)
+
+        self._kernel.database.after_commit(after)
+
+    def _new(self, name: str, argument: str, labels: dict[str, str], level: int = 0) -> Message:
         with self._kernel.database.transaction():
             workflow: Any = self._kernel.workflow_runs.existing(name)
             execution = Execution(
@@ -93,6 +105,7 @@ class Executions:
                 argument=argument or "null",  # what is read where none was given
                 workflow_revision_id=workflow.revision_id,
                 labels={**workflow.labels, **labels},
+                call_log_level=level or workflow.call_log_level,
             )
             now = self._kernel.clock.now()
             execution.start_time.FromDatetime(now)
@@ -106,10 +119,8 @@ class Executions:
         return f"{locations.below(self._kernel.projects, workflow, 'workflows')}/executions/{execution}"
 
     def _full(self, execution: Any) -> Any:
-        step = self._runner.step(execution.name)
-        if step is not None and execution.state == ACTIVE:
-            # The step that began last; of parallel branches only one is told.
-            execution.status.current_steps.add(routine=step[0], step=step[1])
+        if execution.state == ACTIVE:
+            at_steps(execution, self._histories.current(execution.name))
         return execution
 
 

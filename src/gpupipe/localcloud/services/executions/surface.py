@@ -9,6 +9,7 @@ from gpupipe.localcloud.kernel.faults import FaultPoint
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.executions.callbacks import Callbacks
 from gpupipe.localcloud.services.executions.extra_routes import PERMISSIONS, ExtraRoutes
+from gpupipe.localcloud.services.executions.history import Histories
 from gpupipe.localcloud.services.executions.runner import MOST_AT_ONCE, Runner
 from gpupipe.localcloud.services.executions.service import Executions
 from gpupipe.localcloud.services.executions.store import Store
@@ -42,9 +43,10 @@ class ExecutionsSurface(BaseSurface):
         self._pipeline = pipeline
         self._store = Store(kernel.database)
         callbacks = Callbacks(kernel)
-        self._extra = ExtraRoutes(kernel, pipeline, self._store, callbacks)
-        self._runner = Runner(kernel, self._store, callbacks, at_once=at_once)
-        self._executions = Executions(kernel, self._store, self._runner)
+        self._histories = histories = Histories(kernel.log_database, kernel.clock)
+        self._extra = ExtraRoutes(kernel, pipeline, self._store, callbacks, histories)
+        self._runner = Runner(kernel, self._store, callbacks, histories, at_once=at_once)
+        self._executions = Executions(kernel, self._store, self._runner, histories)
         kernel.workflow_runs.register(self._executions.start, self._executions.forget)
 
     def rpcs(self) -> Iterable[Rpc]:
@@ -52,7 +54,7 @@ class ExecutionsSurface(BaseSurface):
         do = self._executions
         for method, types, handler, resource, fields in (
             ("CreateExecution", (pb.CreateExecutionRequest, pb.Execution), do.create, "parent",
-             ("parent", "execution.argument", "execution.labels")),
+             ("parent", "execution.argument", "execution.labels", "execution.call_log_level")),
             ("GetExecution", (pb.GetExecutionRequest, pb.Execution), do.get, _workflow,
              ("name", "view")),
             ("ListExecutions", (pb.ListExecutionsRequest, pb.ListExecutionsResponse), do.list,
@@ -89,6 +91,7 @@ class ExecutionsSurface(BaseSurface):
     def start(self) -> None:
         """Go on with what a stop cut off."""
         for name in self._store.unfinished():
+            self._histories.forget(name)
             self._runner.begin(name)
 
     def stop(self) -> None:

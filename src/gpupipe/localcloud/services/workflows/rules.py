@@ -4,15 +4,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from google.cloud import workflows_v1 as pb
-
 from gpupipe.localcloud.errors import failed_precondition, invalid_argument, not_found
 from gpupipe.localcloud.kernel.act_as import account_to_act_as
 from gpupipe.localcloud.kernel.caller import Caller
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.kernel.labels import check_labels
 from gpupipe.localcloud.kernel.regions import REGIONS
-from gpupipe.localcloud.transport.fields import not_emulated
 from gpupipe.workflows.errors import SourceError
 from gpupipe.workflows.program import load
 
@@ -22,8 +19,6 @@ _RESERVED = ("GOOGLE", "WORKFLOWS")
 _MOST_VARIABLES = 20
 _VARIABLE_BYTES = 4096
 _DESCRIPTION_CHARACTERS = 1000
-# Nothing is logged of calls, which is what this level says.
-_EMULATED_LEVELS = frozenset({0, int(pb.Workflow.CallLogLevel.LOG_NONE)})
 
 
 def check_place(kernel: Kernel, name: str, workflow_id: str) -> None:
@@ -47,8 +42,6 @@ def check_place(kernel: Kernel, name: str, workflow_id: str) -> None:
 def check(kernel: Kernel, workflow: Any, caller: Caller) -> None:
     """Refuse what Workflows refuses to deploy; the account gets its full name."""
     _check_account(kernel, workflow, caller)
-    if workflow.call_log_level not in _EMULATED_LEVELS:
-        raise not_emulated("workflow.call_log_level")
     if len(workflow.description) > _DESCRIPTION_CHARACTERS:
         raise invalid_argument("The description is too long.", "workflow.description")
     _check_variables(workflow.user_env_vars)

@@ -12,6 +12,7 @@ from google.cloud.workflows import executions_v1 as pb
 from gpupipe.localcloud.errors import Code, ServiceError
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.executions.callbacks import Callbacks
+from gpupipe.localcloud.services.executions.history import Histories
 from gpupipe.localcloud.services.executions.runner import Runner
 from gpupipe.localcloud.services.executions.store import Execution
 
@@ -40,7 +41,8 @@ class Store:
 
 async def run_to_its_end(kernel: Kernel, store: Any) -> None:
     kernel.loop = asyncio.get_running_loop
-    Runner(kernel, store, Callbacks(kernel), again_s=0).begin(NAME)
+    histories = Histories(kernel.log_database, kernel.clock)
+    Runner(kernel, store, Callbacks(kernel), histories, again_s=0).begin(NAME)
     assert await asyncio.to_thread(store.stored.wait, 20)
 
 
