@@ -64,7 +64,7 @@ def check_complete(deployer: Deployer) -> None:
     before = latest(deployer.cloud)
     done = deployer.deploy(canary=False)
     assert not done.outcome.failed, done.outcome
-    assert done.plan.writes == ()
+    assert done.plan.writes == (), "\n".join(map(str, done.plan.writes))
     assert writes_since(deployer.cloud, before) == Counter()
 
 

@@ -37,14 +37,17 @@ class IamApi(Api):
         return None if found is None else _account(found)
 
     def accounts(self, project: str) -> tuple[Account, ...]:
-        """The project's service accounts."""
-        found = self._all(
-            "Listing service accounts",
-            f"projects/{project}",
-            self._client.list_service_accounts,
-            {"name": f"projects/{project}", "page_size": 100},
+        """The project's service accounts; none where the API is not enabled."""
+        parent = f"projects/{project}"
+        found = none_if_missing(
+            lambda: self._all(
+                "Listing service accounts",
+                parent,
+                self._client.list_service_accounts,
+                {"name": parent, "page_size": 100},
+            )
         )
-        return tuple(_account(one) for one in found)
+        return tuple(_account(one) for one in found or ())
 
     def create(self, project: str, account_id: str, display_name: str, description: str) -> str:
         """Make an account and wait until it can be read; its e-mail."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from gpupipe.cloud.call import none_if_missing
+from gpupipe.cloud.call import none_if_missing, poll
 from gpupipe.cloud.causes import ACCOUNT_VISIBLE, ACT_AS_VISIBLE, API_USABLE, BEING_DELETED
 from gpupipe.cloud.clients import module
 from gpupipe.cloud.operations import CREATE_S, DELETE_S, UPDATE_S
@@ -175,6 +175,22 @@ class RunApi(PolicyApi):
     def _current(self, name: str) -> Any:
         return self._unary("Reading the service", name, self._client.get_service, {"name": name})
 
+    def settled(self, name: str) -> Observed:
+        """The service once no rollout runs any more; GpupipeError when that takes too long."""
+
+        def ended() -> Observed | None:
+            found = self.get(name)
+            return None if found is None or found.reconciling else found
+
+        return poll(
+            self._caller,
+            "the rollout that runs already",
+            ended,
+            deadline_s=UPDATE_S,
+            error=lambda: _still_rolls(name),
+            interval_s=5.0,
+        )
+
     def delete(self, name: str) -> None:
         """Delete the service; one that is gone already is fine."""
         none_if_missing(
@@ -186,6 +202,16 @@ class RunApi(PolicyApi):
     @property
     def _client(self) -> Any:
         return self._clients.client("run")
+
+
+def _still_rolls(name: str) -> GpupipeError:
+    return GpupipeError(
+        f"A rollout of the service did not end within {UPDATE_S / 60:.0f} minutes.",
+        resource=name,
+        details="It was begun by an earlier command, or by somebody else.",
+        resolution="See it with `gpupipe status`, then run the same command again.",
+        doc="reference/errors.md#deadline",
+    )
 
 
 def _message(wanted: Service) -> Any:

@@ -75,14 +75,16 @@ class StorageApi(Api):
         return None if found is None else _bucket(found)
 
     def labelled(self, labels: Mapping[str, str]) -> tuple[Bucket, ...]:
-        """The project's buckets that carry all these labels."""
-        buckets = self._caller.call(
-            "Listing buckets",
-            self._client.project,
-            lambda: list(self._client.list_buckets(**_ONCE)),
+        """The project's buckets that carry all these labels; none where the API is not enabled."""
+        buckets = none_if_missing(
+            lambda: self._caller.call(
+                "Listing buckets",
+                self._client.project,
+                lambda: list(self._client.list_buckets(**_ONCE)),
+            )
         )
         return tuple(
-            _bucket(bucket) for bucket in buckets if labels.items() <= bucket.labels.items()
+            _bucket(bucket) for bucket in buckets or () if labels.items() <= bucket.labels.items()
         )
 
     def create(self, wanted: Bucket) -> None:

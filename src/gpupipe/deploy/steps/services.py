@@ -25,6 +25,7 @@ from gpupipe.deploy.step import World, action, decide, role_changes
 Seen = tuple[run.Observed, frozenset[Binding]]
 _TRAFFIC = "traffic"
 _INVOKER = "roles/run.invoker"
+_ROLLOUT = "rollout"
 # Owned field -> its key in gpupipe.toml.
 _KEYS = {
     "cpu": "cpu",
@@ -124,6 +125,11 @@ class RunService:
     def _roll_out(self, world: World, wanted: run.Service, fields: set[str]) -> None:
         """Update what differs; the traffic follows when the new revision is ready."""
         api = world.cloud.run
+        if _ROLLOUT in fields:
+            # Begun by a deploy that was interrupted, or by somebody else: followed, not begun again.
+            done = api.settled(wanted.name)
+            world.facts.uris[self.service] = done.uri
+            fields = fields - {_ROLLOUT} if done.ready else fields
         if fields - {_TRAFFIC}:
             try:
                 world.facts.uris[self.service] = api.update(wanted).uri
@@ -201,7 +207,10 @@ class RunService:
 def _service_state(found: run.Observed) -> tuple[Change, ...]:
     """What is not of the template: whether the newest revision is ready, and has the traffic."""
     changes: tuple[Change, ...] = ()
-    if not found.ready and not found.reconciling:
+    if found.reconciling:
+        # Its URL may not be known yet, and what comes after it needs it ready.
+        changes += (Change(_ROLLOUT, "under way", "done"),)
+    elif not found.ready:
         changes += (Change("ready", "no", "yes"),)
     if found.traffic != run.NEWEST:
         told = releases.told

@@ -3,9 +3,10 @@
 A port is chosen before the program that will listen on it has started, which takes seconds. One that
 the system gave us (`bind` to 0) may meanwhile go to anyone who asks it for any port, and a probe of
 it may connect to itself; the ports here lie below the automatic ranges of Linux, macOS and Windows.
+They are chosen by the system's randomness: two programs that seed theirs alike would choose alike.
 """
 
-import random
+import secrets
 import socket
 import threading
 
@@ -25,7 +26,7 @@ class Ports:
         """A loopback port that nobody listens on; OSError when none was found."""
         with self._lock:
             for _ in range(_TRIES):
-                port = random.choice(self._choice)  # noqa: S311 - no secret
+                port = secrets.choice(self._choice)
                 if port not in self._taken and _is_free(port):
                     self._taken.add(port)
                     return port

@@ -1,0 +1,37 @@
+"""Deploys that are killed and troubled as a schedule says: one that is left in peace finishes the job.
+
+In process, on a fast clock, each on a project of its own. The short run plays the same schedules
+every time, the long one always others.
+"""
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from tests.support.localcloud import RunningCloud, start_cloud
+from tests.support.pipeline import FastClock
+from tests.support.schedules import Command, Schedule, play, schedules
+
+_numbers = itertools.count(1)
+SCHEDULES = schedules(Command.DEPLOY)
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
+    running = start_cloud(tmp_path_factory.mktemp("schedules") / "cloud", clock=FastClock())
+    yield running
+    running.stop()
+
+
+@settings(max_examples=15, derandomize=True, deadline=None, database=None)
+@given(schedule=SCHEDULES)
+def test_schedules_of_deploys(cloud: RunningCloud, schedule: Schedule) -> None:
+    play(cloud, f"schedules-{next(_numbers)}", schedule)
+
+
+@pytest.mark.long
+@settings(max_examples=500, deadline=None, database=None, print_blob=True)
+@given(schedule=SCHEDULES)
+def test_many_schedules_of_deploys(cloud: RunningCloud, schedule: Schedule) -> None:
+    play(cloud, f"many-{next(_numbers)}", schedule)
