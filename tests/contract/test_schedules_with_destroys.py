@@ -1,4 +1,4 @@
-"""Deploys and destroys that are killed and troubled as a schedule says: those left in peace finish the job.
+"""Deploys and destroys that are killed and troubled as a schedule says, in any order.
 
 In process, on a fast clock, each on a project of its own. The short run plays the same schedules
 every time, the long one always others.
@@ -24,14 +24,14 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
     running.stop()
 
 
-@settings(max_examples=15, derandomize=True, deadline=None, database=None)
+@settings(max_examples=10, derandomize=True, deadline=None, database=None)
 @given(schedule=SCHEDULES)
 def test_schedules_of_deploys_and_destroys(cloud: RunningCloud, schedule: Schedule) -> None:
     play(cloud, f"schedules-{next(_numbers)}", schedule)
 
 
 @pytest.mark.long
-@settings(max_examples=500, deadline=None, database=None, print_blob=True)
+@settings(max_examples=350, deadline=None, database=None, print_blob=True)
 @given(schedule=SCHEDULES)
 def test_many_schedules_of_deploys_and_destroys(cloud: RunningCloud, schedule: Schedule) -> None:
     play(cloud, f"many-{next(_numbers)}", schedule)
