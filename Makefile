@@ -36,7 +36,7 @@ model: $(DEV_READY) ## build the default model bundle again from its sources
 	@$(BIN)/python -m model.build
 
 reference: $(DEV_READY) ## write the generated pages of docs/reference anew
-	@for page in api cli iam refusals; do $(BIN)/python scripts/$${page}_reference.py > docs/reference/$$page.md; done
+	@for page in api cli configuration iam refusals; do $(BIN)/python scripts/$${page}_reference.py > docs/reference/$$page.md; done
 
 lock: ## resolve the requirements files anew (needs uv)
 	@$(PYTHON) scripts/lock.py

@@ -23,6 +23,7 @@ COMMANDS = (
     *(("local", "permission", name) for name in ("revoke", "restore", "list")),
     ("local", "latency"),
     *(("local", "clock", name) for name in ("show", "advance")),
+    *(("config", *name) for name in ((), ("show",), ("schema",))),
     ("workflow",),
     ("workflow", "validate"),
 )

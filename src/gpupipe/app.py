@@ -31,6 +31,7 @@ def _root(
 def build() -> Callable[..., Any]:
     """The command line as one callable."""
     from gpupipe.commands import (
+        config,
         deploy,
         destroy,
         history,
@@ -67,4 +68,5 @@ def build() -> Callable[..., Any]:
         app.command(name, short_help=short)(command)
     app.add_typer(local.app, name="local", short_help="Start, stop and look into the local cloud.")
     app.add_typer(workflow.app, name="workflow", short_help="Check a workflow's source, offline.")
+    app.add_typer(config.app, name="config", short_help="See what is configured, and what may be.")
     return typer.main.get_command(app)

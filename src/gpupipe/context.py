@@ -16,7 +16,6 @@ from gpupipe.cloud.target import Endpoint, Target, resolve
 from gpupipe.core.clock import SystemClock
 from gpupipe.core.config import Config, Flags, load
 from gpupipe.core.errors import GpupipeError, UsageError
-from gpupipe.core.names import Names
 from gpupipe.core.paths import gpupipe_home
 from gpupipe.deploy.spec import PipelineSpec
 from gpupipe.localcloud import daemon
@@ -57,8 +56,10 @@ def open_context(flags: Flags, *, environment: Mapping[str, str] | None = None) 
     environment = os.environ if environment is None else environment
     config = load(flags, environment, Path.cwd())
     target = resolve(flags, config)
-    spec = PipelineSpec(Names(target.project, config.region, config.prefix), config)
+    spec = PipelineSpec(config.names(target.project), config)
     print(target.describe(), file=sys.stderr, flush=True)
+    for notice in config.notices:
+        print(notice, file=sys.stderr, flush=True)
     clock = SystemClock()
     impersonate = flags.impersonate_service_account
     if target.is_local:

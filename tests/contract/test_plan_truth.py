@@ -122,6 +122,7 @@ def test_a_value_that_differs_is_told_with_both_sides(pipeline: Deployer, tmp_pa
     assert differing(replace(pipeline, file=file)) == {
         "service:preprocess": ("memory",),
         "bucket:input": ("lifecycle",),
+        "bucket:output": ("lifecycle",),
         "bucket:staging": ("lifecycle",),
     }
     told = replace(pipeline, file=file).engine().plan().writes
@@ -165,7 +166,7 @@ def test_what_somebody_changed_is_told_as_drift(pipeline: Deployer) -> None:
 def test_what_cannot_be_changed_in_place_is_replaced_only_when_allowed(pipeline: Deployer) -> None:
     cloud, spec = pipeline.cloud, pipeline.spec
     client = cloud.client(eventarc_v1.EventarcClient)
-    trigger = client.get_trigger(name=spec.trigger.name)
+    trigger = client.get_trigger(name=spec.trigger(spec.names.region).name)
     client.delete_trigger(name=trigger.name).result(timeout=60)
     for one in trigger.event_filters:
         if one.attribute == "bucket":

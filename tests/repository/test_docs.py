@@ -38,7 +38,7 @@ def test_errors_name_sections_that_exist() -> None:
         assert not anchor or anchor in anchors(ROOT / "docs" / page), f"{page}#{anchor}"
 
 
-@pytest.mark.parametrize("name", ["api", "cli", "iam", "refusals"])
+@pytest.mark.parametrize("name", ["api", "cli", "configuration", "iam", "refusals"])
 def test_a_generated_page_is_up_to_date(name: str) -> None:
     script = ROOT / "scripts" / f"{name}_reference.py"
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)

@@ -24,7 +24,6 @@ from gpupipe.cloud.permissions import ROLES
 from gpupipe.cloud.target import Endpoint
 from gpupipe.core.assets import SourceFile, build_context
 from gpupipe.core.config import Config, Flags, load
-from gpupipe.core.names import Names
 from gpupipe.deploy.engine import Deployed, Engine
 from gpupipe.deploy.events import Event
 from gpupipe.deploy.spec import PipelineSpec
@@ -108,7 +107,7 @@ class Deployer:
     def spec(self) -> PipelineSpec:
         flags = Flags(local=True, project=self.project, prefix=self.prefix, config=self.file)
         config: Config = load(flags, {}, self.cloud.home)
-        return PipelineSpec(Names(self.project, config.region, config.prefix), config)
+        return PipelineSpec(config.names(self.project), config)
 
     def connect(self, caller: Caller | None = None) -> Cloud:
         """The client side, over the wire."""

@@ -22,6 +22,7 @@ class Repository:
     labels: Mapping[str, str]
     description: str
     keep: int
+    kms_key: str = ""
     updated: datetime | None = None
 
 
@@ -106,6 +107,7 @@ def _message(wanted: Repository) -> Any:
         mode=types.Repository.Mode.STANDARD_REPOSITORY,
         labels=dict(wanted.labels),
         description=wanted.description,
+        kms_key_name=wanted.kms_key,
         cleanup_policies={
             _KEEP: policy(
                 id=_KEEP,
@@ -132,5 +134,6 @@ def _repository(found: Any) -> Repository:
         labels=dict(found.labels),
         description=str(found.description),
         keep=int(keep.most_recent_versions.keep_count) if keep and _DELETE in policies else 0,
+        kms_key=str(found.kms_key_name),
         updated=found.update_time,
     )

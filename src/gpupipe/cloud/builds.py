@@ -22,7 +22,8 @@ class BuildRequest:
     """One image to build.
 
     parent: "projects/P/locations/R"; source: bucket, object and generation of a .tar.gz;
-    image: reference without tag; tags: image tags; label: tag of the build, to find it again.
+    image: reference without tag; tags: image tags; label: tag of the build, to find it again;
+    machine_type: Google's word, "" for its default.
     """
 
     project: str
@@ -35,6 +36,7 @@ class BuildRequest:
     account: str
     label: str
     timeout_s: int
+    machine_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,7 @@ def _message(request: BuildRequest) -> Any:
         service_account=f"projects/{request.project}/serviceAccounts/{request.account}",
         options=types.BuildOptions(
             logging=types.BuildOptions.LoggingMode.CLOUD_LOGGING_ONLY,
+            machine_type=types.BuildOptions.MachineType[request.machine_type or "UNSPECIFIED"],
         ),
     )
 

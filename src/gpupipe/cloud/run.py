@@ -22,13 +22,30 @@ _GPU = "nvidia.com/gpu"
 
 
 @dataclass(frozen=True, slots=True)
+class Vpc:
+    """Where outgoing traffic goes: a network and subnetwork, or a connector; egress in Google's word."""
+
+    network: str
+    subnetwork: str
+    connector: str
+    egress: str
+
+    def __str__(self) -> str:
+        """As people read it in a plan."""
+        through = self.connector or " ".join(
+            part for part in (self.network, self.subnetwork) if part
+        )
+        return f"{self.egress} through {through}"
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """What gpupipe wants of a service.
 
     name: "projects/P/locations/R/services/S"; cpu "4"; memory "16Gi"; timeout_s in seconds;
     accelerator "" = none; zonal_redundancy only means something with one; account: e-mail;
     probe: path, period in seconds, failures allowed; revision_labels: what its revisions carry
-    beside the service's labels.
+    beside the service's labels; ingress: Google's word for it.
     """
 
     name: str
@@ -48,6 +65,9 @@ class Service:
     max_instances: int
     probe: tuple[str, int, int]
     revision_labels: Mapping[str, str] = field(default_factory=dict)
+    ingress: str = "INGRESS_TRAFFIC_ALL"
+    vpc: Vpc | None = None
+    kms_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,8 +272,33 @@ def _message(wanted: Service) -> Any:
     if wanted.accelerator:
         template.node_selector = types.NodeSelector(accelerator=wanted.accelerator)
         template.gpu_zonal_redundancy_disabled = not wanted.zonal_redundancy
+    if wanted.vpc:
+        template.vpc_access = _vpc_message(types, wanted.vpc)
+    template.encryption_key = wanted.kms_key
     return types.Service(name=wanted.name, labels=dict(wanted.labels), template=template,
-                         ingress=types.IngressTraffic.INGRESS_TRAFFIC_ALL)  # fmt: skip
+                         ingress=types.IngressTraffic[wanted.ingress])  # fmt: skip
+
+
+def _vpc_message(types: Any, vpc: Vpc) -> Any:
+    network = types.VpcAccess.NetworkInterface(network=vpc.network, subnetwork=vpc.subnetwork)
+    return types.VpcAccess(
+        connector=vpc.connector,
+        network_interfaces=[] if vpc.connector else [network],
+        egress=types.VpcAccess.VpcEgress[vpc.egress],
+    )
+
+
+def _vpc(template: Any) -> Vpc | None:
+    access = template.vpc_access
+    if not access or not (access.connector or access.network_interfaces):
+        return None
+    first = access.network_interfaces[0] if access.network_interfaces else None
+    return Vpc(
+        str(first.network) if first else "",
+        str(first.subnetwork) if first else "",
+        str(access.connector),
+        str(access.egress.name),
+    )
 
 
 def _target(revision: str, percent: int, tag: str = "") -> Any:
@@ -332,4 +377,7 @@ def _service(found: Any) -> Service:
             else ("", 0, 0)
         ),
         revision_labels=dict(template.labels),
+        ingress=str(found.ingress.name),
+        vpc=_vpc(template),
+        kms_key=str(template.encryption_key),
     )

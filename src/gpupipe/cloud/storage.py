@@ -46,6 +46,8 @@ class Bucket:
     rules: tuple[AgeRule, ...]
     uniform_access: bool = True
     public_access_prevention: str = "enforced"
+    storage_class: str = "STANDARD"
+    kms_key: str = ""
     project_number: int | None = None
     updated: datetime | None = None
 
@@ -314,6 +316,9 @@ def _fill(bucket: Any, wanted: Bucket) -> None:
     bucket.iam_configuration.uniform_bucket_level_access_enabled = wanted.uniform_access
     bucket.iam_configuration.public_access_prevention = wanted.public_access_prevention
     bucket.soft_delete_policy.retention_duration_seconds = wanted.soft_delete_s
+    bucket.storage_class = wanted.storage_class
+    if (bucket.default_kms_key_name or "") != wanted.kms_key:
+        bucket.default_kms_key_name = wanted.kms_key or None
     bucket.lifecycle_rules = [_rule_json(rule) for rule in wanted.rules]
 
 
@@ -344,6 +349,8 @@ def _bucket(found: Any) -> Bucket:
         rules=tuple(sorted((_rule(rule) for rule in found.lifecycle_rules), key=repr)),
         uniform_access=bool(access.uniform_bucket_level_access_enabled),
         public_access_prevention=access.public_access_prevention or "inherited",
+        storage_class=found.storage_class or "STANDARD",
+        kms_key=found.default_kms_key_name or "",
         project_number=int(found.project_number) if found.project_number else None,
         updated=found.updated,
     )

@@ -16,12 +16,19 @@ from gpupipe.cloud.causes import (
 )
 from gpupipe.cloud.operations import CREATE_S, DELETE_S, UPDATE_S
 
-_FIELDS = ("source_contents", "service_account", "user_env_vars", "labels", "description")
+_FIELDS = (
+    "source_contents", "service_account", "user_env_vars", "labels", "description",
+    "call_log_level", "crypto_key_name",
+)  # fmt: skip
+_UNSPECIFIED = "CALL_LOG_LEVEL_UNSPECIFIED"
 
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """A workflow. name: "projects/P/locations/R/workflows/W"; account: e-mail."""
+    """A workflow. name: "projects/P/locations/R/workflows/W"; account: e-mail.
+
+    call_log_level: Google's word, "" where Workflows' own default holds.
+    """
 
     name: str
     source: str
@@ -29,6 +36,8 @@ class Workflow:
     variables: Mapping[str, str]
     labels: Mapping[str, str]
     description: str
+    call_log_level: str = ""
+    kms_key: str = ""
     state: str = ""
     revision: str = ""
     updated: datetime | None = None
@@ -105,6 +114,8 @@ def _message(wanted: Workflow) -> dict[str, Any]:
         "user_env_vars": dict(wanted.variables),
         "labels": dict(wanted.labels),
         "description": wanted.description,
+        "call_log_level": wanted.call_log_level or _UNSPECIFIED,
+        "crypto_key_name": wanted.kms_key,
     }
 
 
@@ -117,6 +128,8 @@ def _workflow(found: Any) -> Workflow:
         variables=dict(found.user_env_vars),
         labels=dict(found.labels),
         description=str(found.description),
+        call_log_level=str(found.call_log_level.name).replace(_UNSPECIFIED, ""),
+        kms_key=str(found.crypto_key_name),
         state=str(found.state.name),
         revision=str(found.revision_id),
         updated=found.update_time,

@@ -8,7 +8,7 @@ from gpupipe.context import Context, history_folder, open_context
 from gpupipe.core.clock import InterruptedWaitError
 from gpupipe.core.config import Flags
 from gpupipe.core.errors import Exit
-from gpupipe.deploy.destroy import DATA, Removal, inventory, plan_removal, remove
+from gpupipe.deploy.destroy import DATA, Removal, check_protection, inventory, plan_removal, remove
 from gpupipe.deploy.executor import Outcome
 from gpupipe.deploy.facts import Facts
 from gpupipe.deploy.history import copy, record_in, run_of
@@ -55,6 +55,8 @@ def _run(request: DestroyRequest, context: Context, stop: Stopping) -> int:
     world = World(context.cloud, context.spec, Facts())
     with busy(talk(), LOOKING):
         removal = plan_removal(world, keep=request.keep, parallelism=_PARALLELISM)
+        if not request.dry_run:
+            check_protection(world)
     if request.dry_run:
         _show(request, removal, pipelines(context.cloud))
         return Exit.DONE

@@ -25,6 +25,14 @@ ConfigFile = Annotated[
     Path | None,
     typer.Option("--config", help="Configuration file [default: gpupipe.toml in this folder]."),
 ]
+PRESET_HELP = "Other defaults: high-performance, cost-optimized, development or cpu-only."
+Preset = Annotated[str | None, typer.Option("--preset", metavar="NAME", help=PRESET_HELP)]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="OPTION=VALUE", help="Any option of gpupipe.toml, as often as needed."
+    ),
+]
 OutputAs = Annotated[
     Output, typer.Option("--output", "-o", help="How the answer is written on stdout.")
 ]

@@ -13,8 +13,10 @@ from gpupipe.commands._options import (
     OutputAs,
     Parallelism,
     Prefix,
+    Preset,
     Project,
     Region,
+    Settings,
     Verify,
     Yes,
 )
@@ -27,6 +29,8 @@ def deploy(
     project: Project = None,
     region: Region = None,
     prefix: Prefix = None,
+    preset: Preset = None,
+    settings: Settings = None,
     config: ConfigFile = None,
     yes: Yes = False,
     dry_run: DryRun = False,
@@ -60,6 +64,8 @@ def deploy(
         project=project,
         region=region,
         prefix=prefix,
+        preset=preset,
+        settings=tuple(settings or ()),
         config=config,
         impersonate_service_account=impersonate_service_account,
     )

@@ -12,8 +12,10 @@ from gpupipe.commands._options import (
     OutputAs,
     Parallelism,
     Prefix,
+    Preset,
     Project,
     Region,
+    Settings,
     Verify,
 )
 from gpupipe.render.output import Output
@@ -25,6 +27,8 @@ def plan(
     project: Project = None,
     region: Region = None,
     prefix: Prefix = None,
+    preset: Preset = None,
+    settings: Settings = None,
     config: ConfigFile = None,
     exit_code: ExitCode = False,
     allow_replace: AllowReplace = False,
@@ -56,6 +60,8 @@ def plan(
         project=project,
         region=region,
         prefix=prefix,
+        preset=preset,
+        settings=tuple(settings or ()),
         config=config,
         impersonate_service_account=impersonate_service_account,
     )

@@ -1,153 +1,134 @@
-"""The configuration: flag over environment over gpupipe.toml over default, each value with its source.
+"""The configuration: flag over environment over gpupipe.toml over preset over default.
 
-Unknown keys of the file are refused by name. The defaults are the replaced recipe's, where these can
-be deployed at all (DESIGN 4).
+Each value is kept with its source. Everything that is wrong is told at once, each with the file and
+line, the variable or the flag that says it, the value, and what is allowed there.
 """
 
-import difflib
+import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 
+from gpupipe.core.config_faults import told
 from gpupipe.core.errors import UsageError
-from gpupipe.core.quantities import memory_bytes
+from gpupipe.core.names import Names
+from gpupipe.core.option_table import options, typed
+from gpupipe.core.options import GIVEN_BUCKETS, Options
+from gpupipe.core.presets import PRESETS
+from gpupipe.core.suggest import suggestion
 
 FILE = "gpupipe.toml"
 DEFAULT = "default"
 """The source of a value that nobody set."""
-Memory = Annotated[str, Field(pattern=r"^[0-9]+(Mi|Gi)$")]
-Cpu = Literal["1", "2", "4", "6", "8"]
-
-
-# CPU -> the least memory; gcp-facts 1 (run_v2's ResourceRequirements, and the page on GPUs).
-_LEAST_MEMORY = {"4": "2Gi", "6": "4Gi", "8": "4Gi"}
-_L4_CPU, _L4_MEMORY = 4, "16Gi"
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ServiceConfig(_Strict):
-    """Size and scaling of one Cloud Run service.
-
-    cpu in vCPUs, memory with its unit, timeout in seconds; max_instances None = gpupipe's default,
-    lowered to what the quotas allow.
-    """
-
-    cpu: Cpu = "1"
-    memory: Memory = "1Gi"
-    concurrency: Annotated[int, Field(ge=1, le=1000)] = 10
-    timeout: Annotated[int, Field(ge=1, le=3600)] = 300
-    min_instances: Annotated[int, Field(ge=0, le=100)] = 0
-    max_instances: Annotated[int, Field(ge=1, le=1000)] | None = None
-
-    @model_validator(mode="after")
-    def _check_size(self) -> Self:
-        least = self._least_memory()
-        if memory_bytes(self.memory) < memory_bytes(least):
-            raise ValueError(f"{self.cpu} CPU need at least {least} of memory, not {self.memory}")
-        if self.max_instances is not None and self.min_instances > self.max_instances:
-            raise ValueError("min_instances is larger than max_instances")
-        return self
-
-    def _least_memory(self) -> str:
-        return _LEAST_MEMORY.get(self.cpu, "128Mi")
-
-
-class PreprocessConfig(ServiceConfig):
-    """The first service: images take memory."""
-
-    memory: Memory = "2Gi"
-
-
-class GpuServiceConfig(ServiceConfig):
-    """The inference service: a GPU, instance-based billing."""
-
-    cpu: Cpu = "4"
-    memory: Memory = "16Gi"
-    concurrency: Annotated[int, Field(ge=1, le=1000)] = 64
-    gpu: Literal["nvidia-l4"] = "nvidia-l4"
-    zonal_redundancy: bool = False
-
-    @model_validator(mode="after")
-    def _check_cpu(self) -> Self:
-        if int(self.cpu) < _L4_CPU:
-            raise ValueError(f"an {self.gpu} needs at least {_L4_CPU} CPU, not {self.cpu}")
-        return self
-
-    def _least_memory(self) -> str:
-        return _L4_MEMORY
-
-
-class LimitsConfig(_Strict):
-    """What one object may be: bytes by its kind, items, pixels; None = the service's default."""
-
-    text_bytes: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
-    table_bytes: Annotated[int, Field(ge=1, le=200_000_000)] | None = None
-    image_bytes: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
-    image_pixels: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
-    rows: Annotated[int, Field(ge=1, le=250_000)] | None = None
-    text_column: Annotated[str, Field(min_length=1, max_length=100)] | None = None
-
-
-class FileConfig(_Strict):
-    """What gpupipe.toml may say."""
-
-    target: Literal["local", "google"] | None = None
-    project: str | None = None
-    region: str = "us-central1"
-    prefix: str = "ml-pipeline"
-    queue_wait: Annotated[int, Field(ge=60, le=86400)] = 21600
-    retention_days: Annotated[int, Field(ge=1, le=3650)] = 30
-    parallel_chunks: Annotated[int, Field(ge=1, le=20)] = 8
-    limits: LimitsConfig = LimitsConfig()
-    preprocess: PreprocessConfig = PreprocessConfig()
-    gpu_inference: GpuServiceConfig = GpuServiceConfig()
-    postprocess: ServiceConfig = ServiceConfig()
+# Variables of ours that are no options.
+_NOT_OPTIONS = frozenset({"GPUPIPE_HOME", "GPUPIPE_GPUS", "GPUPIPE_PRICES"})
+_BEGINNING = "GPUPIPE_"
+# The recipe's variables that mean nothing any more.
+_IDLE = {"ZONE": "every service that is used is regional, so a zone is not needed"}
 
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What the command line says about target, place and name; None = not given."""
+    """What the command line says about target, place, name and options; None = not given.
+
+    settings: the texts of `--set`, "gpu_inference.memory=32Gi".
+    """
 
     local: bool = False
     project: str | None = None
     region: str | None = None
     prefix: str | None = None
+    preset: str | None = None
+    settings: tuple[str, ...] = ()
     config: Path | None = None
     impersonate_service_account: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The merged configuration. `sources` tells where a value came from ("flag", "PROJECT_ID", …)."""
+    """The merged configuration.
 
-    target: str | None
-    project: str | None
-    region: str
-    prefix: str
-    queue_wait: int
-    retention_days: int
-    parallel_chunks: int
-    limits: LimitsConfig
-    preprocess: ServiceConfig
-    gpu_inference: GpuServiceConfig
-    postprocess: ServiceConfig
+    sources: where a value came from ("flag", "PROJECT_ID", "gpupipe.toml", "preset …"), by path of
+    the option; a path that is missing has its default. folder: where relative paths of the file begin.
+    """
+
+    options: Options
     sources: Mapping[str, str] = field(default_factory=dict)
+    folder: Path = Path()
+    notices: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> str | None:
+        """The configured target."""
+        return self.options.target
+
+    @property
+    def project(self) -> str | None:
+        """The configured project."""
+        return self.options.project
+
+    @property
+    def region(self) -> str:
+        """The region."""
+        return self.options.region
+
+    @property
+    def prefix(self) -> str:
+        """The prefix."""
+        return self.options.prefix
+
+    def source(self, path: str) -> str:
+        """Where an option's value came from."""
+        return self.sources.get(path, DEFAULT)
+
+    def is_set(self, path: str) -> bool:
+        """Whether a person set the option: neither its default nor a preset's value."""
+        return path in self.sources and not self.sources[path].startswith("preset ")
+
+    def value(self, path: str) -> object:
+        """An option's value by its path."""
+        found: object = self.options
+        for part in path.split("."):
+            found = getattr(found, part)
+        return found
+
+    def names(self, project: str) -> Names:
+        """The names of the pipeline in a project, with the buckets that the user names."""
+        buckets = self.options.buckets
+        given = {role: getattr(buckets, role).name for role in GIVEN_BUCKETS}
+        own = {role: name for role, name in given.items() if name}
+        return Names(project, self.region, self.prefix, own)
 
 
-# The recipe's names are accepted beside Google's and our own; the first one that is set wins.
-_ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
-    "target": ("GPUPIPE_TARGET",),
-    "project": ("GOOGLE_CLOUD_PROJECT", "PROJECT_ID"),
-    "region": ("GPUPIPE_REGION", "GOOGLE_CLOUD_REGION", "REGION"),
-    "prefix": ("GPUPIPE_PREFIX", "SERVICE_PREFIX"),
-}
+@dataclass(slots=True)
+class _Merged:
+    """Values by path, each with its source; a later one wins over an earlier."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
+
+    def put(self, path: str, value: Any, source: str, place: str = "") -> None:
+        self.values[path], self.sources[path] = value, source
+        self.places[path] = place or source
+
+    def tree(self) -> dict[str, Any]:
+        """The values as the tables of a file."""
+        root: dict[str, Any] = {}
+        for path, value in self.values.items():
+            *tables, name = path.split(".")
+            table = root
+            for part in tables:
+                table = table.setdefault(part, {})
+                if not isinstance(table, dict):
+                    break  # what stands in a table's place is refused for itself
+            else:
+                table[name] = value
+        return root
 
 
 def load(flags: Flags, environment: Mapping[str, str], folder: Path) -> Config:
@@ -158,83 +139,120 @@ def load(flags: Flags, environment: Mapping[str, str], folder: Path) -> Config:
             f"There is no configuration file {path}.",
             resolution="Give an existing file with --config.",
         )
-    content = _read(path) if path.is_file() else {}
-    model = _validated(content, path)
-    values: dict[str, Any] = {}
-    sources: dict[str, str] = {}
-    for name in ("target", "project", "region", "prefix"):
-        values[name], sources[name] = _choose(name, flags, environment, model, content, path)
-    for name in ("queue_wait", "retention_days", "parallel_chunks"):
-        values[name], sources[name] = getattr(model, name), _source(name, content, path)
-    if values["target"] not in {None, "local", "google"}:
+    text = _text(path) if path.is_file() else ""
+    return load_text(text, path, flags, environment)
+
+
+def load_text(text: str, path: Path, flags: Flags, environment: Mapping[str, str]) -> Config:
+    """The configuration with this text of a file; `path` is what it is called and where it lies."""
+    content = _parsed(text, path)
+    merged = _Merged()
+    for name, value in _flat(content):
+        merged.put(name, value, path.name)
+    _put_environment(merged, environment, local=flags.local)
+    _put_flags(merged, flags)
+    _put_preset(merged)
+    try:
+        found = Options.model_validate(merged.tree())
+    except ValidationError as error:
+        raise _not_valid(told(error, merged.places, text, path)) from error
+    notices = tuple(
+        f"{name} has no effect: {why}." for name, why in _IDLE.items() if environment.get(name)
+    )
+    return Config(found, merged.sources, path.parent, notices)
+
+
+def _put_environment(merged: _Merged, environment: Mapping[str, str], *, local: bool) -> None:
+    known = set(_NOT_OPTIONS)
+    for path, option in options().items():
+        known.update(option.variables)
+        if local and path == "project":
+            continue  # --local takes no project from the environment
+        for variable in option.variables:
+            if environment.get(variable):
+                value = typed(option, environment[variable])
+                merged.put(path, value, variable)
+                break
+    faults = [
+        f"{name}: no such variable{suggestion(name, known)}"
+        for name in sorted(environment)
+        if name.startswith(_BEGINNING) and name not in known and environment[name]
+    ]
+    if faults:
         raise UsageError(
-            f"GPUPIPE_TARGET is {values['target']!r}.", resolution="Set it to local or google."
+            "The environment has variables that gpupipe does not know.",
+            details="\n".join(faults),
+            resolution="Unset or rename them; docs/reference/configuration.md lists every one.",
         )
-    return Config(
-        **values,
-        limits=model.limits,
-        preprocess=model.preprocess,
-        gpu_inference=model.gpu_inference,
-        postprocess=model.postprocess,
-        sources=sources,
+
+
+def _put_flags(merged: _Merged, flags: Flags) -> None:
+    for setting in flags.settings:
+        path, equals, text = setting.partition("=")
+        if not equals or path not in options():
+            why = "an option and its value, as in --set gpu_inference.memory=32Gi"
+            raise UsageError(
+                f"--set {setting}: "
+                + (f"no such option{suggestion(path, options())}." if equals else f"give {why}."),
+                resource="--set",
+                resolution="See `gpupipe config show` for every option.",
+            )
+        merged.put(path, typed(options()[path], text), "flag", f"--set {path}")
+    for name in ("project", "region", "prefix", "preset"):
+        value = getattr(flags, name)
+        if value is not None:
+            merged.put(name, value, "flag", f"--{name}")
+
+
+def _put_preset(merged: _Merged) -> None:
+    """A preset's values are other defaults: what anybody sets wins over them."""
+    name = merged.values.get("preset")
+    preset = PRESETS.get(name) if isinstance(name, str) else None
+    for path, value in (preset.values if preset else {}).items():
+        if path not in merged.values:
+            merged.put(path, value, f"preset {name}")
+
+
+def _flat(content: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Leaves by path; a table that stands where an option is expected is a leaf, and an empty one."""
+    for name, value in content.items():
+        path = f"{before}{name}"
+        if isinstance(value, dict) and value and path not in options() and "." not in name:
+            yield from _flat(value, f"{path}.")
+        else:
+            yield path, value
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _parsed(text: str, path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> UsageError:
+    return UsageError(
+        f"The configuration file {path} cannot be read.",
+        details=str(error),
+        resolution="Mend the file; docs/reference/configuration.md shows every option.",
     )
 
 
-def _choose(
-    name: str,
-    flags: Flags,
-    environment: Mapping[str, str],
-    model: FileConfig,
-    content: Mapping[str, Any],
-    path: Path,
-) -> tuple[Any, str]:
-    flag = getattr(flags, name, None)
-    if flag:
-        return flag, "flag"
-    for variable in _ENVIRONMENT[name]:
-        if environment.get(variable):
-            return environment[variable], variable
-    return getattr(model, name), _source(name, content, path)
+def _not_valid(faults: list[str]) -> UsageError:
+    return UsageError(
+        "The configuration is not valid.",
+        details="\n".join(faults),
+        resolution="Mend what is named above; `gpupipe config show` lists every option.",
+    )
 
 
-def _source(name: str, content: Mapping[str, Any], path: Path) -> str:
-    return path.name if name in content else DEFAULT
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(
-            f"The configuration file {path} cannot be read.",
-            details=str(error),
-            resolution="Mend the file; docs/reference/configuration.md shows a whole one.",
-        ) from error
-
-
-def _validated(content: Mapping[str, Any], path: Path) -> FileConfig:
-    try:
-        return FileConfig.model_validate(content)
-    except ValidationError as error:
-        faults = "\n".join(_fault(fault) for fault in error.errors())
-        raise UsageError(
-            f"The configuration file {path} is not valid.",
-            details=faults,
-            resolution="Mend the lines above.",
-        ) from error
-
-
-def _fault(fault: Any) -> str:
-    place = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] != "extra_forbidden":
-        return f"{place}: {fault['msg'].removeprefix('Value error, ')}"
-    close = difflib.get_close_matches(str(fault["loc"][-1]), _keys_beside(fault["loc"]), n=1)
-    return f"{place}: no such key" + (f"; did you mean {close[0]}?" if close else "")
-
-
-def _keys_beside(place: tuple[Any, ...]) -> list[str]:
-    """The keys that may stand where an unknown one does."""
-    if len(place) == 1:
-        return list(FileConfig.model_fields)
-    tables: dict[str, type[_Strict]] = {"gpu_inference": GpuServiceConfig, "limits": LimitsConfig}
-    return list(tables.get(place[0], ServiceConfig).model_fields)
+def here(flags: Flags) -> Config:
+    """The configuration in the current folder and environment."""
+    return load(flags, os.environ, Path.cwd())

@@ -4,7 +4,8 @@ Limits: gcp-facts 2, 4 and 6 (services < 50 characters, accounts 6 to 30, bucket
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from gpupipe.core.errors import UsageError
 
@@ -65,11 +66,12 @@ def check_prefix(prefix: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Every name of one pipeline."""
+    """Every name of one pipeline. given: role -> a bucket that the user names instead of ours."""
 
     project: str
     region: str
     prefix: str
+    given: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_project(self.project)
@@ -87,8 +89,8 @@ class Names:
         return f"{self.prefix}-{service}"
 
     def bucket(self, role: str) -> str:
-        """A bucket; the project id makes it unique among everybody's."""
-        return f"{self.prefix}-{role}-{self.project}"
+        """A bucket; the project id makes ours unique among everybody's."""
+        return self.given.get(role) or f"{self.prefix}-{role}-{self.project}"
 
     def account_id(self, role: str) -> str:
         """A service account's id."""

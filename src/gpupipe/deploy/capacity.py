@@ -6,28 +6,16 @@ Quotas count GPU, CPU and memory, each for instances x size of one service.
 from dataclasses import dataclass
 
 from gpupipe.cloud.errors import is_code
-from gpupipe.cloud.quotas import CPU, L4, L4_ZONAL, MEMORY
-from gpupipe.core.config import GpuServiceConfig
+from gpupipe.cloud.quotas import CPU, MEMORY
 from gpupipe.core.errors import Exit, GpupipeError
+from gpupipe.core.gpus import table
 from gpupipe.core.quantities import memory_bytes, memory_text, milli_cpu
+from gpupipe.deploy.spec import key_of
 from gpupipe.deploy.step import World
 
 DEFAULT_MAX = 10
 _GPU_LINK = "https://g.co/cloudrun/gpu-quota"
 _LINK = "https://console.cloud.google.com/iam-admin/quotas?project={project}"
-
-# Google's page on GPUs for services (run/docs/configuring/services/gpu), as read on that day. The
-# list ages, so a region that it lacks is tried all the same.
-_READ_ON = "2026-11-23"
-_L4_REGIONS = (
-    "asia-south1",
-    "asia-southeast1",
-    "europe-west1",
-    "europe-west4",
-    "us-central1",
-    "us-east4",
-)
-_BY_INVITATION = frozenset({"asia-south1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +38,16 @@ class Limit:
         return _LINK.format(project=project) if self.quota in {CPU, MEMORY} else _GPU_LINK
 
 
-def region_note(region: str) -> str | None:
-    """What to tell about GPUs in a region, or None where the documentation lists it."""
-    if region in _BY_INVITATION:
-        return f"gpu-inference: Google gives L4 GPUs in {region} by invitation (as of {_READ_ON})."
-    if region in _L4_REGIONS:
+def region_note(gpu: str, region: str) -> str | None:
+    """What to tell about a GPU type in a region, or None where the documentation lists it."""
+    kind = table()[gpu]
+    if region in kind.invitation:
+        return f"gpu-inference: Google gives {gpu} in {region} by invitation (as of {kind.as_of})."
+    if region in kind.regions:
         return None
     return (
-        f"gpu-inference: {region} is not among the regions where Google documented L4 GPUs on "
-        f"{_READ_ON}: {', '.join(_L4_REGIONS)}. The deploy tries it all the same."
+        f"gpu-inference: {region} is not among the regions where Google documented {gpu} on "
+        f"{kind.as_of}: {', '.join(kind.regions)}. The deploy tries it all the same."
     )
 
 
@@ -68,25 +57,26 @@ def max_instances(world: World, service: str) -> tuple[int, str | None]:
     A maximum that the user set and that does not fit is a blocker (GpupipeError); so are quotas
     that may not be read where the user set none. Quotas that are not known do not count.
     """
-    wanted = world.spec.service_config(service).max_instances
+    wanted = world.spec.service_config(service).max_instances or DEFAULT_MAX
+    is_set = world.spec.config.is_set(f"{key_of(service)}.max_instances")
     try:
         limit = _binding(world, service)
     except GpupipeError as error:
         # What the user set is tried as it is; a default could only be a guess.
-        if wanted is None or not is_code(error, "PERMISSION_DENIED"):
+        if not is_set or not is_code(error, "PERMISSION_DENIED"):
             raise
         limit = None
-    if limit is None or limit.fits >= (wanted or DEFAULT_MAX):
-        return wanted or DEFAULT_MAX, None
-    if wanted is not None or limit.fits < 1:
+    if limit is None or limit.fits >= wanted:
+        return wanted, None
+    if is_set or limit.fits < 1:
         raise _does_not_fit(world, service, wanted, limit)
     return limit.fits, (
-        f"{service}: max_instances {DEFAULT_MAX} -> {limit.fits}, which is what the quota "
+        f"{service}: max_instances {wanted} -> {limit.fits}, which is what the quota "
         f"{limit.quota} allows; more: {limit.link(world.spec.names.project)}"
     )
 
 
-def _does_not_fit(world: World, service: str, wanted: int | None, limit: Limit) -> GpupipeError:
+def _does_not_fit(world: World, service: str, wanted: int, limit: Limit) -> GpupipeError:
     size, names = world.spec.service_config(service), world.spec.names
     request = f"request quota: {limit.link(names.project)}"
     if limit.fits < 1:
@@ -112,8 +102,8 @@ def _binding(world: World, service: str) -> Limit | None:
     """The quota that allows the fewest instances, or None where none is known."""
     size = world.spec.service_config(service)
     needs = {CPU: milli_cpu(size.cpu), MEMORY: memory_bytes(size.memory)}
-    if isinstance(size, GpuServiceConfig):
-        needs[L4_ZONAL if size.zonal_redundancy else L4] = 1
+    if gpu := world.spec.gpu(service):
+        needs[table()[gpu.gpu].quota_id(zonal=gpu.zonal_redundancy)] = 1
     names = world.spec.names
     found = []
     for quota, each in needs.items():

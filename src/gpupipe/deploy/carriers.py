@@ -22,10 +22,17 @@ def carriers(world: World) -> Iterator[tuple[str, str]]:
         yield "bucket notification", f"{bucket} to {topic}"
 
 
+def trigger_location(world: World) -> str:
+    """The input bucket's, where Eventarc wants the trigger; only a bucket of the user's is asked."""
+    names = world.spec.names
+    found = world.cloud.storage.get(names.bucket("input")) if "input" in names.given else None
+    return found.location if found else world.spec.bucket("input").location
+
+
 def _ours(world: World, names: Iterable[str]) -> Iterator[str]:
     """The short names of those (full names) that carry our trigger's events."""
-    _, _, _, location, _, trigger = world.spec.trigger.name.split("/")
-    form = re.compile(rf"eventarc-{re.escape(f'{location}-{trigger}')}-(sub-)?\d+")
+    stem = re.escape(f"{trigger_location(world)}-{world.spec.names.trigger}")
+    form = re.compile(rf"eventarc-{stem}-(sub-)?\d+")
     for name in names:
         short = name.rpartition("/")[2]
         if name in world.facts.carriers or form.fullmatch(short):

@@ -8,10 +8,11 @@ our accounts.
 import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gpupipe.cloud.executions import Execution
 from gpupipe.core.clock import Clock
+from gpupipe.core.errors import GpupipeError
 from gpupipe.deploy.action import Action, Verb
 from gpupipe.deploy.carriers import carriers
 from gpupipe.deploy.executor import Outcome
@@ -20,6 +21,7 @@ from gpupipe.deploy.leftovers import Leftover
 from gpupipe.deploy.ownership import is_ours
 from gpupipe.deploy.planner import observe
 from gpupipe.deploy.runner import Progress, run_actions
+from gpupipe.deploy.spec import PROTECTED
 from gpupipe.deploy.step import Step, World, action
 from gpupipe.deploy.steps import SHARED, STEPS
 from gpupipe.deploy.steps.grants import ProjectGrants
@@ -37,6 +39,8 @@ ORDER: tuple[tuple[str, ...], ...] = (
 )
 _LAST = "bucket:staging"
 AS_ASKED = "as asked"
+YOURS = "yours, kept"
+_ROLES_ON = "roles on your bucket"
 _MOST_RUNNING = 100
 DATA = frozenset({"bucket:input", "bucket:models", "bucket:output"})
 
@@ -59,14 +63,36 @@ def plan_removal(world: World, *, keep: frozenset[str], parallelism: int) -> Rem
     observed = observe(world, steps, parallelism=parallelism)
     present = [step for step in steps if is_ours(observed[step.key], world.spec)]
     actions = tuple(
-        action(step, world, Verb.DELETE, "it belongs to this pipeline")
-        for step in sorted(present, key=_rank)
-        if step.key not in keep
+        _removal(step, world) for step in sorted(present, key=_rank) if step.key not in keep
     )
     kept = [(f"{step.kind} {step.name(world)}", AS_ASKED) for step in present if step.key in keep]
+    kept += [(f"bucket {name}", YOURS) for name in world.spec.names.given.values()]
     kept += [(f"{step.kind} {step.name(world)}", "shared, kept") for step in STEPS
              if step.key in SHARED]  # fmt: skip
     return Removal(actions, tuple(kept), _running(world, actions))
+
+
+def _removal(step: Step, world: World) -> Action:
+    """Of a bucket that the user names only our accounts' roles go."""
+    removal = action(step, world, Verb.DELETE, "it belongs to this pipeline")
+    if step.kind == "bucket" and removal.name in world.spec.names.given.values():
+        return replace(removal, kind=_ROLES_ON, reason="our accounts go; the bucket is yours")
+    return removal
+
+
+def check_protection(world: World) -> None:
+    """GpupipeError where the configuration or the last deploy protects the pipeline."""
+    staging = world.cloud.storage.get(world.spec.names.bucket("staging"))
+    deployed = staging is not None and staging.labels.get(PROTECTED) == "on"
+    if staging is None or not (deployed or world.spec.config.options.deletion_protection):
+        return
+    raise GpupipeError(
+        f"The pipeline {world.spec.names.prefix} is protected from deletion.",
+        resource=staging.name,
+        details="Nothing was removed.",
+        resolution="Set deletion_protection = false, deploy, then destroy.",
+        doc="reference/configuration.md#deletion-protection",
+    )
 
 
 def _running(world: World, actions: Sequence[Action]) -> tuple[Execution, ...]:
@@ -134,9 +160,8 @@ def inventory(world: World, *, keep: frozenset[str], parallelism: int) -> tuple[
     """What is still there that costs money or grants access: by name, by label, by member."""
     removal = plan_removal(world, keep=keep, parallelism=parallelism)
     # Project grants are told one by one, each with its own command.
-    named = {
-        Leftover(one.kind, one.name) for one in removal.actions if one.kind != ProjectGrants.kind
-    }
+    one_by_one = (ProjectGrants.kind, _ROLES_ON)
+    named = {Leftover(one.kind, one.name) for one in removal.actions if one.kind not in one_by_one}
     kept = {name for name, _ in removal.kept}
     labelled = {one for one in _labelled(world) if f"{one.kind} {one.name}" not in kept}
     carried = {Leftover(kind, name) for kind, name in carriers(world)}
@@ -171,4 +196,14 @@ def _accounts(world: World) -> set[Leftover]:
         for role, member in world.cloud.projects.bindings(names.project)
         if world.spec.is_ours(member)
     }
-    return marked | bindings
+    return marked | bindings | _given(world)
+
+
+def _given(world: World) -> set[Leftover]:
+    """Roles of our accounts on buckets that the user names."""
+    return {
+        Leftover("bucket binding", f"{role} of {member} on {bucket}")
+        for bucket in world.spec.names.given.values()
+        for role, member in world.cloud.storage.bindings(bucket)
+        if world.spec.is_ours(member)
+    }

@@ -17,6 +17,8 @@ _COMMANDS = {
     "repository": "artifacts repositories delete {N} --location {R} --project {P}",
     "service account": "iam service-accounts delete {N}@{P}.iam.gserviceaccount.com --project {P}",
     "project binding": "projects remove-iam-policy-binding {P} --role '{N}' --member '{M}'",
+    "bucket binding": "storage buckets remove-iam-policy-binding gs://{B} --role '{N}' "
+    "--member '{M}'",
     "topic": "pubsub topics delete {N} --project {P}",
     "subscription": "pubsub subscriptions delete {N} --project {P}",
     # Without ID it would delete all of the bucket's notifications, also those that are not ours.
@@ -24,7 +26,7 @@ _COMMANDS = {
     "projects/_/buckets/{N}/notificationConfigs/ID (ID of the one to {M}: "
     "gcloud storage buckets notifications list gs://{N})",
 }
-_BETWEEN = {"project binding": " of ", "bucket notification": " to "}
+_BETWEEN = {"project binding": " of ", "bucket binding": " of ", "bucket notification": " to "}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,5 +45,8 @@ class Leftover:
                 f"--prefix {names.prefix} --force"
             )
         first, _, second = self.name.partition(_BETWEEN.get(self.kind, "\n"))
-        text = _COMMANDS[self.kind].format(N=first, M=second, R=names.region, P=names.project)
+        member, _, bucket = second.partition(" on ")
+        text = _COMMANDS[self.kind].format(
+            N=first, M=member, B=bucket, R=names.region, P=names.project
+        )
         return f"gcloud {text}"

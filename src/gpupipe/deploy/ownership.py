@@ -19,8 +19,8 @@ class NotOursError(GpupipeError):
 def is_ours(observed: Any, spec: PipelineSpec) -> bool:
     """Whether what a step observed is there for this pipeline.
 
-    Project grants are observed as a set of bindings, some of them of Google's shared agents;
-    everything else as None or a value.
+    Project grants and buckets of the user's are observed as a set of bindings, of which some may be
+    of Google's shared agents; everything else as None or a value.
     """
     if isinstance(observed, frozenset):
         return any(spec.is_ours(member) for _, member in observed)

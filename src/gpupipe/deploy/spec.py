@@ -12,11 +12,12 @@ from gpupipe.cloud.api import Binding
 from gpupipe.cloud.artifact_registry import Repository
 from gpupipe.cloud.eventarc import Trigger
 from gpupipe.cloud.iam import Account
-from gpupipe.cloud.run import Service
+from gpupipe.cloud.run import Service, Vpc
 from gpupipe.cloud.storage import AgeRule, Bucket
 from gpupipe.cloud.workflows import Workflow
-from gpupipe.core.config import Config, GpuServiceConfig, ServiceConfig
+from gpupipe.core.config import Config
 from gpupipe.core.names import Names
+from gpupipe.core.options import LONGEST_CALL_S, GpuServiceOptions, ServiceOptions
 
 APIS = frozenset(
     f"{name}.googleapis.com"
@@ -27,9 +28,15 @@ APIS = frozenset(
     )
 )  # fmt: skip
 FINALIZED = "google.cloud.storage.object.v1.finalized"
-KEPT_IMAGES = 10
-BUILD_TIMEOUT_S = 3600
+DAY_S = 86400
 PROBE = ("/ready", 1, 120)
+PROTECTED = "gpupipe-deletion-protection"
+"""The label of the staging bucket that says "on" where a destroy must not go on."""
+_INGRESS = {
+    "all": "INGRESS_TRAFFIC_ALL",
+    "internal": "INGRESS_TRAFFIC_INTERNAL_ONLY",
+    "internal-and-cloud-load-balancing": "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER",
+}
 ROLES = {
     "preprocess": "pre",
     "gpu-inference": "infer",
@@ -75,6 +82,11 @@ _ACCOUNT_NAMES = {
 }
 
 
+def key_of(service: str) -> str:
+    """The table of gpupipe.toml that configures a service."""
+    return service.replace("-", "_")
+
+
 @dataclass(frozen=True, slots=True)
 class PipelineSpec:
     """One pipeline as it should be."""
@@ -84,8 +96,16 @@ class PipelineSpec:
 
     @property
     def labels(self) -> dict[str, str]:
-        """Labels that mark a resource as this pipeline's."""
-        return {**self.identity, "gpupipe-version": __version__.replace(".", "-")}
+        """Labels of every resource: the user's, and those that mark it as this pipeline's."""
+        version = __version__.replace(".", "-")
+        return {**self.user_labels, **self.identity, "gpupipe-version": version}
+
+    @property
+    def user_labels(self) -> dict[str, str]:
+        """Labels that the configuration asks for."""
+        options = self.config.options
+        environment = {"environment": options.environment} if options.environment else {}
+        return {**environment, **options.labels}
 
     @property
     def identity(self) -> dict[str, str]:
@@ -119,24 +139,29 @@ class PipelineSpec:
         )
 
     def bucket(self, role: str) -> Bucket:
-        """A bucket. Work files live a day; the input's noncurrent versions too; models for ever."""
-        days = self.config.retention_days
-        rules = {
-            "input": (AgeRule(1, noncurrent=True), AgeRule(days)),
-            "models": (),
-            "output": (),
-            "work": (AgeRule(1),),
-            "staging": (AgeRule(days, prefix="sources/"),),
-        }[role]
+        """A bucket that gpupipe makes."""
+        options = getattr(self.config.options.buckets, role)
+        protection = "on" if self.config.options.deletion_protection else "off"
+        own = {PROTECTED: protection} if role == "staging" else {}
         return Bucket(
             name=self.names.bucket(role),
-            location=self.names.region,
-            labels={**self.labels, "gpupipe-role": role},
-            versioning=role == "input",
-            # Deleted data must not go on costing money after a destroy.
-            soft_delete_s=0,
-            rules=tuple(sorted(rules, key=repr)),
+            location=(options.location or self.names.region),
+            labels={**self.labels, **own, "gpupipe-role": role},
+            versioning=options.versioning,
+            soft_delete_s=options.soft_delete_days * DAY_S,
+            rules=tuple(sorted(self._rules(role), key=repr)),
+            storage_class=options.storage_class,
+            kms_key=self.config.options.kms_key or "",
         )
+
+    def _rules(self, role: str) -> list[AgeRule]:
+        """Models stay for ever; noncurrent versions of every bucket live a day."""
+        options = getattr(self.config.options.buckets, role)
+        noncurrent = [AgeRule(1, noncurrent=True)] if options.versioning else []
+        days = getattr(options, "retention_days", 0)
+        days = self.config.options.retention_days if days is None else days
+        below = "sources/" if role == "staging" else ""
+        return noncurrent + ([AgeRule(days, prefix=below)] if days else [])
 
     def bucket_roles(self, role: str) -> frozenset[Binding]:
         """Who may do what with a bucket's objects."""
@@ -149,7 +174,8 @@ class PipelineSpec:
             name=f"{self.names.location}/repositories/{self.names.repository}",
             labels=self.labels,
             description=f"Images of the pipeline {self.names.prefix} (gpupipe).",
-            keep=KEPT_IMAGES,
+            keep=self.config.options.kept_images,
+            kms_key=self.config.options.kms_key or "",
         )
 
     @property
@@ -169,13 +195,15 @@ class PipelineSpec:
             }
         )
 
-    def service_config(self, service: str) -> ServiceConfig:
+    def service_config(self, service: str) -> ServiceOptions:
         """The configured size of a service."""
-        return {
-            "preprocess": self.config.preprocess,
-            "gpu-inference": self.config.gpu_inference,
-            "postprocess": self.config.postprocess,
-        }[service]
+        found: ServiceOptions = getattr(self.config.options, key_of(service))
+        return found
+
+    def gpu(self, service: str) -> GpuServiceOptions | None:
+        """The options of a service that has a GPU, None for one without."""
+        options = self.service_config(service)
+        return options if isinstance(options, GpuServiceOptions) and options.has_gpu else None
 
     def service_name(self, service: str) -> str:
         """The full name of a service."""
@@ -183,30 +211,35 @@ class PipelineSpec:
 
     def service(self, service: str, image: str, max_instances: int) -> Service:
         """A Cloud Run service with this image."""
-        size = self.service_config(service)
-        gpu = isinstance(size, GpuServiceConfig)
+        size, gpu = self.service_config(service), self.gpu(service)
+        options, vpc = self.config.options, self.config.options.vpc
         return Service(
             name=self.service_name(service),
             image=image,
             account=self.names.account(ROLES[service]),
             labels=self.labels,
-            environment=self._environment(service, gpu=gpu),
+            environment=self._environment(service),
             cpu=size.cpu,
             memory=size.memory,
-            accelerator=size.gpu if isinstance(size, GpuServiceConfig) else "",
-            zonal_redundancy=size.zonal_redundancy if isinstance(size, GpuServiceConfig) else False,
+            accelerator=gpu.gpu if gpu else "",
+            zonal_redundancy=gpu.zonal_redundancy if gpu else False,
             # A GPU is billed for the whole life of its instance, so its CPU must be too.
-            cpu_idle=not gpu,
-            startup_boost=True,
+            cpu_idle=gpu is None,
+            startup_boost=size.startup_boost,
             concurrency=size.concurrency,
             timeout_s=size.timeout,
             min_instances=size.min_instances,
             max_instances=max_instances,
             probe=PROBE,
+            ingress=_INGRESS[options.ingress],
+            vpc=Vpc(vpc.network or "", vpc.subnetwork or "", vpc.connector or "", vpc.egress)
+            if vpc.used
+            else None,
+            kms_key=options.kms_key or "",
         )
 
-    def _environment(self, service: str, *, gpu: bool) -> dict[str, str]:
-        names = self.names
+    def _environment(self, service: str) -> dict[str, str]:
+        names, device = self.names, "cuda" if self.gpu(service) else "cpu"
         return {
             "GOOGLE_CLOUD_PROJECT": names.project,
             "GOOGLE_CLOUD_REGION": names.region,
@@ -215,13 +248,13 @@ class PipelineSpec:
             "MODEL_BUCKET": names.bucket("models"),
             "OUTPUT_BUCKET": names.bucket("output"),
             "WORK_BUCKET": names.bucket("work"),
-            **({"DEVICE": "cuda", "MODEL_URI": ""} if gpu else {}),
+            **({"DEVICE": device, "MODEL_URI": ""} if service == "gpu-inference" else {}),
             **(self._limits() if service == "preprocess" else {}),
         }
 
     def _limits(self) -> dict[str, str]:
         """Only what is configured: a default of the service needs no variable."""
-        values = self.config.limits.model_dump(exclude_none=True)
+        values = self.config.options.limits.model_dump(exclude_none=True)
         return {_LIMIT_VARIABLES[name]: str(value) for name, value in values.items()}
 
     @property
@@ -231,6 +264,7 @@ class PipelineSpec:
 
     def workflow(self, source: str, uris: Mapping[str, str]) -> Workflow:
         """The workflow, with the services' URLs as the API returned them."""
+        options = self.config.options
         return Workflow(
             name=self.workflow_name,
             source=source,
@@ -241,19 +275,21 @@ class PipelineSpec:
                 "POSTPROCESS_URL": uris.get("postprocess", ""),
                 "INPUT_BUCKET": self.names.bucket("input"),
                 "OUTPUT_BUCKET": self.names.bucket("output"),
-                "QUEUE_WAIT_SECONDS": str(self.config.queue_wait),
-                "SERVICE_TIMEOUT": str(self.config.gpu_inference.timeout),
-                "PARALLEL_CHUNKS": str(self.config.parallel_chunks),
+                "QUEUE_WAIT_SECONDS": str(options.queue_wait),
+                "SERVICE_TIMEOUT": str(min(options.gpu_inference.timeout, LONGEST_CALL_S)),
+                "PARALLEL_CHUNKS": str(options.parallel_chunks),
             },
+            call_log_level=options.workflow.call_log_level or "",
+            kms_key=options.kms_key or "",
             labels=self.labels,
             description=f"Runs each uploaded file through the pipeline {self.names.prefix} (gpupipe).",
         )
 
-    @property
-    def trigger(self) -> Trigger:
-        """The trigger; it must be in the bucket's location, which is the region."""
+    def trigger(self, location: str) -> Trigger:
+        """The trigger; `location` is the input bucket's, where it must be."""
+        parent = f"projects/{self.names.project}/locations/{location}"
         return Trigger(
-            name=f"{self.names.location}/triggers/{self.names.trigger}",
+            name=f"{parent}/triggers/{self.names.trigger}",
             filters={"type": FINALIZED, "bucket": self.names.bucket("input")},
             workflow=self.workflow_name,
             account=self.names.account("eventarc"),

@@ -4,13 +4,13 @@
 same `World`; what later steps need of a resource goes into `World.facts`.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from gpupipe.cloud.api import Binding
 from gpupipe.cloud.cloud import Cloud
-from gpupipe.deploy.action import OWNER, Action, Change, Verb
+from gpupipe.deploy.action import OWNER, Action, Change, Verb, text
 from gpupipe.deploy.drift import Drift
 from gpupipe.deploy.facts import Facts
 from gpupipe.deploy.phase import Phase
@@ -131,6 +131,14 @@ def role_changes(
     if ours == set(wanted):
         return ()
     return (Change("roles", _roles(ours), _roles(set(wanted))),)
+
+
+def label_changes(wanted: Mapping[str, str], found: Mapping[str, str]) -> tuple[Change, ...]:
+    """How the labels that the configuration asks for differ; others are not ours to judge."""
+    if wanted.items() <= found.items():
+        return ()
+    present = {key: value for key, value in found.items() if key in wanted}
+    return (Change("labels", text(present), text(wanted)),)
 
 
 def _roles(bindings: Collection[Binding]) -> str:

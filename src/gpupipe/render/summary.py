@@ -135,13 +135,18 @@ def _by_error(outcome: Outcome) -> dict[tuple[str, ...], list[str]]:
     return found
 
 
+def _from_flags_preset(spec: PipelineSpec, name: str) -> bool:
+    """Whether a value came with a preset that other commands do not know of."""
+    config = spec.config
+    return config.source("preset") == "flag" and config.source(name).startswith("preset ")
+
+
 def _options(target: Target, spec: PipelineSpec) -> str:
     """The options that name this pipeline again."""
     parts = [" --local"] if target.is_local else []
     if target.project_source == "flag":
         parts.append(f" --project {target.project}")
-    if spec.config.sources.get("region") == "flag":
-        parts.append(f" --region {spec.names.region}")
-    if spec.config.sources.get("prefix") == "flag":
-        parts.append(f" --prefix {spec.names.prefix}")
+    for name, value in (("region", spec.names.region), ("prefix", spec.names.prefix)):
+        if spec.config.source(name) == "flag" or _from_flags_preset(spec, name):
+            parts.append(f" --{name} {value}")
     return "".join(parts)

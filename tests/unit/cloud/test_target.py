@@ -111,14 +111,16 @@ def test_google_without_a_project_is_refused(
 
 @pytest.mark.parametrize("value", ["gcp", "Local", "google cloud", "LOCAL"])
 def test_an_unknown_target_is_refused(tmp_path: Path, value: str) -> None:
-    with pytest.raises(UsageError, match="GPUPIPE_TARGET"):
+    with pytest.raises(UsageError) as caught:
         target(tmp_path, environment={"GPUPIPE_TARGET": value})
+    assert f"GPUPIPE_TARGET: target = '{value}'" in (caught.value.details or "")
 
 
 @pytest.mark.parametrize("flags", [{"project": "Nope"}, {"local": True, "project": "Nope"}])
 def test_a_project_id_is_checked(tmp_path: Path, flags: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match="not a project id"):
+    with pytest.raises(UsageError) as caught:
         target(tmp_path, **flags)
+    assert "--project: project = 'Nope': it takes a project id" in (caught.value.details or "")
 
 
 def test_the_first_line_names_place_project_and_reason(tmp_path: Path) -> None:

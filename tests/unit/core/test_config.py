@@ -18,7 +18,7 @@ def config(
 
 
 def test_the_defaults(tmp_path: Path) -> None:
-    found = config(tmp_path)
+    found = config(tmp_path).options
     assert (found.target, found.project) == (None, None)
     assert (found.region, found.prefix) == ("us-central1", "ml-pipeline")
     assert (found.queue_wait, found.retention_days) == (21600, 30)
@@ -27,7 +27,15 @@ def test_the_defaults(tmp_path: Path) -> None:
     assert (found.preprocess.memory, found.postprocess.memory) == ("2Gi", "1Gi")
     for service in (found.preprocess, found.gpu_inference, found.postprocess):
         assert (service.timeout, service.min_instances, service.max_instances) == (300, 0, None)
-    assert set(found.sources.values()) == {"default"}
+    assert config(tmp_path).sources == {}
+
+
+_THREE = {
+    "target": ("google", "local", ""),
+    "project": ("project-one", "project-two", "project-three"),
+    "region": ("us-east4", "europe-west4", "us-central1"),
+    "prefix": ("one", "two", "three"),
+}
 
 
 def test_a_table_of_a_service_keeps_the_defaults_that_it_does_not_name(tmp_path: Path) -> None:
@@ -52,20 +60,21 @@ def test_a_table_of_a_service_keeps_the_defaults_that_it_does_not_name(tmp_path:
 def test_flag_over_variables_over_file_over_default(
     tmp_path: Path, name: str, variables: list[str]
 ) -> None:
-    file, sources = f'{name} = "google"', []
-    environment = dict.fromkeys(variables, "local")
+    of_file, of_environment, of_flag = _THREE[name]
+    file, sources = f'{name} = "{of_file}"', []
+    environment = dict.fromkeys(variables, of_environment)
     while environment:
         found = config(tmp_path, file, environment)
-        assert getattr(found, name) == "local"
-        sources.append(found.sources[name])
-        del environment[found.sources[name]]
+        assert getattr(found, name) == of_environment
+        sources.append(found.source(name))
+        del environment[found.source(name)]
     assert sources == variables
-    assert getattr(config(tmp_path, file), name) == "google"
-    assert config(tmp_path, file).sources[name] == "gpupipe.toml"
+    assert getattr(config(tmp_path, file), name) == of_file
+    assert config(tmp_path, file).source(name) == "gpupipe.toml"
     if name != "target":
-        flags = Flags(**{name: "flagged"})  # type: ignore[arg-type]
-        found = config(tmp_path, file, dict.fromkeys(variables, "local"), flags)
-        assert (getattr(found, name), found.sources[name]) == ("flagged", "flag")
+        flags = Flags(**{name: of_flag})  # type: ignore[arg-type]
+        found = config(tmp_path, file, dict.fromkeys(variables, of_environment), flags)
+        assert (getattr(found, name), found.source(name)) == (of_flag, "flag")
 
 
 def test_an_empty_variable_is_an_unset_one(tmp_path: Path) -> None:
@@ -77,7 +86,7 @@ def test_the_file_of_the_flag_is_read_and_named_as_the_source(tmp_path: Path) ->
     other = tmp_path / "other.toml"
     other.write_text('region = "europe-west4"', encoding="utf-8")
     found = config(tmp_path, flags=Flags(config=other))
-    assert (found.region, found.sources["region"]) == ("europe-west4", "other.toml")
+    assert (found.region, found.source("region")) == ("europe-west4", "other.toml")
 
 
 def test_a_file_of_the_flag_that_is_not_there_is_refused(tmp_path: Path) -> None:
@@ -103,30 +112,44 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ('regoin = "us-east4"', "regoin: no such key; did you mean region?"),
-        ("[gpu_inference]\nmemroy = '16Gi'", "gpu_inference.memroy: no such key; did you mean memory?"),
-        ("xyzzy = 1", "xyzzy: no such key"),
-        ('[preprocess]\ngpu = "nvidia-l4"', "preprocess.gpu: no such key"),
-        ('target = "gcp"', "target: "),
-        ("queue_wait = 59", "queue_wait: "),
-        ("queue_wait = 86401", "queue_wait: "),
-        ("retention_days = 0", "retention_days: "),
-        ("parallel_chunks = 21", "parallel_chunks: "),
-        ("[limits]\nrows = 0", "limits.rows: "),
-        ("[limits]\nrow = 5", "limits.row: no such key; did you mean rows?"),
-        ('[gpu_inference]\ncpu = "3"', "gpu_inference.cpu: "),
-        ('[gpu_inference]\nmemory = "16GB"', "gpu_inference.memory: "),
-        ('[gpu_inference]\ngpu = "a100"', "gpu_inference.gpu: "),
-        ("[postprocess]\nconcurrency = 1001", "postprocess.concurrency: "),
-        ("[postprocess]\ntimeout = 3601", "postprocess.timeout: "),
-        ("[postprocess]\nmin_instances = -1", "postprocess.min_instances: "),
-        ("[postprocess]\nmax_instances = 0", "postprocess.max_instances: "),
+        ('regoin = "us-east4"', "1: regoin: no such option; did you mean region?"),
+        ("[gpu_inference]\nmemroy = '16Gi'",
+         "2: gpu_inference.memroy: no such option; did you mean memory?"),
+        ("xyzzy = 1", "1: xyzzy: no such option"),
+        ('[preprocess]\ngpu = "nvidia-l4"', "2: preprocess.gpu: no such option"),
+        ('# a\n\ntarget = "gcp"', '3: target = \'gcp\': it takes "local" or "google"'),
+        ("queue_wait = 59", "1: queue_wait = 59: it takes a whole number from 60 to 86400"),
+        ("queue_wait = true", "1: queue_wait = true: it takes a whole number"),
+        ("queue_wait = 86401", "1: queue_wait = 86401: "),
+        ("retention_days = 0", "1: retention_days = 0: it takes a whole number from 1 to 3650"),
+        ("parallel_chunks = 21", "1: parallel_chunks = 21: "),
+        ("[limits]\nrows = 0", "2: limits.rows = 0: "),
+        ("[limits]\nrow = 5", "2: limits.row: no such option; did you mean rows?"),
+        ('[gpu_inference]\ncpu = "3"', "1: gpu_inference: "),
+        ('[gpu_inference]\nmemory = "16GB"', "2: gpu_inference.memory = '16GB': it takes a number with"),
+        ('[gpu_inference]\ngpu = "a100"', "2: gpu_inference.gpu = 'a100': "),
+        ('[preprocess]\ncpu = 3', '2: preprocess.cpu = \'3\': it takes "1", "2"'),
+        ("preprocess = 3", "1: preprocess: this is a table"),
+        ("[postprocess]\nconcurrency = 1001", "2: postprocess.concurrency = 1001: "),
+        ("[postprocess]\ntimeout = 3601", "2: postprocess.timeout = 3601: "),
+        ("[postprocess]\nmin_instances = -1", "2: postprocess.min_instances = -1: "),
+        ("[postprocess]\nmax_instances = 0", "2: postprocess.max_instances = 0: "),
+        ("[labels]\nok = 'a'\nBad = 'b'", "3: labels.Bad: it takes up to 32"),
+        ("labels = {gpupipe-x = 'a'}", "1: labels.gpupipe-x: it takes"),
+        ("[buckets.work]\nsoft_delete_days = 3", "2: buckets.work.soft_delete_days = 3: it takes 0"),
+        ("[buckets.models]\nretention_days = 3", "2: buckets.models.retention_days: no such option"),
+        ("[buckets.input]\nname = 'mine'\nversioning = true",
+         "1: buckets.input: versioning: a bucket that you name keeps its own settings"),
+        ("[vpc]\negress = 'ALL_TRAFFIC'", "1: vpc: egress needs network"),
+        ("[preprocess]\nsource = 'a'\nimage = 'h/a:1'", "1: preprocess: source and image exclude"),
+        ("region = 'us-central1-a'", "1: region = 'us-central1-a': it takes a region"),
+        ("prefix = 'google'", "1: prefix = 'google': it takes"),
     ],
 )  # fmt: skip
 def test_a_fault_of_the_file_is_named_by_its_place(tmp_path: Path, text: str, fault: str) -> None:
     with pytest.raises(UsageError, match="is not valid") as caught:
         config(tmp_path, text)
-    assert (caught.value.details or "").startswith(fault)
+    assert (caught.value.details or "").startswith(f"gpupipe.toml:{fault}")
 
 
 @pytest.mark.parametrize("text", ['[preprocess]\ngpu = "nvidia-l4"', 'memory = "16Gi"'])
@@ -143,10 +166,82 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
     assert len((caught.value.details or "").splitlines()) == 3
 
 
-@pytest.mark.parametrize("value", ["gcp", "LOCAL"])
-def test_a_target_of_the_environment_is_checked(tmp_path: Path, value: str) -> None:
-    with pytest.raises(UsageError, match=f"GPUPIPE_TARGET is '{value}'"):
-        config(tmp_path, environment={"GPUPIPE_TARGET": value})
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("GPUPIPE_TARGET", "gcp", "GPUPIPE_TARGET: target = 'gcp': it takes"),
+        ("REGION", "LOCAL", "REGION: region = 'LOCAL': it takes a region"),
+        ("GPUPIPE_QUEUE_WAIT", "soon", "GPUPIPE_QUEUE_WAIT: queue_wait = 'soon': it takes a whole"),
+        ("GPUPIPE_QUEUE_WAIT", "9" * 5000, "GPUPIPE_QUEUE_WAIT: queue_wait = '9999"),
+        ("GPUPIPE_LABELS", "team", "GPUPIPE_LABELS: labels = 'team': it takes up to 32"),
+        (
+            "GPUPIPE_DELETION_PROTECTION",
+            "1",
+            "GPUPIPE_DELETION_PROTECTION: deletion_protection = '1'",
+        ),
+        (
+            "GPUPIPE_GPU_INFERENCE_CPU",
+            "2",
+            "GPUPIPE_GPU_INFERENCE_CPU: gpu_inference: an nvidia-l4",
+        ),
+        (
+            "GPUPIPE_QUEUE_WAIY",
+            "60",
+            "GPUPIPE_QUEUE_WAIY: no such variable; did you mean GPUPIPE_QUEUE_WAIT?",
+        ),
+    ],
+)
+def test_a_value_of_the_environment_is_checked_and_the_variable_named(
+    tmp_path: Path, variable: str, value: str, words: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        config(tmp_path, environment={variable: value})
+    assert (caught.value.details or "").startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        (
+            "gpu_inference.memory=1Gi",
+            "--set gpu_inference.memory: gpu_inference: 4 CPU need at least",
+        ),
+        ("queue_wait=1", "--set queue_wait: queue_wait = 1: it takes a whole number"),
+        ("queue_wait", "--set queue_wait: give an option and its value"),
+        ("gpu_inference.memroy=1Gi", "no such option; did you mean gpu_inference.memory?"),
+    ],
+)
+def test_a_value_of_the_command_line_is_checked_and_the_flag_named(
+    tmp_path: Path, setting: str, words: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        config(tmp_path, flags=Flags(settings=(setting,)))
+    assert words in f"{caught.value.brief} {caught.value.details}"
+
+
+def test_values_of_variables_and_flags_have_the_types_of_the_file(tmp_path: Path) -> None:
+    environment = {
+        "GPUPIPE_LABELS": "team=blue, cost=low",
+        "GPUPIPE_DELETION_PROTECTION": "True",
+        "GPUPIPE_GPU_INFERENCE_CPU": "8",
+        "GPUPIPE_QUEUE_WAIT": "600",
+    }
+    flags = Flags(settings=("queue_wait=700", "buckets.output.name=my-results"))
+    found = config(tmp_path, "queue_wait = 60\n[gpu_inference]\ncpu = 4", environment, flags)
+    assert found.options.labels == {"team": "blue", "cost": "low"}
+    assert found.options.deletion_protection is True
+    assert (found.options.gpu_inference.cpu, found.options.queue_wait) == ("8", 700)
+    assert found.source("gpu_inference.cpu") == "GPUPIPE_GPU_INFERENCE_CPU"
+    assert found.source("queue_wait") == "flag"
+    assert found.names("demo-project").bucket("output") == "my-results"
+    assert found.names("demo-project").bucket("input") == "ml-pipeline-input-demo-project"
+
+
+@pytest.mark.promise(53)
+@pytest.mark.promise(64)
+def test_a_zone_is_taken_with_a_notice(tmp_path: Path) -> None:
+    (notice,) = config(tmp_path, environment={"ZONE": "us-central1-a"}).notices
+    assert notice.startswith("ZONE has no effect: ")
 
 
 def test_the_sizes_of_the_file_are_kept(tmp_path: Path) -> None:
@@ -154,7 +249,7 @@ def test_the_sizes_of_the_file_are_kept(tmp_path: Path) -> None:
         tmp_path,
         '[gpu_inference]\ncpu = "8"\nmemory = "32Gi"\nmax_instances = 3\ntimeout = 600\n',
     )
-    size = found.gpu_inference
+    size = found.options.gpu_inference
     assert (size.cpu, size.memory, size.max_instances, size.timeout) == ("8", "32Gi", 3, 600)
     assert size.concurrency == 64
 

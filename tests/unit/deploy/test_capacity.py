@@ -127,5 +127,5 @@ def test_a_limit_is_told_in_its_unit_with_the_place_to_ask_for_more(
     ],
 )
 def test_a_region_without_documented_gpus_is_told_and_tried(region: str, words: str | None) -> None:
-    note = region_note(region)
+    note = region_note("nvidia-l4", region)
     assert (note is None) if words is None else (words in (note or ""))

@@ -6,16 +6,23 @@ from typing import ClassVar
 from gpupipe.cloud.api import Binding
 from gpupipe.cloud.errors import is_code
 from gpupipe.cloud.storage import Bucket
-from gpupipe.core.config import DEFAULT
 from gpupipe.core.errors import GpupipeError
+from gpupipe.deploy import given_buckets
 from gpupipe.deploy.action import Action, Verb, differences
 from gpupipe.deploy.drift import Drift, drift, sealed
 from gpupipe.deploy.ownership import adoption, check_labels, not_ours
 from gpupipe.deploy.phase import Phase
-from gpupipe.deploy.spec import ACCOUNTS_OF_BUCKET
-from gpupipe.deploy.step import World, decide, role_changes
+from gpupipe.deploy.spec import ACCOUNTS_OF_BUCKET, PROTECTED
+from gpupipe.deploy.step import World, decide, label_changes, role_changes
 
 Observed = tuple[Bucket, frozenset[Binding]]
+# Owned field -> its key in gpupipe.toml.
+_KEYS = {
+    "versioning": "versioning",
+    "soft delete (s)": "soft_delete_days",
+    "storage class": "storage_class",
+    "key": "kms_key",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +51,14 @@ class DataBucket:
         """The bucket's name."""
         return world.spec.names.bucket(self.role)
 
-    def observe(self, world: World) -> Observed | None:
-        """The bucket and its bindings. GpupipeError where it is somebody else's."""
+    def observe(self, world: World) -> Observed | frozenset[Binding] | None:
+        """The bucket and its bindings; of one that the user names, the bindings of our accounts.
+
+        GpupipeError where it is somebody else's.
+        """
         name = self.name(world)
+        if self._is_given(world):
+            return given_buckets.observe(world, name)
         try:
             found = world.cloud.storage.get(name)
         except GpupipeError as error:
@@ -65,9 +77,12 @@ class DataBucket:
         check_labels("bucket", name, found.labels, world.spec, adopt=adopt)
         return found, world.cloud.storage.bindings(name)
 
-    def diff(self, world: World, observed: Observed | None) -> Action:
+    def diff(self, world: World, observed: Observed | frozenset[Binding] | None) -> Action:
         """Compare the owned fields and the roles of our accounts."""
-        if observed is None:
+        if self._is_given(world):
+            bindings = observed if isinstance(observed, frozenset) else None
+            return given_buckets.diff(self, world, self.role, bindings)
+        if not isinstance(observed, tuple):
             return decide(self, world, None)
         wanted, (found, bindings) = self._wanted(world), observed
         if found.location != wanted.location:
@@ -79,10 +94,8 @@ class DataBucket:
                 doc="reference/errors.md#region",
             )
         roles = role_changes(world.spec.bucket_roles(self.role), bindings, world.spec.members)
-        given = world.spec.config.sources.get("retention_days") != DEFAULT
-        changes = differences(
-            _owned(wanted), _owned(found), defaults=() if given else ("lifecycle",)
-        )
+        changes = differences(_owned(wanted), _owned(found), defaults=self._unset(world))
+        changes += label_changes(self._labels(wanted, world), found.labels)
         last = Drift(at=found.updated)
         drifted = drift(found.labels, wanted.labels, _owned(found), last) if changes else None
         changes = adoption(found.labels, world.spec) + changes + roles
@@ -91,7 +104,9 @@ class DataBucket:
     def apply(self, world: World, action: Action) -> None:
         """Create or update it, then its bindings."""
         wanted = self._wanted(world)
-        if action.verb is Verb.CREATE:
+        if self._is_given(world):
+            pass
+        elif action.verb is Verb.CREATE:
             try:
                 world.cloud.storage.create(wanted)
             except GpupipeError as error:
@@ -106,13 +121,31 @@ class DataBucket:
         ours = {one for one in present if one[1] in world.spec.members}
         world.cloud.storage.edit_bindings(wanted.name, add=wanted_roles, remove=ours - wanted_roles)
 
+    def _is_given(self, world: World) -> bool:
+        return self.role in world.spec.names.given
+
+    def _labels(self, wanted: Bucket, world: World) -> dict[str, str]:
+        own = {PROTECTED: wanted.labels[PROTECTED]} if PROTECTED in wanted.labels else {}
+        return {**world.spec.user_labels, **own}
+
+    def _unset(self, world: World) -> set[str]:
+        """The fields that nobody set: going back to their default is said."""
+        config, table = world.spec.config, f"buckets.{self.role}"
+        lifecycle = ("retention_days", f"{table}.retention_days", f"{table}.versioning")
+        keys = {field: (f"{table}.{key}", key) for field, key in _KEYS.items()}
+        fields = {**keys, "lifecycle": lifecycle}
+        return {name for name, paths in fields.items() if not config.sources.keys() & set(paths)}
+
     def _wanted(self, world: World) -> Bucket:
         wanted = world.spec.bucket(self.role)
         return replace(wanted, labels=sealed(wanted.labels, _owned(wanted)))
 
     def remove(self, world: World) -> None:
-        """Delete every object at every generation, then the bucket."""
+        """Delete every object at every generation, then the bucket; only roles on a user's own."""
         storage, name = world.cloud.storage, self.name(world)
+        if self._is_given(world):
+            given_buckets.remove(world, name)
+            return
         if storage.get(name) is None:
             return
         for found in storage.objects(name, versions=True):
@@ -127,4 +160,6 @@ def _owned(bucket: Bucket) -> dict[str, object]:
         "lifecycle": bucket.rules,
         "uniform access": bucket.uniform_access,
         "public access prevention": bucket.public_access_prevention,
+        "storage class": bucket.storage_class,
+        "key": bucket.kms_key,
     }

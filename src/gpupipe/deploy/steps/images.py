@@ -13,7 +13,6 @@ from gpupipe.core.assets import SourceFile, build_context
 from gpupipe.core.digest import archive, source_digest, source_tag
 from gpupipe.deploy.action import Action, Verb
 from gpupipe.deploy.phase import Phase
-from gpupipe.deploy.spec import BUILD_TIMEOUT_S
 from gpupipe.deploy.step import World, action
 
 
@@ -72,12 +71,13 @@ class Image:
             names.project,
             build,
             world.cloud.logging,
-            deadline_s=BUILD_TIMEOUT_S + 600,
+            deadline_s=world.spec.config.options.build.timeout + 600,
             tell=world.cloud.caller.on_wait,
         )
 
     def _request(self, world: World, label: str) -> BuildRequest:
         files, names = self._files(), world.spec.names
+        build = world.spec.config.options.build
         source = world.cloud.storage.upload(
             names.bucket("staging"),
             f"sources/{self.service}-{source_digest(files)}.tar.gz",
@@ -94,7 +94,8 @@ class Image:
             arguments={},
             account=names.account("build"),
             label=label,
-            timeout_s=BUILD_TIMEOUT_S,
+            timeout_s=build.timeout,
+            machine_type="" if build.machine_type == "default" else build.machine_type,
         )
 
     def _files(self) -> Sequence[SourceFile]:

@@ -11,7 +11,7 @@ from gpupipe.deploy.action import Action, Verb, differences
 from gpupipe.deploy.drift import Drift, drift, sealed
 from gpupipe.deploy.ownership import adoption, check_labels
 from gpupipe.deploy.phase import Phase
-from gpupipe.deploy.step import World, decide, role_changes
+from gpupipe.deploy.step import World, decide, label_changes, role_changes
 
 Observed = tuple[Repository, frozenset[Binding]]
 
@@ -48,6 +48,7 @@ class DockerRepository:
         last = Drift(at=found.updated)
         drifted = drift(found.labels, wanted.labels, _owned(found), last) if changes else None
         roles = role_changes(world.spec.repository_roles, bindings, world.spec.members)
+        changes += label_changes(world.spec.user_labels, found.labels)
         return decide(self, world, observed, changes + roles, drifted)
 
     def apply(self, world: World, action: Action) -> None:
@@ -78,4 +79,8 @@ class DockerRepository:
 
 
 def _owned(repository: Repository) -> dict[str, object]:
-    return {"keep": repository.keep, "description": repository.description}
+    return {
+        "keep": repository.keep,
+        "description": repository.description,
+        "key": repository.kms_key,
+    }

@@ -10,7 +10,6 @@ from typing import ClassVar
 from gpupipe.cloud import run
 from gpupipe.cloud.api import Binding
 from gpupipe.cloud.errors import is_code
-from gpupipe.core.config import GpuServiceConfig
 from gpupipe.core.errors import GpupipeError
 from gpupipe.core.quantities import memory_bytes, memory_text, milli_cpu
 from gpupipe.deploy import releases
@@ -19,8 +18,8 @@ from gpupipe.deploy.capacity import max_instances, region_note
 from gpupipe.deploy.drift import Drift, drift, sealed
 from gpupipe.deploy.ownership import adoption, check_labels
 from gpupipe.deploy.phase import Phase
-from gpupipe.deploy.spec import ROLES
-from gpupipe.deploy.step import World, action, decide, role_changes
+from gpupipe.deploy.spec import ROLES, key_of
+from gpupipe.deploy.step import World, action, decide, label_changes, role_changes
 
 Seen = tuple[run.Observed, frozenset[Binding]]
 _TRAFFIC = "traffic"
@@ -36,6 +35,7 @@ _KEYS = {
     "timeout (s)": "timeout",
     "min instances": "min_instances",
     "max instances": "max_instances",
+    "startup boost": "startup_boost",
 }
 
 
@@ -86,10 +86,10 @@ class RunService:
             return decide(self, world, None)
         found, bindings = observed
         wanted = self._wanted(world)
-        size = world.spec.service_config(self.service)
-        unset = {field for field, key in _KEYS.items() if key not in size.model_fields_set}
+        unset = {field for field, key in _KEYS.items() if not self._is_set(world, key)}
         changes = adoption(found.service.labels, world.spec)
         changes += differences(_owned(wanted), _owned(found.service), defaults=unset)
+        changes += label_changes(world.spec.user_labels, found.service.labels)
         roles = self._roles(world, bindings)
         kept = None if changes or not world.choices.rollback else releases.rejection(found)
         if kept is not None:
@@ -167,7 +167,8 @@ class RunService:
             return
         world.facts.no_capacity.pop(self.service, None)
         world.facts.max_instances[self.service] = limit
-        region = region_note(world.spec.names.region) if self._has_gpu(world) else None
+        gpu = world.spec.gpu(self.service)
+        region = region_note(gpu.gpu, world.spec.names.region) if gpu else None
         notes = [one for one in (region, note) if one]
         if notes:
             world.facts.notes[self.key] = "\n".join(notes)
@@ -176,8 +177,8 @@ class RunService:
         """Delete it with all its revisions."""
         world.cloud.run.delete(world.spec.service_name(self.service))
 
-    def _has_gpu(self, world: World) -> bool:
-        return isinstance(world.spec.service_config(self.service), GpuServiceConfig)
+    def _is_set(self, world: World, key: str) -> bool:
+        return f"{key_of(self.service)}.{key}" in world.spec.config.sources
 
     def _wanted(self, world: World) -> run.Service:
         image = world.facts.images.get(self.service, KNOWN_AFTER_BUILD)
@@ -234,4 +235,7 @@ def _owned(service: run.Service) -> dict[str, object]:
         "min instances": service.min_instances,
         "max instances": service.max_instances,
         "startup probe": service.probe,
+        "ingress": service.ingress,
+        "vpc egress": service.vpc,
+        "key": service.kms_key,
     }

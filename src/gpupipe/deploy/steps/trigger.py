@@ -7,10 +7,11 @@ from gpupipe.cloud.errors import is_code
 from gpupipe.cloud.eventarc import Trigger
 from gpupipe.core.errors import GpupipeError
 from gpupipe.deploy.action import Action, Verb, differences
+from gpupipe.deploy.carriers import trigger_location
 from gpupipe.deploy.drift import Drift, drift, sealed
 from gpupipe.deploy.ownership import adoption, check_labels
 from gpupipe.deploy.phase import Phase
-from gpupipe.deploy.step import World, action, decide
+from gpupipe.deploy.step import World, action, decide, label_changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class StorageTrigger:
 
     def observe(self, world: World) -> Trigger | None:
         """The trigger; what carries its events is noted for destroy's inventory."""
-        found = world.cloud.eventarc.get(world.spec.trigger.name)
+        found = world.cloud.eventarc.get(self._wanted(world).name)
         if found is not None:
             adopt = world.choices.adopt
             check_labels("trigger", found.name, found.labels, world.spec, adopt=adopt)
@@ -49,6 +50,7 @@ class StorageTrigger:
         wanted = self._wanted(world)
         changes = adoption(observed.labels, world.spec)
         changes += differences(_owned(wanted), _owned(observed))
+        changes += label_changes(world.spec.user_labels, observed.labels)
         drifted = drift(
             observed.labels, wanted.labels, _owned(observed), Drift(at=observed.updated)
         )
@@ -73,10 +75,10 @@ class StorageTrigger:
 
     def remove(self, world: World) -> None:
         """Delete it with its topic and subscription."""
-        world.cloud.eventarc.delete(world.spec.trigger.name)
+        world.cloud.eventarc.delete(self._wanted(world).name)
 
     def _wanted(self, world: World) -> Trigger:
-        wanted = world.spec.trigger
+        wanted = world.spec.trigger(trigger_location(world))
         return replace(wanted, labels=sealed(wanted.labels, _owned(wanted)))
 
 

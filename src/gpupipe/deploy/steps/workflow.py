@@ -12,7 +12,7 @@ from gpupipe.deploy.action import KNOWN_AFTER_DEPLOY, Action, Verb, differences
 from gpupipe.deploy.drift import Drift, drift, sealed
 from gpupipe.deploy.ownership import adoption, check_labels
 from gpupipe.deploy.phase import Phase
-from gpupipe.deploy.step import World, decide
+from gpupipe.deploy.step import World, decide, label_changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,7 @@ class PipelineWorkflow:
         )
         last = Drift(at=observed.updated)
         drifted = drift(observed.labels, wanted.labels, _owned(observed), last)
+        changes += label_changes(world.spec.user_labels, observed.labels)
         return decide(self, world, observed, changes, drifted)
 
     def apply(self, world: World, action: Action) -> None:
@@ -85,4 +86,6 @@ def _owned(workflow: Workflow) -> dict[str, object]:
         "source": workflow.source,
         "account": workflow.account,
         "variables": dict(workflow.variables),
+        "call log level": workflow.call_log_level,
+        "key": workflow.kms_key,
     }

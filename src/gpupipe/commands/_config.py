@@ -1,0 +1,25 @@
+"""What `gpupipe config` does: show the merged configuration, print the schema."""
+
+from gpupipe.core.config import Flags, here
+from gpupipe.core.errors import Exit
+from gpupipe.core.option_table import schema as schema_of_options
+from gpupipe.render.config import config_json, print_config
+from gpupipe.render.console import answer
+from gpupipe.render.json_output import print_json
+from gpupipe.render.output import Output
+
+
+def show(flags: Flags, output: Output) -> int:
+    """Every option with its value and source."""
+    config = here(flags)
+    if output is Output.JSON:
+        print_json(config_json(config))
+    else:
+        print_config(answer(), config)
+    return Exit.DONE
+
+
+def schema() -> int:
+    """The JSON Schema of gpupipe.toml."""
+    print_json(schema_of_options())
+    return Exit.DONE

@@ -1,0 +1,452 @@
+"""Every option of a pipeline: its type, range, default and meaning, in one place.
+
+The models are the source of the file's checks, of the environment variables' and `--set`'s types, of
+`gpupipe config schema` and of the reference page. The defaults are the replaced recipe's, where these
+can be deployed at all (DESIGN 4). Lengths of time are in the unit that the key or its text names.
+"""
+
+import json
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from gpupipe.core import gpus, names
+from gpupipe.core.errors import UsageError
+from gpupipe.core.gpus import NO_GPU
+from gpupipe.core.quantities import memory_bytes
+
+LONGEST_CALL_S = 1800
+"""The longest that Workflows waits for an answer over HTTP (gcp-facts 4)."""
+GIVEN_BUCKETS = ("input", "models", "output")
+"""The buckets that may be the user's own."""
+_MOST_LABELS = 32  # of the 64 that a resource takes; gpupipe needs some of its own
+# CPU -> the least and the most memory (gcp-facts 1; the page on memory limits of Cloud Run).
+_MEMORY = {
+    "1": ("128Mi", "4Gi"),
+    "2": ("128Mi", "8Gi"),
+    "4": ("2Gi", "16Gi"),
+    "6": ("4Gi", "24Gi"),
+    "8": ("4Gi", "32Gi"),
+}
+_ALWAYS_ALLOCATED_MEMORY = "512Mi"
+_KEY = r"^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$"
+_CONNECTOR = r"^projects/[^/]+/locations/[^/]+/connectors/[^/]+$"
+_BUCKET = r"^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$"
+_LOCATION = r"^([a-z]+(-[a-z]+)+[0-9]+|us|eu)$"
+_LABEL_KEY = r"^[a-z][a-z0-9_-]{0,62}$"
+_LABEL_VALUE = r"^[a-z0-9_-]{0,63}$"
+_OURS = ("gpupipe", "managed-by")
+_RETENTION = "days after which objects are deleted, 0: never; by default retention_days"
+
+
+def _number_as_text(value: Any) -> Any:
+    """`cpu = 4` is meant as `cpu = "4"`."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _checked(check: Any) -> AfterValidator:
+    """A check of core.names as one of a field."""
+
+    def apply(value: str) -> str:
+        try:
+            check(value)
+        except UsageError as error:
+            raise ValueError(f"{error.brief} {error.details or error.resolution}") from error
+        return value
+
+    return AfterValidator(apply)
+
+
+def _check_label(key: str) -> str:
+    if key.startswith(_OURS):
+        raise ValueError(
+            "labels that begin with gpupipe, and managed-by, are set by gpupipe itself"
+        )
+    return key
+
+
+def _known_gpu(name: str) -> str:
+    if name != NO_GPU and name not in gpus.table():
+        raise ValueError(
+            f"Cloud Run has no such GPU that gpupipe knows of ({gpus.VARIABLE} adds one)"
+        )
+    return name
+
+
+def _in_range(days: int) -> int:
+    if days != 0 and not 7 <= days <= 90:  # noqa: PLR2004  # Cloud Storage's
+        raise ValueError("Cloud Storage keeps deleted objects for 7 to 90 days, or not at all")
+    return days
+
+
+def _allowed(words: str) -> Any:
+    """What a field takes, in words, where its schema does not say it well."""
+    return Field(json_schema_extra={"x-allowed": words})
+
+
+Memory = Annotated[
+    str,
+    Field(pattern=r"^[1-9][0-9]{0,6}(Mi|Gi)$"),
+    _allowed('a number with Mi or Gi, as "512Mi" or "16Gi"'),
+]
+Cpu = Annotated[
+    str,
+    BeforeValidator(_number_as_text),
+    Field(pattern=r"^[12468]$"),
+    _allowed('"1", "2", "4", "6" or "8"'),
+]
+GpuCpu = Annotated[
+    str,
+    BeforeValidator(_number_as_text),
+    Field(pattern=r"^[1-9][0-9]?$"),
+    _allowed('"1", "2", "4", "6" or "8", or what the GPU needs at least'),
+]
+GpuName = Annotated[
+    str,
+    AfterValidator(_known_gpu),
+    _allowed(f'{", ".join(json.dumps(name) for name in gpus.table())} or "{NO_GPU}"'),
+]
+KmsKey = Annotated[
+    str,
+    Field(pattern=_KEY),
+    _allowed("projects/P/locations/L/keyRings/R/cryptoKeys/K, in the pipeline's region"),
+]
+BucketName = Annotated[
+    str,
+    Field(pattern=_BUCKET),
+    _allowed("3 to 63 small letters, digits, hyphens, underscores and dots"),
+]
+Location = Annotated[
+    str, Field(pattern=_LOCATION), _allowed('a region as "us-central1", or "us" or "eu"')
+]
+StorageClass = Literal["STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE"]
+Days = Annotated[int, Field(ge=0, le=3650)]
+SoftDelete = Annotated[
+    int,
+    AfterValidator(_in_range),
+    Field(json_schema_extra={"x-allowed": "0, or a whole number from 7 to 90"}),
+]
+Labels = Annotated[
+    dict[
+        Annotated[str, Field(pattern=_LABEL_KEY), AfterValidator(_check_label)],
+        Annotated[str, Field(pattern=_LABEL_VALUE)],
+    ],
+    Field(max_length=_MOST_LABELS),
+    _allowed(
+        f"up to {_MOST_LABELS}; keys and values of at most 63 small letters, digits, hyphens and "
+        "underscores, keys with a letter first"
+    ),
+]
+Place = Annotated[str, Field(min_length=1, max_length=4096)]
+ImageReference = Annotated[
+    str,
+    Field(pattern=r"^[a-z0-9.-]+(:[0-9]+)?(/[a-zA-Z0-9._-]+)+(:[\w.-]+|@sha256:[0-9a-f]{64})$"),
+    _allowed("HOST/PATH:TAG or HOST/PATH@sha256:DIGEST"),
+]
+
+
+class Strict(BaseModel):
+    """A table of the file: no other keys, no values of another type."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ServiceOptions(Strict):
+    """One Cloud Run service."""
+
+    cpu: Cpu = Field(default="1", description="vCPUs of an instance")
+    memory: Memory = Field(default="1Gi", description="memory of an instance")
+    concurrency: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=10, description="requests at a time in one instance"
+    )
+    timeout: Annotated[int, Field(ge=1, le=3600)] = Field(
+        default=300, description="seconds that a request may take"
+    )
+    min_instances: Annotated[int, Field(ge=0, le=100)] = Field(
+        default=0, description="instances that are always there, and always billed"
+    )
+    max_instances: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        default=None,
+        description="the most instances; by default 10, or fewer where the quotas allow no more",
+    )
+    startup_boost: bool = Field(default=True, description="more CPU while an instance starts")
+    source: Place | None = Field(
+        default=None,
+        description="folder with your own Dockerfile, built instead of the packaged service",
+    )
+    image: ImageReference | None = Field(
+        default=None, description="your own image, deployed instead of building one"
+    )
+
+    @model_validator(mode="after")
+    def _check_size(self) -> Self:
+        least, most = self._memory()
+        if memory_bytes(self.memory) < memory_bytes(least):
+            raise ValueError(f"{self.cpu} CPU need at least {least} of memory, not {self.memory}")
+        if most and memory_bytes(self.memory) > memory_bytes(most):
+            raise ValueError(f"{self.cpu} CPU go with at most {most} of memory, not {self.memory}")
+        if self.max_instances is not None and self.min_instances > self.max_instances:
+            raise ValueError("min_instances is larger than max_instances")
+        if self.source and self.image:
+            raise ValueError("source and image exclude each other: the image would not be built")
+        return self
+
+    def _memory(self) -> tuple[str, str]:
+        return _MEMORY[self.cpu]
+
+
+class PreprocessOptions(ServiceOptions):
+    """The preprocess service."""
+
+    memory: Memory = Field(default="2Gi", description="memory of an instance")
+
+
+class GpuServiceOptions(ServiceOptions):
+    """The inference service: with a GPU it is billed for the whole life of its instances."""
+
+    cpu: GpuCpu = Field(default="4", description="vCPUs of an instance")
+    memory: Memory = Field(default="16Gi", description="memory of an instance")
+    concurrency: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=64, description="requests at a time in one instance"
+    )
+    gpu: GpuName = Field(
+        default="nvidia-l4", description='the GPU of an instance; "none": inference on the CPU'
+    )
+    zonal_redundancy: bool = Field(
+        default=False, description="reserve GPUs in a second zone: dearer, and a quota of its own"
+    )
+
+    @property
+    def has_gpu(self) -> bool:
+        """Whether an instance has a GPU."""
+        return self.gpu != NO_GPU
+
+    def _memory(self) -> tuple[str, str]:
+        least, most = _MEMORY.get(self.cpu, ("", ""))
+        kind = gpus.table()[self.gpu] if self.has_gpu else None
+        if kind is None and self.zonal_redundancy:
+            raise ValueError('zonal_redundancy is for GPUs, and gpu is "none"')
+        if kind is not None and int(self.cpu) < kind.least_cpu:
+            raise ValueError(f"an {self.gpu} needs at least {kind.least_cpu} CPU, not {self.cpu}")
+        if not most and (kind is None or int(self.cpu) != kind.least_cpu):
+            raise ValueError(f"{self.cpu} CPU do not go with gpu = {self.gpu!r}")
+        return kind.least_memory if kind else least, most
+
+
+class BucketOptions(Strict):
+    """A bucket that gpupipe makes."""
+
+    location: Location | None = Field(
+        default=None, description="where the bucket is; by default the pipeline's region"
+    )
+    storage_class: StorageClass = Field(
+        default="STANDARD", description="storage class of new objects"
+    )
+    versioning: bool = Field(
+        default=False, description="keep replaced and deleted objects as noncurrent"
+    )
+    soft_delete_days: SoftDelete = Field(
+        default=0, description="days for which deleted objects can be restored, and are billed"
+    )
+
+
+class ModelsBucketOptions(BucketOptions):
+    """A bucket that gpupipe makes, or one of the user's that it uses and never deletes.
+
+    Models are never deleted by age.
+    """
+
+    name: BucketName | None = Field(
+        default=None, description="a bucket of yours: used as it is, given roles on, never deleted"
+    )
+
+    @model_validator(mode="after")
+    def _check_given(self) -> Self:
+        others = self.model_fields_set - {"name"}
+        if self.name is not None and others:
+            raise ValueError(
+                f"{', '.join(sorted(others))}: a bucket that you name keeps its own settings"
+            )
+        return self
+
+
+class OutputBucketOptions(ModelsBucketOptions):
+    """The output bucket."""
+
+    retention_days: Days | None = Field(default=None, description=_RETENTION)
+
+
+class InputBucketOptions(OutputBucketOptions):
+    """The input bucket: replaced and deleted files stay as noncurrent for a day."""
+
+    versioning: bool = Field(default=True, description="keep replaced and deleted files for a day")
+
+
+class WorkBucketOptions(BucketOptions):
+    """The work bucket: what passes between the services."""
+
+    retention_days: Annotated[int, Field(ge=1, le=3650)] = Field(
+        default=1, description="days after which objects are deleted"
+    )
+
+
+class StagingBucketOptions(BucketOptions):
+    """The staging bucket: build sources, the lease and the history of runs."""
+
+    retention_days: Days | None = Field(default=None, description=_RETENTION)
+
+
+class BucketsOptions(Strict):
+    """The buckets."""
+
+    input: InputBucketOptions = Field(
+        default=InputBucketOptions(), description="files come in here"
+    )
+    models: ModelsBucketOptions = Field(
+        default=ModelsBucketOptions(), description="models of your own"
+    )
+    output: OutputBucketOptions = Field(default=OutputBucketOptions(), description="results")
+    work: WorkBucketOptions = Field(default=WorkBucketOptions(), description="between the services")
+    staging: StagingBucketOptions = Field(
+        default=StagingBucketOptions(), description="build sources, lease, history"
+    )
+
+
+class WorkflowOptions(Strict):
+    """The workflow."""
+
+    source: Place | None = Field(
+        default=None, description="your own workflow file, deployed instead of the packaged one"
+    )
+    call_log_level: Literal["LOG_ALL_CALLS", "LOG_ERRORS_ONLY", "LOG_NONE"] | None = Field(
+        default=None, description="which calls Workflows itself logs; by default its own default"
+    )
+
+
+class VpcOptions(Strict):
+    """Where the services' outgoing traffic goes."""
+
+    network: Annotated[str, Field(pattern=r"^[a-zA-Z0-9/_.-]{1,200}$")] | None = Field(
+        default=None, description="network of the services (direct VPC egress)"
+    )
+    subnetwork: Annotated[str, Field(pattern=r"^[a-zA-Z0-9/_.-]{1,200}$")] | None = Field(
+        default=None, description="subnetwork of the services (direct VPC egress)"
+    )
+    connector: (
+        Annotated[str, Field(pattern=_CONNECTOR), _allowed("projects/P/locations/L/connectors/C")]
+        | None
+    ) = Field(default=None, description="Serverless VPC Access connector, instead of a network")
+    egress: Literal["PRIVATE_RANGES_ONLY", "ALL_TRAFFIC"] = Field(
+        default="PRIVATE_RANGES_ONLY", description="which traffic goes through the network"
+    )
+
+    @property
+    def used(self) -> bool:
+        """Whether traffic goes through a network at all."""
+        return bool(self.network or self.subnetwork or self.connector)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.connector and (self.network or self.subnetwork):
+            raise ValueError("connector and network (or subnetwork) exclude each other")
+        if "egress" in self.model_fields_set and not self.used:
+            raise ValueError("egress needs network, subnetwork or connector")
+        return self
+
+
+class BuildOptions(Strict):
+    """The image builds."""
+
+    machine_type: Literal["default", "E2_MEDIUM", "E2_HIGHCPU_8", "E2_HIGHCPU_32"] = Field(
+        default="default", description="machine of a build"
+    )
+    timeout: Annotated[int, Field(ge=60, le=86400)] = Field(
+        default=3600, description="seconds that a build may take"
+    )
+
+
+class LimitsOptions(Strict):
+    """What one object may be; the services have defaults of their own (docs/reference/pipeline.md)."""
+
+    text_bytes: Annotated[int, Field(ge=1, le=100_000_000)] | None = Field(
+        default=None, description="size of a .txt, .md or .json"
+    )
+    table_bytes: Annotated[int, Field(ge=1, le=200_000_000)] | None = Field(
+        default=None, description="size of a .csv or .jsonl"
+    )
+    image_bytes: Annotated[int, Field(ge=1, le=100_000_000)] | None = Field(
+        default=None, description="size of a picture"
+    )
+    image_pixels: Annotated[int, Field(ge=1, le=100_000_000)] | None = Field(
+        default=None, description="width times height of a picture"
+    )
+    rows: Annotated[int, Field(ge=1, le=250_000)] | None = Field(
+        default=None, description="items of one object"
+    )
+    text_column: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
+        default=None, description="the name of the column of the texts in a .csv"
+    )
+
+
+class Options(Strict):
+    """Everything that gpupipe.toml may say."""
+
+    target: Literal["local", "google"] | None = Field(
+        default=None, description="the local cloud or Google Cloud"
+    )
+    preset: Literal["high-performance", "cost-optimized", "development", "cpu-only"] | None = Field(
+        default=None, description="other defaults; see below"
+    )
+    project: Annotated[str, _checked(names.check_project), _allowed("a project id")] | None = Field(
+        default=None, description="Google Cloud project"
+    )
+    region: Annotated[str, _checked(names.check_region), _allowed('a region, as "us-central1"')] = (
+        Field("us-central1", description="where everything lives")
+    )
+    prefix: Annotated[
+        str,
+        _checked(names.check_prefix),
+        _allowed("3 to 21 small letters, digits and hyphens, a letter first"),
+    ] = Field(default="ml-pipeline", description="begins the name of every resource")
+    environment: Literal["dev", "staging", "prod"] | None = Field(
+        default=None, description="the label `environment` of every resource"
+    )
+    labels: Labels = Field(
+        default={}, description="labels of your own on every resource that takes labels"
+    )
+    queue_wait: Annotated[int, Field(ge=60, le=86400)] = Field(
+        default=21600, description="seconds that a file may wait for room in the inference service"
+    )
+    retention_days: Annotated[int, Field(ge=1, le=3650)] = Field(
+        default=30, description="days after which inputs, results and build sources are deleted"
+    )
+    parallel_chunks: Annotated[int, Field(ge=1, le=20)] = Field(
+        default=8, description="chunks of one file that are scored at a time"
+    )
+    ingress: Literal["all", "internal", "internal-and-cloud-load-balancing"] = Field(
+        default="all",
+        description="whence the services can be reached (they ask for a token anyway)",
+    )
+    kms_key: KmsKey | None = Field(
+        default=None, description="your own key: encrypts buckets, images, services and workflow"
+    )
+    deletion_protection: bool = Field(
+        default=False, description="`gpupipe destroy` refuses while it is on"
+    )
+    kept_images: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=10, description="how many versions of each image the repository keeps"
+    )
+    preprocess: PreprocessOptions = Field(
+        default=PreprocessOptions(), description="the preprocess service"
+    )
+    gpu_inference: GpuServiceOptions = Field(
+        default=GpuServiceOptions(), description="the inference service"
+    )
+    postprocess: ServiceOptions = Field(
+        default=ServiceOptions(), description="the postprocess service"
+    )
+    limits: LimitsOptions = Field(default=LimitsOptions(), description="what an object may be")
+    buckets: BucketsOptions = Field(default=BucketsOptions(), description="the buckets")
+    workflow: WorkflowOptions = Field(default=WorkflowOptions(), description="the workflow")
+    vpc: VpcOptions = Field(default=VpcOptions(), description="the services' way out")
+    build: BuildOptions = Field(default=BuildOptions(), description="the image builds")

@@ -1,0 +1,98 @@
+"""The presets: the recipe's values, lowered to the quotas like defaults, overridden by whatever is set."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from google.cloud import run_v2
+from tests.support.crashes import destroy_all, tiny_deployer
+from tests.support.localcloud import RunningCloud, start_cloud
+from tests.support.pipeline import FastClock
+
+from gpupipe.core.config import Config, Flags, load
+from gpupipe.core.options import GpuServiceOptions
+from gpupipe.core.presets import PRESETS
+
+PROJECT = "preset-project"
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
+    running = start_cloud(tmp_path_factory.mktemp("presets") / "cloud", clock=FastClock())
+    yield running
+    running.stop()
+
+
+def configured(folder: Path, preset: str, file: str = "") -> Config:
+    (folder / "gpupipe.toml").write_text(file, encoding="utf-8")
+    return load(Flags(preset=preset), {}, folder)
+
+
+def size(gpu: GpuServiceOptions) -> tuple[str, str, str, int | None, int]:
+    return gpu.gpu, gpu.cpu, gpu.memory, gpu.max_instances, gpu.timeout
+
+
+@pytest.mark.promise(143)
+def test_high_performance_has_the_recipes_values(tmp_path: Path) -> None:
+    found = configured(tmp_path, "high-performance").options
+    assert size(found.gpu_inference) == ("nvidia-l4", "8", "32Gi", 50, 600)
+
+
+@pytest.mark.promise(144)
+@pytest.mark.promise("D17")
+def test_cost_optimized_is_lifted_to_what_an_l4_needs_and_says_so(tmp_path: Path) -> None:
+    found = configured(tmp_path, "cost-optimized").options
+    assert size(found.gpu_inference) == ("nvidia-l4", "4", "16Gi", 5, 120)
+    assert "2 CPU and 8Gi are less than an L4 needs" in PRESETS["cost-optimized"].note
+
+
+@pytest.mark.promise(145)
+def test_development_has_the_recipes_values(tmp_path: Path) -> None:
+    found = configured(tmp_path, "development")
+    assert found.prefix == "dev-ml-pipeline"
+    assert found.options.gpu_inference.max_instances == 2
+    assert {
+        service.timeout for service in (found.options.preprocess, found.options.postprocess)
+    } == {60}
+
+
+def test_what_is_set_wins_over_a_preset_and_each_value_tells_its_source(tmp_path: Path) -> None:
+    found = configured(tmp_path, "development", 'prefix = "mine"')
+    assert (found.prefix, found.source("prefix")) == ("mine", "gpupipe.toml")
+    assert found.source("gpu_inference.timeout") == "preset development"
+    assert not found.is_set("gpu_inference.max_instances")
+
+
+def test_cpu_only_deploys_without_any_gpu_quota(cloud: RunningCloud, tmp_path: Path) -> None:
+    cloud.kernel.projects.ensure(PROJECT)
+    quota = "NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion"
+    cloud.kernel.quotas.set(PROJECT, "run.googleapis.com", quota, "us-central1", 0)
+    file = tmp_path / "gpupipe.toml"
+    file.write_text('preset = "cpu-only"', encoding="utf-8")
+    deployer = tiny_deployer(cloud, PROJECT, file=file)
+    done = deployer.deploy(canary=False)
+    assert not done.outcome.failed, done.outcome
+    service = cloud.client(run_v2.ServicesClient).get_service(
+        name=deployer.spec.service_name("gpu-inference")
+    )
+    (container,) = service.template.containers
+    assert dict(container.resources.limits) == {"cpu": "4", "memory": "4Gi"}
+    assert container.resources.cpu_idle
+    assert not service.template.node_selector.accelerator
+    assert {one.name: one.value for one in container.env}["DEVICE"] == "cpu"
+    assert service.template.scaling.max_instance_count == 5
+    assert deployer.engine().plan().writes == ()
+    assert destroy_all(deployer, deployer.connect())[1] == ()
+
+
+def test_a_presets_maximum_is_lowered_to_what_fits(cloud: RunningCloud, tmp_path: Path) -> None:
+    """The quotas of a new project allow 20 CPU: two instances of 8."""
+    project = "preset-quota"
+    cloud.kernel.projects.ensure(project)
+    file = tmp_path / "gpupipe.toml"
+    file.write_text('preset = "high-performance"', encoding="utf-8")
+    engine = replace(tiny_deployer(cloud, project), file=file).engine()
+    engine.plan()
+    assert engine.world.facts.max_instances["gpu-inference"] == 1
+    assert "max_instances 50 -> 1" in engine.world.facts.notes["service:gpu-inference"]
