@@ -193,7 +193,7 @@ def limits() -> Iterator[tuple[str, Read, Any]]:
 
         def of(read: Reader, variable: str = variable) -> str:
             (container,) = read.service("preprocess").template.containers
-            return {one.name: one.value for one in container.env}[variable]
+            return str({one.name: one.value for one in container.env}[variable])
 
         yield f"limits.{key}", of, value
 

@@ -87,9 +87,10 @@ def test_cpu_only_deploys_without_any_gpu_quota(cloud: RunningCloud, tmp_path: P
 
 
 def test_a_presets_maximum_is_lowered_to_what_fits(cloud: RunningCloud, tmp_path: Path) -> None:
-    """The quotas of a new project allow 20 CPU: two instances of 8."""
+    """The quotas of a new project allow 20 CPU: two instances of 8, and 40Gi: one of 32Gi."""
     project = "preset-quota"
     cloud.kernel.projects.ensure(project)
+    cloud.enable("cloudquotas.googleapis.com", project=project)
     file = tmp_path / "gpupipe.toml"
     file.write_text('preset = "high-performance"', encoding="utf-8")
     engine = replace(tiny_deployer(cloud, project), file=file).engine()
