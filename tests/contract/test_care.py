@@ -167,7 +167,7 @@ def clear_workflow(cloud: RunningCloud, spec: PipelineSpec, labels: dict[str, st
 
 def clear_trigger(cloud: RunningCloud, spec: PipelineSpec, labels: dict[str, str]) -> None:
     cloud.client(eventarc_v1.EventarcClient).update_trigger(
-        trigger=eventarc_v1.Trigger(name=spec.trigger.name, labels=labels),
+        trigger=eventarc_v1.Trigger(name=spec.trigger(spec.names.region).name, labels=labels),
         update_mask=FieldMask(paths=["labels"]),
     ).result(timeout=60)
 

@@ -43,7 +43,7 @@ def test_a_table_of_a_service_keeps_the_defaults_that_it_does_not_name(tmp_path:
         f"[{name}]\ntimeout = 60\n" for name in ("preprocess", "gpu_inference", "postprocess")
     )
     found = config(tmp_path, text)
-    services = (found.preprocess, found.gpu_inference, found.postprocess)
+    services = (found.options.preprocess, found.options.gpu_inference, found.options.postprocess)
     assert [one.memory for one in services] == ["2Gi", "16Gi", "1Gi"]
     assert [one.timeout for one in services] == [60, 60, 60]
 
