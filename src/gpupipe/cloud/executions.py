@@ -16,8 +16,21 @@ _PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
+class Frame:
+    """A step that an error passed; line and column of the source, from 1."""
+
+    step: str
+    routine: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
 class Execution:
-    """One run. `argument` and `result` are parsed JSON; `error` is its payload and where it was."""
+    """One run. `argument` and `result` are parsed JSON; `error` is its payload and where it was.
+
+    frames: where the error was, innermost first.
+    """
 
     name: str
     state: str
@@ -27,6 +40,7 @@ class Execution:
     result: Any
     error: Any
     context: str
+    frames: tuple[Frame, ...] = ()
 
     @property
     def execution_id(self) -> str:
@@ -125,8 +139,8 @@ class ExecutionsApi(Api):
         )
         return None if found is None else _execution(found)
 
-    def start(self, workflow: str, argument: Mapping[str, Any]) -> Execution:
-        """Start an execution by hand."""
+    def start(self, workflow: str, argument: Any) -> Execution:
+        """Start an execution by hand, with an argument that JSON can say."""
         return _execution(
             self._unary(
                 "Starting an execution",
@@ -162,7 +176,14 @@ def _execution(found: Any) -> Execution:
         result=_json(found.result),
         error=_json(found.error.payload) if found.error else None,
         context=str(found.error.context) if found.error else "",
+        frames=tuple(_frames(found.error)) if found.error else (),
     )
+
+
+def _frames(error: Any) -> Iterator[Frame]:
+    for one in error.stack_trace.elements:
+        place = one.position
+        yield Frame(str(one.step), str(one.routine), int(place.line), int(place.column))
 
 
 def _json(text: str) -> Any:

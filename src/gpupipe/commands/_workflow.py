@@ -17,7 +17,7 @@ _SCHEMA = "gpupipe.workflow-validate/1"
 
 def run_validate(file: Path, output: Output) -> int:
     """Check a file; exit code 2 where it has faults."""
-    source = _read(file)
+    source = read_source(file)
     faults = _faults(source)
     if output is Output.JSON:
         listed = [asdict(fault) for fault in faults]
@@ -45,7 +45,7 @@ def _show(file: Path, source: str, faults: Sequence[Fault]) -> None:
     print(f"{file}: {count} fault{'s' * (count != 1)}" if count else f"{file}: no faults")
 
 
-def _read(file: Path) -> str:
+def read_source(file: Path) -> str:
     """The text of a file, or as much of it as shows that it is too large."""
     try:
         with file.open("rb") as opened:

@@ -32,19 +32,33 @@ _EMULATED = frozenset(
 
 
 class HttpPort:
-    """Sends the requests of one execution through a shared client without a timeout of its own."""
+    """Sends the requests of one execution through a shared client without a timeout of its own.
+
+    lines: how many requests of all executions go out at once.
+    """
 
     def __init__(
-        self, kernel: Kernel, client: httpx.AsyncClient, *, account: str, project: str
+        self,
+        kernel: Kernel,
+        client: httpx.AsyncClient,
+        lines: asyncio.Semaphore,
+        *,
+        account: str,
+        project: str,
     ) -> None:
         self._kernel = kernel
         self._client = client
+        self._lines = lines
         self._account = account
         self._project = project
         self._home = httpx.URL(kernel.http)
 
     async def request(self, request: HttpRequest) -> HttpResponse:
-        """Send and wait for the whole answer; the timeout counts from here."""
+        """Send and wait for the whole answer; the timeout counts from when there is a line."""
+        async with self._lines:
+            return await self._in_time(request)
+
+    async def _in_time(self, request: HttpRequest) -> HttpResponse:
         try:
             async with asyncio.timeout(request.timeout):
                 return await self._send(request)

@@ -86,6 +86,7 @@ class Ports:
 
     kernel: Kernel
     client: httpx.AsyncClient
+    lines: asyncio.Semaphore
     workflow: Any
     execution_id: str
     writer: Executor
@@ -100,6 +101,7 @@ class Ports:
         http = HttpPort(
             self.kernel,
             self.client,
+            self.lines,
             account=account_of(self.workflow),
             project=self.workflow.name.split("/")[1],
         )

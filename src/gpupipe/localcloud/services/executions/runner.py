@@ -37,8 +37,10 @@ from gpupipe.workflows.interpreter import Interpreter
 from gpupipe.workflows.limits import HTTP_TIMEOUT_MOST_S
 from gpupipe.workflows.program import load
 
-MOST_AT_ONCE = 300
-"""Not Google's 10,000: each may hold two sockets here, and processes may open 1,024 files."""
+MOST_AT_ONCE = 10_000
+"""Google's limit of executions at once; the others wait."""
+MOST_REQUESTS = 250
+"""Not Google's: a request may hold two sockets here, and processes may open 1,024 files."""
 _END_S = 10
 _PROGRAMS = 32
 _program = lru_cache(_PROGRAMS)(load)
@@ -69,6 +71,7 @@ class Runner:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._at_once = at_once
         self._places = asyncio.Semaphore(at_once)
+        self._lines = asyncio.Semaphore(MOST_REQUESTS)
         self._client: httpx.AsyncClient | None = None
         self._stopped = False
         # One thread, so that log entries and the end of an execution are written in their order.
@@ -175,7 +178,15 @@ class Runner:
         variables = await asyncio.to_thread(environment, self._kernel, workflow, execution_id)
         program = await asyncio.to_thread(_program, workflow.source_contents)
         callbacks = self._callbacks.port(name, self._writer)
-        ports = Ports(self._kernel, self._http(), workflow, execution_id, self._writer, callbacks)
+        ports = Ports(
+            self._kernel,
+            self._http(),
+            self._lines,
+            workflow,
+            execution_id,
+            self._writer,
+            callbacks,
+        )
         calls = CallLog(execution.call_log_level, ports.log(), execution_id, self._kernel.clock)
         history = self._histories.begin(name, self._writer, calls)
         interpreter = Interpreter(program, ports.effects(), variables, history)

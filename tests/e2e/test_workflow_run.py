@@ -1,0 +1,85 @@
+"""`gpupipe workflow run` through the installed command: one daemon for the whole file."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Cli
+
+FLOW = """\
+main:
+  params: [given]
+  steps:
+    - log: {call: sys.log, args: {text: seen}}
+    - count:
+        for: {value: n, in: '${given.list}', steps: [{add: {call: doubled, args: {n: '${n}'}, result: last}}]}
+    - done: {return: {last: '${last}', colour: '${sys.get_env("COLOUR")}'}}
+doubled:
+  params: [n]
+  steps:
+    - it: {return: '${n * 2}'}
+""".replace("    - count:", "    - begin: {assign: [{last: null}]}\n    - count:")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
+    cli = Cli(tmp_path_factory.mktemp("run") / "home")
+    yield cli
+    cli("local", "stop")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "flow.yaml"
+    path.write_text(FLOW)
+    return path
+
+
+def test_the_result_and_the_steps(own: Cli, file: Path) -> None:
+    done = own("workflow", "run", str(file), "--data", '{"list": [1, 4]}', "--env", "COLOUR=blue")
+    assert (done.code, done.json) == (0, {"last": 8, "colour": "blue"}), done.err
+    said = done.err.splitlines()
+    assert [line for line in said if line.startswith(("main:", "doubled:"))] == [
+        "main: log", "main: begin", "main: count", "main: add", "doubled: it", "main: add",
+        "doubled: it", "main: done",
+    ]  # fmt: skip
+    listed = own("workflow", "run", str(file), "--data", '{"list": []}', "-o", "json").json
+    assert (listed["schema"], listed["state"]) == ("gpupipe.workflow-run/1", "SUCCEEDED")
+    assert listed["result"] == {"last": None, "colour": None}
+    assert [one["step"] for one in listed["steps"]] == ["log", "begin", "count", "done"]
+
+
+def test_an_error_under_its_line(own: Cli, file: Path) -> None:
+    done = own("workflow", "run", str(file), "--data", '{"list": [1, "x"]}')
+    assert (done.code, done.out) == (1, "")
+    assert "Error: TypeError: " in done.err
+    assert f"{file}:12:7" in done.err
+    assert "    - it: {return: '${n * 2}'}\n          ^" in done.err
+    assert 'in step "count", routine "main", line: 6' in done.err
+    told = own("workflow", "run", str(file), "--data", '{"list": ["x"]}', "-o", "json")
+    assert (told.code, told.json["error"]["payload"]["tags"]) == (1, ["TypeError"])
+    assert told.json["error"]["stack"][0] == {
+        "step": "it", "routine": "doubled", "line": 12, "column": 7,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--data", "{"), "--data is not JSON"),
+        (("--env", "COLOUR"), "is not NAME=VALUE"),
+    ],
+)
+def test_what_is_no_argument(own: Cli, file: Path, arguments: tuple[str, ...], told: str) -> None:
+    done = own("workflow", "run", str(file), *arguments)
+    assert done.code == 2
+    assert told in done.err
+
+
+def test_a_source_with_faults_is_not_run(own: Cli, file: Path) -> None:
+    file.write_text('[{"a": {"return": "${nobody}"}}]')
+    done = own("workflow", "run", str(file))
+    assert (done.code, done.err) == (2, "")
+    assert f"{os.fspath(file)}:1:22:" in done.out
