@@ -115,7 +115,7 @@ def peer(folder: Path) -> Iterator[Server]:
     uv = str(Path(sys.executable).with_name("uv"))
     subprocess.run([uv, "venv", "-q", "--python", sys.executable, folder / "peer"], check=True)
     subprocess.run([uv, "pip", "install", "-q", "--python", python, PEER], check=True)
-    port = _free_port()
+    port = free_port()
     program, data = str(python.with_name(PEER)), str(folder / "data")
     command = [program, "-d", data, "start", "--port", str(port), "-q", "-H", "127.0.0.1"]
     process = subprocess.Popen(
@@ -140,7 +140,8 @@ def _version(python: Path) -> str:
     ).stdout.strip()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody uses now."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
         return port

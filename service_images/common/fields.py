@@ -126,9 +126,18 @@ def checked_text(value: object, path: str, *, max_chars: int) -> str:
             f"{path}: {len(value)} characters; at most {max_chars} are taken",
             details={"field": path, "characters": len(value), "limit": max_chars},
         )
-    if any("\ud800" <= char <= "\udfff" for char in value):
+    if not is_utf8(value):
         raise invalid(path, "holds half of a surrogate pair")
     return value
+
+
+def is_utf8(text: str) -> bool:
+    """Whether a string can be stored: JSON can spell halves of surrogate pairs, UTF-8 cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def as_fields(value: object, path: str) -> Fields:

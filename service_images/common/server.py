@@ -41,6 +41,7 @@ def serve(create: Callable[[Callable[[], None]], Starlette], *, host: str, port:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_GRACE_S,
     )

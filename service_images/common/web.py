@@ -7,8 +7,9 @@ whose client has gone is cancelled: a retry must not compete with what nobody wa
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -23,6 +24,7 @@ from common.startup import Startup, T
 
 _log = logging.getLogger(__name__)
 REFERENCES_BODY_LIMIT = 1024 * 1024
+_PATIENCE_S = 0.1
 
 Handler = Callable[[Fields], Awaitable[JsonObject]]
 Describe = Callable[[], JsonObject]
@@ -59,7 +61,7 @@ def json_route(
             return _refusal(problem)
         except ClientDisconnect:
             return _to_nobody()
-        return await _while_connected(request, asyncio.create_task(_handled(handler, body)))
+        return await _while_connected(request, _handled(handler, body))
 
     return Route(path, endpoint, methods=["POST"])
 
@@ -69,28 +71,50 @@ async def _handled(handler: Handler, body: Fields) -> Response:
         return JSONResponse(await handler(body))
     except ProblemError as problem:
         return _refusal(problem)
-    except asyncio.CancelledError:
-        _log.warning("stopped: the client has gone, or the service ends")
-        raise
     except Exception as error:  # noqa: BLE001 - the process boundary
         _log.error("unexpected %s", type(error).__name__, exc_info=error)
         message = "the service met an unexpected error; its log says where"
         return _answer(ProblemError(500, "internal_error", message, blame=Blame.SYSTEM))
 
 
-async def _while_connected(request: Request, work: asyncio.Task[Response]) -> Response:
-    gone = asyncio.create_task(_disconnected(request))
+async def _while_connected(request: Request, work: Coroutine[Any, Any, Response]) -> Response:
+    watch = _Watch(request)
+    # Most requests are answered before it is worth a look whether somebody still waits.
+    timer = asyncio.get_running_loop().call_later(_PATIENCE_S, watch.begin)
     try:
-        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-        return work.result() if work.done() else _to_nobody()
+        return await work
+    except asyncio.CancelledError:
+        _log.warning("stopped: the client has gone, or the service ends")
+        if not watch.gone:
+            raise
+        return _to_nobody()
     finally:
-        work.cancel()
-        gone.cancel()
+        timer.cancel()
+        watch.end()
 
 
-async def _disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+class _Watch:
+    """Cancels the task of a request whose client has gone."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._task = asyncio.current_task()
+        self._watcher: asyncio.Task[None] | None = None
+        self.gone = False
+
+    def begin(self) -> None:
+        self._watcher = asyncio.create_task(self._watch())
+
+    def end(self) -> None:
+        if self._watcher is not None:
+            self._watcher.cancel()
+
+    async def _watch(self) -> None:
+        while (await self._request.receive())["type"] != "http.disconnect":
+            pass
+        self.gone = True
+        if self._task is not None:
+            self._task.cancel()
 
 
 def _to_nobody() -> Response:

@@ -17,6 +17,8 @@ from gpu_inference.session import Device
 from gpu_inference.windows import mean
 
 DIGITS = 6
+# Less work than handing it to a thread; no picture is that small.
+_INLINE_CHARS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,10 @@ class Engine:
         """Answers in order; a problem among the items stays. Raises a 429 when the queue is full."""
         good = [item for item in items if not isinstance(item, ProblemError)]
         with self.batcher.admit(sum(map(self.inputs.weight, good))):
-            encoded = await to_thread.run_sync(self._encode_all, items)
+            if sum(map(len, good)) <= _INLINE_CHARS:
+                encoded = self._encode_all(items)
+            else:
+                encoded = await to_thread.run_sync(self._encode_all, items)
             rows = [row for item in encoded if not isinstance(item, ProblemError) for row in item]
             if not rows:
                 return Predictions([i for i in encoded if isinstance(i, ProblemError)], 0.0, 0.0)

@@ -107,6 +107,7 @@ def build_engine(settings: ModelSettings, bundle: Bundle, scorer: Scorer, clock:
         queue_limit=_QUEUE_LIMIT,
         most_of_one=_CUDA_MOST_OF_ONE if cuda else _CPU_MOST_OF_ONE,
         clock=clock,
+        combine=cuda,
     )
     return Engine(inputs, batcher, manifest.labels, bundle.identity(), scorer.device)
 

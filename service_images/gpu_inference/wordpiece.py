@@ -6,6 +6,7 @@ a special token ("[SEP]") is ordinary text: user input can never place one. `mod
 trains with the same rules; a test compares the two.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
@@ -15,6 +16,9 @@ _LONGEST_WORD = 100
 _INVISIBLE = frozenset({"Cc", "Cf", "Co", "Cs"})
 # What the long way below does to ASCII: three kinds of white space stay, control characters go.
 _ASCII = {code: " " if chr(code) in "\t\n\r" else None for code in [*range(32), 127]}
+# BERT counts every visible ASCII symbol as punctuation, also "$", "+" and "^".
+_ASCII_WORDS = re.compile(r"[A-Za-z0-9]+|[!-/:-@\[-`{-~]")
+_matched = re.Match.group
 # White space to Python, control characters to BERT.
 _NOT_SPACE = frozenset("\x0b\x0c\x1c\x1d\x1e\x1f\x85")
 _CJK = (
@@ -31,6 +35,10 @@ _CJK = (
 
 def words(text: str, *, lowercase: bool = True) -> Iterator[str]:
     """Words; each punctuation mark and CJK character is one. Lower case has no accents either."""
+    if text.isascii():
+        plain = text.translate(_ASCII)
+        yield from map(_matched, _ASCII_WORDS.finditer(plain.lower() if lowercase else plain))
+        return
     for chunk in _spaced(text, lowercase=lowercase).split():
         start = 0
         for index, char in enumerate(chunk):
@@ -44,9 +52,6 @@ def words(text: str, *, lowercase: bool = True) -> Iterator[str]:
 
 
 def _spaced(text: str, *, lowercase: bool) -> str:
-    if text.isascii():
-        plain = text.translate(_ASCII)
-        return plain.lower() if lowercase else plain
     visible = "".join(map(_visible, text))
     if not lowercase:
         return visible
@@ -66,7 +71,6 @@ def _visible(char: str) -> str:
 
 
 def _is_punctuation(char: str) -> bool:
-    # BERT counts every visible ASCII symbol as punctuation, also "$", "+" and "^".
     if char.isascii():
         return char.isprintable() and not char.isalnum() and char != " "
     return unicodedata.category(char).startswith("P")
@@ -87,12 +91,14 @@ class WordPiece:
 
     def ids(self, text: str) -> Iterator[int]:
         """The ids of `text`, without markers."""
+        heads = self._heads
         for word in words(text, lowercase=self._lowercase):
-            yield from self._pieces(word)
+            if (whole := heads.get(word)) is not None:
+                yield whole
+            else:
+                yield from self._pieces(word)
 
     def _pieces(self, word: str) -> list[int]:
-        if (whole := self._heads.get(word)) is not None:
-            return [whole]
         if len(word) > _LONGEST_WORD:
             return [self._unknown]
         found: list[int] = []

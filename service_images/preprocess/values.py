@@ -4,6 +4,7 @@ Contract: what is wrong with an item is that item's content, a ProblemError; the
 message holds anything of the item.
 """
 
+from common.fields import is_utf8
 from common.items import Content, InputItem
 from common.problems import ProblemError
 
@@ -34,7 +35,7 @@ def identified(number: int, row: int, identity: object, content: Content) -> Inp
         return InputItem(str(number), content, row)
     plain = isinstance(identity, str | int) and not isinstance(identity, bool)
     text = str(identity) if plain else ""
-    if not plain or len(text) > _ID_CHARS or not _is_utf8(text):
+    if not plain or len(text) > _ID_CHARS or not is_utf8(text):
         message = f"the id is no string or whole number of at most {_ID_CHARS} characters"
         return InputItem(str(number), bad("invalid_id", message), row)
     return InputItem(text, content, row)
@@ -44,14 +45,6 @@ def checked(text: str) -> Content:
     """The text where it can be scored and stored."""
     if not text.strip():
         return bad("empty_text", "the text is blank")
-    if not _is_utf8(text):
+    if not is_utf8(text):
         return bad("invalid_text", "the text holds half of a surrogate pair")
     return text
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

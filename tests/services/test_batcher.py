@@ -9,6 +9,7 @@ import pytest
 from common.problems import ProblemError
 from gpu_inference.batcher import Batcher, Scored
 from gpu_inference.inputs import Row
+from gpu_inference.meter import PERIOD_S, Meter
 from tests.services.fakes import FixedClock
 
 
@@ -33,7 +34,12 @@ class Device:
 
 
 def run(
-    device: Device, scene: Callable[[Batcher], Awaitable[None]], *, workers: int = 1, limit: int = 8
+    device: Device,
+    scene: Callable[[Batcher], Awaitable[None]],
+    *,
+    workers: int = 1,
+    limit: int = 8,
+    combine: bool = True,
 ) -> None:
     async def play() -> None:
         batcher = Batcher(
@@ -43,6 +49,7 @@ def run(
             queue_limit=limit,
             most_of_one=4,
             clock=FixedClock(),
+            combine=combine,
         )
         working = asyncio.create_task(batcher.run())
         try:
@@ -191,3 +198,52 @@ def test_cpu_workers_run_side_by_side() -> None:
         await asyncio.gather(first, second)
 
     run(device, scene, workers=2)
+
+
+def test_without_combining_a_batch_is_of_one_request() -> None:
+    device = Device(held=True)
+
+    async def scene(batcher: Batcher) -> None:
+        first = asyncio.create_task(request(batcher, 1))
+        await entered(device)
+        others = [asyncio.create_task(request(batcher, row, row)) for row in (2, 3)]
+        await asyncio.sleep(0)  # lets the tasks queue; no time passes
+        device.door.set()
+        await asyncio.gather(first, *others)
+
+    run(device, scene, combine=False)
+    assert device.batches == [[1], [2, 2], [3, 3]]
+
+
+def test_what_the_device_did_is_logged_now_and_then(caplog: pytest.LogCaptureFixture) -> None:
+    clock = FixedClock()
+    meter = Meter(clock)
+    with caplog.at_level("INFO"):
+        meter.batch(3, 0.25, 0.5)
+        meter.refused()
+        assert caplog.records == []
+        clock.seconds += PERIOD_S
+        meter.batch(1, 0.75, 0.25)
+        meter.flush()
+    (record,) = caplog.records
+    assert record.getMessage() == "batches"
+    assert vars(record)["fields"] == {
+        "batches": 2,
+        "rows": 4,
+        "mean_batch": 2.0,
+        "largest_batch": 3,
+        "device_ms": 750.0,
+        "mean_queue_ms": 500.0,
+        "longest_queue_ms": 750.0,
+        "refused": 1,
+    }
+
+
+def test_the_batcher_tells_its_meter(caplog: pytest.LogCaptureFixture) -> None:
+    async def scene(batcher: Batcher) -> None:
+        await request(batcher, 1, 2, 3)
+
+    with caplog.at_level("INFO"):
+        run(Device(), scene)
+    (record,) = caplog.records
+    assert (vars(record)["fields"]["batches"], vars(record)["fields"]["rows"]) == (1, 3)
