@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx
 import pytest
 from google.api_core import exceptions
 from google.cloud.cloudquotas_v1 import CloudQuotasClient
@@ -92,3 +93,21 @@ def test_all_regions_at_once_are_refused_by_name(quotas: CloudQuotasClient, worl
     del body["quota_preference"]["dimensions"]
     with pytest.raises(exceptions.MethodNotImplemented, match="all regions"):
         quotas.create_quota_preference(request=body, retry=None)
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("quota", {"service": "run.googleapis.com", "quota_id": L4, "region": REGION, "value": 1}),
+        ("permissions", {"name": "run.services.create"}),
+    ],
+)
+def test_a_setting_of_a_new_project_makes_it_and_an_id_that_cannot_be_is_refused(
+    local_cloud: RunningCloud, name: str, body: dict[str, Any]
+) -> None:
+    projects = local_cloud.kernel.projects
+    assert projects.get("never-named") is None
+    local_cloud.control("POST", name, {**body, "project": "never-named"})
+    assert projects.get("never-named") is not None
+    with pytest.raises(httpx.HTTPStatusError, match="400"):
+        local_cloud.control("POST", name, {**body, "project": "No Such"})

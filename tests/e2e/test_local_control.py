@@ -60,7 +60,9 @@ def test_a_fault_that_cannot_be_is_refused_with_what_can(cli: Cli, words: str, s
         (("logs", "--since", "5m"), "--requests"),
         (("logs", "--requests", "--since", "abc"), "is no duration"),
         (("clock", "advance", "soon"), "is no duration"),
+        (("clock", "advance", "99999d"), "at most 36500 days (100 years) ahead"),
         (("quota", "set", "NoSuchQuota", "1"), "There is no quota"),
+        (("quota", "set", "CpuAllocPerProjectRegion", "9" * 20), "is more than a quota can be"),
     ],
 )
 def test_what_would_do_nothing_is_refused(cli: Cli, arguments: tuple[str, ...], said: str) -> None:

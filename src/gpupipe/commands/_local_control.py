@@ -22,7 +22,8 @@ from gpupipe.render.output import Output
 
 Json = dict[str, Any]
 _BINARY = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
-_VALUE = re.compile(r"(\d+)([KMGT]i)?")
+_VALUE = re.compile(r"([0-9]{1,30})([KMGT]i)?")
+_LARGEST = 2**62
 _BYTES = "bytes"
 
 
@@ -221,7 +222,14 @@ def _in_unit(value: str, quota: Json) -> int:
             resolution="Give a whole number; for bytes also with Ki, Mi, Gi or Ti.",
             doc="reference/cli.md",
         )
-    return int(found[1]) * _BINARY.get(found[2] or "", 1)
+    limit = int(found[1]) * _BINARY.get(found[2] or "", 1)
+    if limit > _LARGEST:
+        raise UsageError(
+            f"{value} is more than a quota can be.",
+            resolution=f"Give at most {_LARGEST}.",
+            doc="reference/cli.md",
+        )
+    return limit
 
 
 def _with_unit(value: int, unit: str) -> str:

@@ -205,6 +205,7 @@ class Control(BaseSurface):
 
     def _quota(self, _: Request, body: bytes) -> Json:
         quota = parsed(TypeAdapter(QuotaIn), body)
+        self._kernel.projects.ensure(quota.project)
         self._kernel.quotas.set(
             quota.project, quota.service, quota.quota_id, quota.region, quota.value
         )
@@ -216,6 +217,8 @@ class Control(BaseSurface):
     def _revoke(self, request: Request, body: bytes) -> Json:
         given = parsed(TypeAdapter(DenialIn), body)
         check_name(given.name)
+        if given.project:
+            self._kernel.projects.ensure(given.project)
         self._kernel.denials.revoke(Denial(given.project, given.name))
         return self._permissions(request, body)
 

@@ -31,7 +31,7 @@ class Behaviour:
 
     @propagation_s.setter
     def propagation_s(self, seconds: float) -> None:
-        self._set("propagation_s", seconds, _LONGEST_S)
+        self._set("propagation_s", seconds, _LONGEST_S, "Propagation takes at most 365 days.")
 
     @property
     def latency_factor(self) -> float:
@@ -40,7 +40,7 @@ class Behaviour:
 
     @latency_factor.setter
     def latency_factor(self, factor: float) -> None:
-        self._set("latency_factor", factor, _LARGEST_FACTOR)
+        self._set("latency_factor", factor, _LARGEST_FACTOR, "A latency's factor is at most 1000.")
 
     @property
     def clock_ahead_s(self) -> float:
@@ -49,15 +49,16 @@ class Behaviour:
 
     @clock_ahead_s.setter
     def clock_ahead_s(self, seconds: float) -> None:
-        self._set("clock_ahead_s", seconds, _FARTHEST_S)
+        text = "The clock can be at most 36500 days (100 years) ahead of this machine."
+        self._set("clock_ahead_s", seconds, _FARTHEST_S, text)
 
     def _value(self, name: str) -> float:
         return self._values.get(name, 0.0)
 
-    def _set(self, name: str, value: float, largest: float) -> None:
+    def _set(self, name: str, value: float, largest: float, text: str) -> None:
         # also refuses "not a number", which compares with nothing
         if not 0 <= value <= largest:
-            raise invalid_argument(f"{name} must be from 0 to {largest:g}.", name)
+            raise invalid_argument(f"{text} It is no negative number.", name)
         with self._database.transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO behaviour VALUES (?, ?)", (name, value))
         self._values[name] = value

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from google.protobuf.message import Message
 
 from gpupipe.localcloud.transport import lists
-from gpupipe.localcloud.transport.fields import check_request
+from gpupipe.localcloud.transport.fields import check_named, check_request
 from gpupipe.localcloud.transport.pipeline import Pipeline
 from gpupipe.localcloud.transport.rpc import Rpc
 from gpupipe.localcloud.transport.wire import Wire
+
+_UNNAMED = frozenset({"", "projects/"})
 
 
 def answer(
@@ -20,9 +22,17 @@ def answer(
         method=row.name,
         api=row.api,
         permission=row.permission,
-        resource=lambda: row.resource(request),
+        resource=lambda: _resource(row, request),
         writes=row.writes,
         wire=wire,
     ) as call:
         check_request(request, row.fields)
         return lists.answer(row, request, call)
+
+
+def _resource(row: Rpc, request: Message) -> str:
+    """What the call is about. Where the request does not say it, nobody's rights matter."""
+    name = row.resource(request)
+    if name in _UNNAMED:
+        check_named(request)
+    return name

@@ -95,6 +95,11 @@ def check_required(message: Message, path: str) -> None:
     _refuse_missing(message, f"{path}." if path else "", deep=True)
 
 
+def check_named(request: Message) -> None:
+    """Refuse a request that lacks a required field of its own, such as its parent."""
+    _refuse_missing(request, "", deep=False)
+
+
 def _refuse_missing(message: Message, prefix: str, *, deep: bool) -> None:
     given = {field.name for field, _ in message.ListFields()}
     for field in message.DESCRIPTOR.fields:

@@ -130,7 +130,11 @@ class Storage(BaseSurface):
 
     async def _endpoint(self, request: Request) -> Response:
         body = Body(request, asyncio.get_running_loop())
-        running = self._pool.submit(self._answer, request, body)
+        try:
+            running = self._pool.submit(self._answer, request, body)
+        except RuntimeError:
+            stopping = ServiceError(Code.UNAVAILABLE, "The local cloud is stopping.")
+            return response_of(refused(stopping), self._pool)
         self._running.add(running)
         running.add_done_callback(self._running.discard)
         try:
