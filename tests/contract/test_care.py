@@ -3,6 +3,7 @@
 One small pipeline whose services refuse every file, so that a canary fails where one is sent.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -17,14 +18,19 @@ from tests.support.localcloud import RunningCloud, start_cloud
 from tests.support.pipeline import Deployer, FastClock
 
 from gpupipe.core.assets import SourceFile
-from gpupipe.core.errors import GpupipeError, UsageError
-from gpupipe.deploy import health, history, releases
+from gpupipe.core.errors import Exit, GpupipeError, UsageError
+from gpupipe.deploy import destroy, health, history, releases
 from gpupipe.deploy.action import Verb
 from gpupipe.deploy.canary import CanaryError
+from gpupipe.deploy.destroy import DATA
+from gpupipe.deploy.executor import Outcome
+from gpupipe.deploy.facts import Facts
+from gpupipe.deploy.leftovers import Leftover
 from gpupipe.deploy.ownership import NotOursError
 from gpupipe.deploy.rollback import plan_rollback, roll_back
 from gpupipe.deploy.spec import PipelineSpec
-from gpupipe.deploy.step import Choices, Step
+from gpupipe.deploy.step import Choices, KeepableStep, Step, World
+from gpupipe.deploy.steps import STEPS
 from gpupipe.deploy.steps.buckets import DataBucket
 
 PROJECT = "taking-care"
@@ -57,6 +63,21 @@ class BrokenImage(RefusingImage):
     """Its server ends at once."""
 
     server: ClassVar[bytes] = b"raise SystemExit('broken by this test')\n"
+
+
+@dataclass(frozen=True, slots=True)
+class LoudImage(RefusingImage):
+    """Its build fails after sixty lines of log."""
+
+    def _files(self) -> Sequence[SourceFile]:
+        dockerfile, server = RefusingImage._files(self)
+        script = b"print(*(f'line {n}' for n in range(60)), sep='\\n', flush=True); raise SystemExit(3)\n"
+        run = b'\nCOPY fail.py fail.py\nRUN ["python", "fail.py"]\n'
+        return [
+            replace(dockerfile, data=dockerfile.data + run),
+            server,
+            SourceFile("fail.py", script),
+        ]
 
 
 def steps(kind: type[RefusingImage], *services: str) -> tuple[Step, ...]:
@@ -254,6 +275,7 @@ def test_a_step_that_left_the_configuration_is_removed_where_it_is_ours(pipeline
     assert not pipeline.deploy(canary=False).outcome.failed
 
 
+@pytest.mark.promise(80)
 def test_a_canary_that_fails_gives_the_old_revision_its_traffic_back(
     sized: Sized, tmp_path: Path
 ) -> None:
@@ -394,3 +416,77 @@ def go_back(pipeline: Deployer, to: str | None) -> Any:
     return roll_back(
         world, to, pipeline.clock, lambda _: nullcontext(lambda _: None), send_canary=False
     )
+
+
+@pytest.mark.promise(11, 126)
+def test_a_failed_build_tells_the_end_of_its_log_or_why_it_cannot(pipeline: Deployer) -> None:
+    failing = replace(pipeline, steps=steps(LoudImage, "postprocess"))
+    ((action, error),) = failing.deploy(canary=False).outcome.errors
+    assert action.step == "image:postprocess"
+    details = (error.details or "").splitlines()
+    said = [line for line in details if line.startswith("line ")]
+    assert said[-1] == "line 59"
+    assert 20 < len(said) <= 40
+    assert len(details) <= 42
+
+    # The build decides: without the right to read logs it failed for the same reason.
+    permission = {"name": "logging.logEntries.list", "project": PROJECT}
+    pipeline.cloud.control("POST", "permissions", permission)
+    try:
+        ((_, error),) = failing.deploy(canary=False).outcome.errors
+    finally:
+        pipeline.cloud.control("DELETE", "permissions", permission)
+    assert "The build of the image failed" in error.brief
+    assert "Warning: its log could not be read; roles/logging.viewer is missing." in str(
+        error.details
+    )
+
+
+@pytest.mark.promise(134)
+def test_a_destroy_goes_on_and_what_it_keeps_has_no_roles_of_accounts_that_are_gone(
+    pipeline: Deployer,
+) -> None:
+    """The last test here: the pipeline is gone afterwards."""
+    cloud, spec, keep = pipeline.cloud, pipeline.spec, DATA | {"repository"}
+    cloud.inject("run.services.delete", "PERMISSION_DENIED")
+    outcome, leftovers = destroyed(pipeline, keep, force=True)
+    ((action, error),) = outcome.errors
+    assert action.kind == "service"
+    assert error.exit is Exit.CREDENTIALS
+    assert outcome.skipped == []
+    assert [(one.kind, one.name) for one in leftovers] == [("service", action.name)]
+    # In order all the same: what comes later waits for what failed, and is done then.
+    done = [one.kind for one in outcome.done]
+    assert done.index("workflow") < done.index("service") < done.index("service account")
+    assert done[-1] == "bucket"
+
+    outcome, leftovers = destroyed(pipeline, keep, force=False)
+    assert [one.kind for one in outcome.done] == ["service"]
+    assert leftovers == ()
+    world = pipeline.engine().world
+    for step in STEPS:
+        if step.key in keep:
+            assert isinstance(step, KeepableStep)
+            assert step.ours(world) == frozenset()
+    gone = pipeline.cloud.kernel.policies.get(f"projects/_/buckets/{spec.names.bucket('output')}")
+    assert not [one for binding in gone.bindings for one in binding.members if "deleted:" in one]
+
+
+def destroyed(
+    pipeline: Deployer, keep: frozenset[str], *, force: bool
+) -> tuple[Outcome, tuple[Leftover, ...]]:
+    world = World(pipeline.connect(), pipeline.spec, Facts())
+    removal = destroy.plan_removal(world, keep=keep, parallelism=8)
+    outcome = destroy.remove(
+        world,
+        removal,
+        lambda _: nullcontext(lambda _: None),
+        clock=pipeline.clock,
+        parallelism=8,
+        cancel=threading.Event(),
+        force=force,
+    )
+    held = {f"{one.kind} {one.name}" for one in outcome.done if one.kind.startswith("service")}
+    assert set(world.facts.held) == held
+    assert all(until > pipeline.clock.now() for until in world.facts.held.values())
+    return outcome, destroy.inventory(world, keep=keep, parallelism=8)

@@ -207,9 +207,11 @@ def _build(found: Any) -> Build:
 def _log_tail(logs: LoggingApi, project: str, build: Build) -> str:
     try:
         return "\n".join(logs.build_log(project, build.build_id, _LOG_LINES))
-    except ApiError:
+    except ApiError as error:
         # The build's status decides; a missing right to read logs is no failure of its own.
-        return "(its log could not be read: roles/logging.viewer is missing)"
+        if error.refusal.code == "PERMISSION_DENIED":
+            return "Warning: its log could not be read; roles/logging.viewer is missing."
+        return f"Warning: its log could not be read; {error.details}"
 
 
 def _failed(

@@ -102,8 +102,7 @@ class Caller:
         """
         transient = (_TRANSIENT_CAUSE,) if idempotent else ()
         causes = (self._absence(), *causes, *self.always, _RATE_LIMIT_CAUSE, *transient)
-        began = self.clock.monotonic()
-        policy = _Policy(self, causes, began)
+        policy = _Policy(self, causes)
         retrying = tenacity.Retrying(
             sleep=self.clock.sleep,
             retry=tenacity.retry_if_exception(policy.retries),
@@ -122,6 +121,7 @@ class Caller:
         except ApiError as error:
             if error.refusal.nobody_listens and self.presence.gone is not None:
                 raise self.presence.gone() from error
+            policy.tell_of_waiting(error)
             raise
 
     def _absence(self) -> Cause:
@@ -189,19 +189,25 @@ _TRANSIENT_CAUSE = Cause("the API to answer", TRANSIENT_DEADLINE_S, is_transient
 
 
 class _Policy:
-    """Decides for one call whether an error is retried, and how long to pause."""
+    """Decides for one call whether an error is retried, and how long to pause.
 
-    def __init__(self, caller: Caller, causes: tuple[Cause, ...], began: float) -> None:
+    The time of each cause runs from when it was met first: one that comes after another has its own.
+    """
+
+    def __init__(self, caller: Caller, causes: tuple[Cause, ...]) -> None:
         self._caller = caller
         self._causes = causes
-        self._began = began
+        self._began = caller.clock.monotonic()
+        self._met: dict[str, float] = {}
 
     def retries(self, error: BaseException) -> bool:
         cause = self._cause(error)
         if cause is None or not isinstance(error, ApiError):
             return False
+        # The first attempt has taken time too.
+        self._met.setdefault(cause.what, self._now() if self._met else self._began)
         # An API that asks for a longer pause than there is time says that waiting is of no use.
-        return self._elapsed() + (error.refusal.retry_after_s or 0.0) < cause.deadline_s
+        return self._elapsed(cause) + (error.refusal.retry_after_s or 0.0) < cause.deadline_s
 
     def pause(self, state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -214,15 +220,26 @@ class _Policy:
         error = state.outcome.exception() if state.outcome else None
         cause = self._cause(error) if error else None
         if cause is not None:
-            self._caller.on_wait(Wait(cause.what, self._elapsed(), cause.deadline_s))
+            self._caller.on_wait(Wait(cause.what, self._elapsed(cause), cause.deadline_s))
+
+    def tell_of_waiting(self, error: ApiError) -> None:
+        """Say in an error that ends the call for how long time did not heal it."""
+        cause = self._cause(error)
+        waited = 0.0 if cause is None else self._elapsed(cause)
+        if cause is not None and waited >= 1.0:
+            told = f"Waited {waited:.0f} s for {cause.what}."
+            error.details = "\n".join(part for part in (error.details, told) if part)
 
     def _cause(self, error: BaseException) -> Cause | None:
         if not isinstance(error, ApiError):
             return None
         return next((cause for cause in self._causes if cause.matches(error.refusal)), None)
 
-    def _elapsed(self) -> float:
-        return self._caller.clock.monotonic() - self._began
+    def _elapsed(self, cause: Cause) -> float:
+        return self._now() - self._met.get(cause.what, self._began)
+
+    def _now(self) -> float:
+        return self._caller.clock.monotonic()
 
 
 def none_if_missing(read: Callable[[], T]) -> T | None:

@@ -1,6 +1,7 @@
 """IAM: service accounts, and identity tokens minted for one of them."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from gpupipe.cloud.api import Api
@@ -9,6 +10,8 @@ from gpupipe.cloud.errors import ApiError
 from gpupipe.core.errors import GpupipeError
 
 _VISIBLE_S = 180.0
+RESTORABLE = timedelta(days=30)
+"""For how long Google can restore an account that was deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +104,20 @@ class IamApi(Api):
             },
         )
 
-    def delete(self, project: str, email: str) -> None:
-        """Delete an account; one that is gone already is fine."""
+    def delete(self, project: str, email: str) -> datetime | None:
+        """Delete an account; until when Google can restore it, None where it was gone already."""
         name = f"projects/{project}/serviceAccounts/{email}"
-        none_if_missing(
-            lambda: self._unary(
+
+        def attempt() -> bool:
+            self._unary(
                 "Deleting the service account",
                 name,
                 self._client.delete_service_account,
                 {"name": name},
             )
-        )
+            return True
+
+        return self._caller.clock.now() + RESTORABLE if none_if_missing(attempt) else None
 
     def id_token(self, email: str, audience: str) -> str:
         """An identity token of the account for an audience (needs getOpenIdToken on it)."""

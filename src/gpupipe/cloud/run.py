@@ -211,13 +211,14 @@ class RunApi(PolicyApi):
             interval_s=5.0,
         )
 
-    def delete(self, name: str) -> None:
-        """Delete the service; one that is gone already is fine."""
-        none_if_missing(
+    def delete(self, name: str) -> datetime | None:
+        """Delete the service; until when Google keeps a trace of it, None where it was gone already."""
+        found = none_if_missing(
             lambda: self._operate(
                 "Deleting the service", name, self._client.delete_service, {"name": name}, DELETE_S
             )
         )
+        return None if found is None else found.expire_time or None
 
     @property
     def _client(self) -> Any:

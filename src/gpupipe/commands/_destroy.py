@@ -94,9 +94,9 @@ def _prove(
     leftovers = {one: one.command(context.spec, local=local) for one in found}
     if request.output is Output.JSON:
         there = pipelines(world.cloud)
-        print_json(destroyed_json(removal, outcome, leftovers, there))
+        print_json(destroyed_json(removal, outcome, leftovers, there, world.facts.held))
     else:
-        print_destroyed(answer(), removal, outcome, leftovers)
+        print_destroyed(answer(), removal, outcome, leftovers, world.facts.held)
     if leftovers:
         return Exit.LEFTOVERS
     return Exit.FAILED if outcome.failed else Exit.DONE

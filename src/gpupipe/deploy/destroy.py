@@ -8,8 +8,9 @@ our accounts.
 import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from gpupipe.cloud.api import Binding
 from gpupipe.cloud.executions import Execution
 from gpupipe.core.clock import Clock
 from gpupipe.core.errors import GpupipeError
@@ -22,7 +23,7 @@ from gpupipe.deploy.ownership import is_ours
 from gpupipe.deploy.planner import observe
 from gpupipe.deploy.runner import Progress, run_actions
 from gpupipe.deploy.spec import PROTECTED
-from gpupipe.deploy.step import Step, World, action
+from gpupipe.deploy.step import KeepableStep, Step, World, action
 from gpupipe.deploy.steps import SHARED, STEPS
 from gpupipe.deploy.steps.grants import ProjectGrants
 from gpupipe.deploy.steps.workflow import PipelineWorkflow
@@ -32,15 +33,15 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("trigger",),
     ("workflow",),
     ("service",),
-    ("project grants",),
+    ("project grants", "roles on bucket", "roles on repository"),
     ("service account",),
     ("bucket",),
     ("repository",),
 )
 _LAST = "bucket:staging"
+_ROLES = "roles:"
 AS_ASKED = "as asked"
 YOURS = "yours, kept"
-_ROLES_ON = "roles on your bucket"
 _MOST_RUNNING = 100
 DATA = frozenset({"bucket:input", "bucket:models", "bucket:output"})
 
@@ -62,9 +63,17 @@ def plan_removal(world: World, *, keep: frozenset[str], parallelism: int) -> Rem
     steps = [step for step in STEPS if step.key not in SHARED and step.kind != "image"]
     observed = observe(world, steps, parallelism=parallelism)
     present = [step for step in steps if is_ours(observed[step.key], world.spec)]
-    actions = tuple(
-        _removal(step, world) for step in sorted(present, key=_rank) if step.key not in keep
-    )
+    gone = [
+        action(step, world, Verb.DELETE, "it belongs to this pipeline")
+        for step in present
+        if not _stays(step, world, keep)
+    ]
+    gone += [
+        _let_go(step, world)
+        for step in present
+        if _stays(step, world, keep) and _roles_on(step, world)
+    ]
+    actions = tuple(sorted(gone, key=_rank))
     kept = [(f"{step.kind} {step.name(world)}", AS_ASKED) for step in present if step.key in keep]
     kept += [(f"bucket {name}", YOURS) for name in world.spec.names.given.values()]
     kept += [(f"{step.kind} {step.name(world)}", "shared, kept") for step in STEPS
@@ -72,12 +81,22 @@ def plan_removal(world: World, *, keep: frozenset[str], parallelism: int) -> Rem
     return Removal(actions, tuple(kept), _running(world, actions))
 
 
-def _removal(step: Step, world: World) -> Action:
-    """Of a bucket that the user names only our accounts' roles go."""
-    removal = action(step, world, Verb.DELETE, "it belongs to this pipeline")
-    if step.kind == "bucket" and removal.name in world.spec.names.given.values():
-        return replace(removal, kind=_ROLES_ON, reason="our accounts go; the bucket is yours")
-    return removal
+def _stays(step: Step, world: World, keep: frozenset[str]) -> bool:
+    """Whether a destroy keeps it: it was told to, or the user has named a bucket of theirs."""
+    return step.key in keep or (
+        step.kind == "bucket" and step.name(world) in world.spec.names.given.values()
+    )
+
+
+def _roles_on(step: Step, world: World) -> frozenset[Binding]:
+    return step.ours(world) if isinstance(step, KeepableStep) else frozenset()
+
+
+def _let_go(step: Step, world: World) -> Action:
+    """The removal of our accounts' roles on what stays."""
+    why = "its accounts are removed"
+    kind, name = f"roles on {step.kind}", step.name(world)
+    return Action(_ROLES + step.key, step.phase, kind, name, Verb.DELETE, why)
 
 
 def check_protection(world: World) -> None:
@@ -102,9 +121,10 @@ def _running(world: World, actions: Sequence[Action]) -> tuple[Execution, ...]:
     return tuple(newest(world.spec.workflow_name, _MOST_RUNNING, state="ACTIVE"))
 
 
-def _rank(step: Step) -> tuple[int, bool]:
-    group = next(index for index, kinds in enumerate(ORDER) if step.kind in kinds)
-    return (len(ORDER) if step.key == _LAST else group), step.key == _LAST
+def _rank(one: Action) -> int:
+    if one.step == _LAST:
+        return len(ORDER)
+    return next(index for index, kinds in enumerate(ORDER) if one.kind in kinds)
 
 
 def remove(
@@ -120,18 +140,26 @@ def remove(
     """Remove group after group. `force` goes on with later groups after a failure."""
     if not removal.actions:
         return Outcome()
-    steps = {step.key: step for step in STEPS}
     with _alone(world, removal), progress(removal.actions) as report:
         return run_actions(
             removal.actions,
-            apply=lambda one: steps[one.step].remove(world),
+            apply=lambda one: _remove(world, one),
             world=world,
             clock=clock,
             report=report,
             parallelism=parallelism,
             cancel=cancel,
-            needs={} if force else _needs(removal.actions, steps),
+            needs=_needs(removal.actions),
+            go_on=force,
         )
+
+
+def _remove(world: World, one: Action) -> None:
+    step = next(step for step in STEPS if step.key == one.step.removeprefix(_ROLES))
+    if not one.step.startswith(_ROLES):
+        step.remove(world)
+    elif isinstance(step, KeepableStep):
+        step.let_go(world)
 
 
 def _alone(world: World, removal: Removal) -> AbstractContextManager[None]:
@@ -142,11 +170,11 @@ def _alone(world: World, removal: Removal) -> AbstractContextManager[None]:
     return lease(world.cloud.storage, bucket, "destroy")
 
 
-def _needs(actions: Sequence[Action], steps: dict[str, Step]) -> dict[str, tuple[str, ...]]:
+def _needs(actions: Sequence[Action]) -> dict[str, tuple[str, ...]]:
     """Each removal waits for all of the group before its own."""
     groups: dict[int, list[str]] = {}
     for one in actions:
-        groups.setdefault(_rank(steps[one.step])[0], []).append(one.step)
+        groups.setdefault(_rank(one), []).append(one.step)
     needs: dict[str, tuple[str, ...]] = {}
     before: tuple[str, ...] = ()
     for rank in sorted(groups):
@@ -159,9 +187,18 @@ def _needs(actions: Sequence[Action], steps: dict[str, Step]) -> dict[str, tuple
 def inventory(world: World, *, keep: frozenset[str], parallelism: int) -> tuple[Leftover, ...]:
     """What is still there that costs money or grants access: by name, by label, by member."""
     removal = plan_removal(world, keep=keep, parallelism=parallelism)
-    # Project grants are told one by one, each with its own command.
-    one_by_one = (ProjectGrants.kind, _ROLES_ON)
-    named = {Leftover(one.kind, one.name) for one in removal.actions if one.kind not in one_by_one}
+    # Grants are told one by one, each with its own command.
+    named = {
+        Leftover(one.kind, one.name)
+        for one in removal.actions
+        if one.kind != ProjectGrants.kind and not one.step.startswith(_ROLES)
+    }
+    named |= {
+        Leftover(f"{step.kind} binding", f"{role} of {member} on {step.name(world)}")
+        for step in STEPS
+        if _stays(step, world, keep)
+        for role, member in _roles_on(step, world)
+    }
     kept = {name for name, _ in removal.kept}
     labelled = {one for one in _labelled(world) if f"{one.kind} {one.name}" not in kept}
     carried = {Leftover(kind, name) for kind, name in carriers(world)}
@@ -196,14 +233,4 @@ def _accounts(world: World) -> set[Leftover]:
         for role, member in world.cloud.projects.bindings(names.project)
         if world.spec.is_ours(member)
     }
-    return marked | bindings | _given(world)
-
-
-def _given(world: World) -> set[Leftover]:
-    """Roles of our accounts on buckets that the user names."""
-    return {
-        Leftover("bucket binding", f"{role} of {member} on {bucket}")
-        for bucket in world.spec.names.given.values()
-        for role, member in world.cloud.storage.bindings(bucket)
-        if world.spec.is_ours(member)
-    }
+    return marked | bindings

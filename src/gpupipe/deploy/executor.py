@@ -57,12 +57,15 @@ class Executor:
         parallelism: int,
         cancel: threading.Event,
         needs: Mapping[str, Sequence[str]],
+        go_on: bool = False,
     ) -> None:
+        """go_on: what needs a failed action is begun all the same, when that one has ended."""
         self._clock = clock
         self._report = report
         self._parallelism = parallelism
         self._cancel = cancel
         self._needs = needs
+        self._go_on = go_on
 
     def run(self, actions: Sequence[Action], apply: Apply) -> Outcome:
         """Apply every action in an order that `needs` allows; the earlier in the plan goes first."""
@@ -85,6 +88,8 @@ class Executor:
                 self._tell(Skipped(action, reason))
 
     def _blocked_by(self, action: Action, run: _Run) -> str:
+        if self._go_on:
+            return ""
         lost = [need for need in self._needs.get(action.step, ()) if need in run.lost]
         return f"it needs {lost[0]}, which was not done" if lost else ""
 

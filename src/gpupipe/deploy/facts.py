@@ -4,6 +4,7 @@ A value that is not there yet is None or absent; a plan shows it as `known after
 """
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from gpupipe.core.errors import GpupipeError
 
@@ -16,7 +17,8 @@ class Facts:
     max_instances: service -> what the quotas allow of what is wanted. no_capacity: service -> why
     that is not known or too little. notes: step -> what a person should know about the plan.
     carriers: topic and subscription that Eventarc made for the trigger. release: the name of what
-    this run rolls out, "" while it only looks.
+    this run rolls out, "" while it only looks. held: what this run removed and Google keeps a trace of,
+    until when; it costs nothing and grants nothing.
     """
 
     images: dict[str, str] = field(default_factory=dict)
@@ -26,3 +28,4 @@ class Facts:
     notes: dict[str, str] = field(default_factory=dict)
     carriers: set[str] = field(default_factory=set)
     release: str = ""
+    held: dict[str, datetime] = field(default_factory=dict)

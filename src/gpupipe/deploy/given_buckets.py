@@ -32,10 +32,3 @@ def diff(step: Step, world: World, role: str, bindings: frozenset[Binding] | Non
     if changes:
         return action(step, world, Verb.UPDATE, "it is yours, and our accounts need roles", changes)
     return action(step, world, Verb.KEEP, "it is yours, and the roles are as they should be")
-
-
-def remove(world: World, name: str) -> None:
-    """Take the roles of our accounts away; the bucket and its objects stay."""
-    bindings = observe(world, name)
-    if bindings:
-        world.cloud.storage.edit_bindings(name, remove=bindings)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gpupipe.deploy.spec import PipelineSpec
 
-# By kind. N: name, M: the other part of a name that has two.
+# By kind. N: name, M and O: the other parts of a name that has them, with a word between two.
 _COMMANDS = {
     "bucket": "storage rm --recursive gs://{N}",
     "service": "run services delete {N} --region {R} --project {P}",
@@ -17,8 +17,9 @@ _COMMANDS = {
     "repository": "artifacts repositories delete {N} --location {R} --project {P}",
     "service account": "iam service-accounts delete {N}@{P}.iam.gserviceaccount.com --project {P}",
     "project binding": "projects remove-iam-policy-binding {P} --role '{N}' --member '{M}'",
-    "bucket binding": "storage buckets remove-iam-policy-binding gs://{B} --role '{N}' "
-    "--member '{M}'",
+    "bucket binding": "storage buckets remove-iam-policy-binding gs://{O} --role '{N}' --member '{M}'",
+    "repository binding": "artifacts repositories remove-iam-policy-binding {O} --location {R} "
+    "--project {P} --role '{N}' --member '{M}'",
     "topic": "pubsub topics delete {N} --project {P}",
     "subscription": "pubsub subscriptions delete {N} --project {P}",
     # Without ID it would delete all of the bucket's notifications, also those that are not ours.
@@ -26,12 +27,11 @@ _COMMANDS = {
     "projects/_/buckets/{N}/notificationConfigs/ID (ID of the one to {M}: "
     "gcloud storage buckets notifications list gs://{N})",
 }
-_BETWEEN = {"project binding": " of ", "bucket binding": " of ", "bucket notification": " to "}
 
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """Something that is still there; `name` of a binding: "ROLE of MEMBER"."""
+    """Something that is still there; `name` of a binding: "ROLE of MEMBER", or this and "on NAME"."""
 
     kind: str
     name: str
@@ -44,9 +44,6 @@ class Leftover:
                 f"gpupipe destroy --local --project {names.project} --region {names.region} "
                 f"--prefix {names.prefix} --force"
             )
-        first, _, second = self.name.partition(_BETWEEN.get(self.kind, "\n"))
-        member, _, bucket = second.partition(" on ")
-        text = _COMMANDS[self.kind].format(
-            N=first, M=member, B=bucket, R=names.region, P=names.project
-        )
+        parts = dict(zip("NMO", self.name.split()[::2], strict=False))
+        text = _COMMANDS[self.kind].format(**parts, R=names.region, P=names.project)
         return f"gcloud {text}"

@@ -28,8 +28,12 @@ def run_actions(
     parallelism: int,
     cancel: threading.Event,
     needs: Mapping[str, Sequence[str]],
+    go_on: bool = False,
 ) -> Outcome:
-    """Run actions; what the API calls wait for is reported under the action that waits."""
+    """Run actions; what the API calls wait for is reported under the action that waits.
+
+    go_on: also what needs one that failed.
+    """
 
     def waiting(wait: Wait) -> None:
         action = _current.get()
@@ -45,6 +49,11 @@ def run_actions(
 
     world.cloud.caller.on_wait = waiting
     executor = Executor(
-        clock=clock, report=report, parallelism=parallelism, cancel=cancel, needs=needs
+        clock=clock,
+        report=report,
+        parallelism=parallelism,
+        cancel=cancel,
+        needs=needs,
+        go_on=go_on,
     )
     return executor.run(actions, one)

@@ -50,6 +50,17 @@ class OptionalStep(Protocol):
         """Whether the configuration asks for it."""
 
 
+@runtime_checkable
+class KeepableStep(Protocol):
+    """What a step says beside `Step` when a destroy can be told to keep its resource."""
+
+    def ours(self, world: World) -> frozenset[Binding]:
+        """The roles that our accounts have on it, also those of accounts that are gone."""
+
+    def let_go(self, world: World) -> None:
+        """Take these away: else they would stay as roles of deleted accounts."""
+
+
 class Step(Protocol):
     """One resource. What `observe` returns is frozen, and None where there is nothing.
 

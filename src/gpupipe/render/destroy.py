@@ -1,6 +1,7 @@
 """What a destroy will remove, and the proof that it did."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -16,7 +17,7 @@ from gpupipe.render.plan import action_json
 
 SCHEMA = "gpupipe.destroy/1"
 TOMBSTONES = (
-    "build records and log entries (they cost nothing and expire)",
+    "build records, log entries and metric points (they cost nothing and expire)",
     "names of deleted service accounts, which Google can restore for 30 days",
 )
 """What Google keeps after a destroy: neither costs money nor grants access."""
@@ -39,10 +40,11 @@ def destroyed_json(
     outcome: Outcome,
     leftovers: Mapping[Leftover, str],
     pipelines: Sequence[Pipeline],
+    held: Mapping[str, datetime],
 ) -> dict[str, Any]:
     """The documented shape of a destroy's answer; `pipelines` are those that the project still holds.
 
-    leftovers: each with the command that removes it.
+    leftovers: each with the command that removes it; held: as `Facts` has it.
     """
     return {
         "schema": SCHEMA,
@@ -58,6 +60,7 @@ def destroyed_json(
             for one, command in leftovers.items()
         ],
         "kept": _kept_json(removal),
+        "held": [{"what": what, "until": until} for what, until in sorted(held.items())],
         "tombstones": list(TOMBSTONES),
         "pipelines": pipelines_json(pipelines),
     }
@@ -84,7 +87,11 @@ def print_removal(console: Console, removal: Removal) -> None:
 
 
 def print_destroyed(
-    console: Console, removal: Removal, outcome: Outcome, leftovers: Mapping[Leftover, str]
+    console: Console,
+    removal: Removal,
+    outcome: Outcome,
+    leftovers: Mapping[Leftover, str],
+    held: Mapping[str, datetime],
 ) -> None:
     """The proof for people."""
     for _, error in outcome.errors:
@@ -108,7 +115,13 @@ def print_destroyed(
     say(console, "  Looked for by name, by label, by account and by binding.")
     _list(console, "Kept, as asked; a destroy without that option removes it:", asked)
     _list(console, "Kept, because the project shares it:", shared)
-    _list(console, "Kept by Google for a while:", TOMBSTONES)
+    _list(console, "Kept by Google for a while:", (*TOMBSTONES, *_held(held)))
+
+
+def _held(held: Mapping[str, datetime]) -> list[str]:
+    if not held:
+        return []
+    return [f"traces of {len(held)} of the removed resources, until {max(held.values()):%Y-%m-%d}"]
 
 
 def _list(console: Console, title: str, items: Sequence[str]) -> None:

@@ -333,6 +333,33 @@ def test_a_cause_has_its_own_deadline() -> None:
     assert 60.0 <= clock.monotonic() <= 60.0 + 15 * 1.25
 
 
+def test_a_cause_that_comes_after_another_has_all_of_its_time_and_its_words() -> None:
+    clock, told = FakeClock(), list[Wait]()
+    down, early = api.ServiceUnavailable("down"), api.FailedPrecondition("no agent yet")
+    attempt = Api(*[down] * 12, *[early] * 4)
+    caller = Caller(clock, on_wait=told.append)
+    assert caller.call(WHAT, RESOURCE, attempt, causes=(AGENT,)) == "answer"
+    outage, agent = told[:12], told[12:]
+    assert {(one.what, one.deadline_s) for one in outage} == {("the API to answer", 300.0)}
+    assert outage[-1].elapsed_s > 60.0
+    assert {(one.what, one.deadline_s) for one in agent} == {("the agent", 60.0)}
+    assert agent[0].elapsed_s == 0.0
+    assert agent[-1].elapsed_s < 60.0
+
+
+def test_an_error_that_time_did_not_heal_says_what_was_waited_for() -> None:
+    clock = FakeClock()
+    with pytest.raises(ApiError) as caught:
+        Caller(clock).call(
+            WHAT, RESOURCE, Down(api.FailedPrecondition("no agent yet")), causes=(AGENT,)
+        )
+    *_, said = (caught.value.details or "").splitlines()
+    assert said == f"Waited {clock.monotonic():.0f} s for the agent."
+    with pytest.raises(ApiError) as at_once:
+        Caller(clock).call(WHAT, RESOURCE, Down(api.InvalidArgument("no")))
+    assert "Waited" not in (at_once.value.details or "")
+
+
 def test_hurry_shortens_the_pauses_of_the_local_cloud() -> None:
     clock = FakeClock()
     Caller(clock, hurry=0.01).call(WHAT, RESOURCE, Api(api.ServiceUnavailable("down")))

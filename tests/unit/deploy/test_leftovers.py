@@ -39,6 +39,20 @@ WHERE = "--location us-central1 --project demo-project"
                 "--member 'deleted:serviceAccount:a@b?uid=1'"
             ),
         ),
+        (
+            Leftover("bucket binding", "roles/x of serviceAccount:a@b on c"),
+            (
+                "gcloud storage buckets remove-iam-policy-binding gs://c --role 'roles/x' "
+                "--member 'serviceAccount:a@b'"
+            ),
+        ),
+        (
+            Leftover("repository binding", "roles/x of serviceAccount:a@b on c"),
+            (
+                "gcloud artifacts repositories remove-iam-policy-binding c --location us-central1 "
+                "--project demo-project --role 'roles/x' --member 'serviceAccount:a@b'"
+            ),
+        ),
         (Leftover("topic", "t"), "gcloud pubsub topics delete t --project demo-project"),
         (
             Leftover("subscription", "s"),
@@ -67,7 +81,16 @@ def test_on_the_local_cloud_destroy_is_the_way() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [kind for kinds in ORDER for kind in kinds if kind != "project grants"]
+    "kind",
+    [
+        # Grants are told one by one.
+        {"project grants": "project binding"}.get(kind, kind)
+        if not kind.startswith("roles on ")
+        else f"{kind.removeprefix('roles on ')} binding"
+        for kinds in ORDER
+        for kind in kinds
+    ],
 )
 def test_every_kind_that_destroy_removes_has_one(kind: str) -> None:
-    assert Leftover(kind, "x").command(SPEC, local=False).startswith("gcloud ")
+    name = "r of m on n" if kind.endswith("binding") else "x"
+    assert Leftover(kind, name).command(SPEC, local=False).startswith("gcloud ")

@@ -73,4 +73,6 @@ class ServiceAccount:
     def remove(self, world: World) -> None:
         """Delete it; its bindings have been removed before."""
         names = world.spec.names
-        world.cloud.iam.delete(names.project, names.account(self.role))
+        until = world.cloud.iam.delete(names.project, names.account(self.role))
+        if until is not None:
+            world.facts.held[f"{self.kind} {self.name(world)}"] = until

@@ -116,10 +116,20 @@ class DataBucket:
                     raise not_ours("bucket", wanted.name, adoptable=False) from error
         elif any(change.field != "roles" for change in action.changes):
             world.cloud.storage.update(wanted)
-        wanted_roles = world.spec.bucket_roles(self.role)
-        present = world.cloud.storage.bindings(wanted.name)
-        ours = {one for one in present if one[1] in world.spec.members}
-        world.cloud.storage.edit_bindings(wanted.name, add=wanted_roles, remove=ours - wanted_roles)
+        roles = world.spec.bucket_roles(self.role)
+        surplus = self.ours(world) - roles
+        world.cloud.storage.edit_bindings(wanted.name, add=roles, remove=surplus)
+
+    def ours(self, world: World) -> frozenset[Binding]:
+        """The roles of our accounts on it."""
+        present = world.cloud.storage.bindings(self.name(world))
+        return frozenset(one for one in present if world.spec.is_ours(one[1]))
+
+    def let_go(self, world: World) -> None:
+        """Take the roles of our accounts away."""
+        roles = self.ours(world)
+        if roles:
+            world.cloud.storage.edit_bindings(self.name(world), remove=roles)
 
     def _is_given(self, world: World) -> bool:
         return self.role in world.spec.names.given
@@ -144,7 +154,7 @@ class DataBucket:
         """Delete every object at every generation, then the bucket; only roles on a user's own."""
         storage, name = world.cloud.storage, self.name(world)
         if self._is_given(world):
-            given_buckets.remove(world, name)
+            self.let_go(world)
             return
         if storage.get(name) is None:
             return

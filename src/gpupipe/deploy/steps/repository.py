@@ -62,12 +62,19 @@ class DockerRepository:
                     raise
         elif any(change.field != "roles" for change in action.changes):
             world.cloud.registry.update(wanted)
-        present = world.cloud.registry.bindings(wanted.name)
-        ours = {one for one in present if one[1] in world.spec.members}
-        wanted_roles = world.spec.repository_roles
-        world.cloud.registry.edit_bindings(
-            wanted.name, add=wanted_roles, remove=ours - wanted_roles
-        )
+        roles = world.spec.repository_roles
+        surplus = self.ours(world) - roles
+        world.cloud.registry.edit_bindings(wanted.name, add=roles, remove=surplus)
+
+    def ours(self, world: World) -> frozenset[Binding]:
+        """The roles of our accounts on it."""
+        present = world.cloud.registry.bindings(world.spec.repository.name)
+        return frozenset(one for one in present if world.spec.is_ours(one[1]))
+
+    def let_go(self, world: World) -> None:
+        """Take the roles of our accounts away."""
+        name = world.spec.repository.name
+        world.cloud.registry.edit_bindings(name, remove=self.ours(world))
 
     def remove(self, world: World) -> None:
         """Delete it with all images."""

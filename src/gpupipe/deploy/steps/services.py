@@ -175,7 +175,9 @@ class RunService:
 
     def remove(self, world: World) -> None:
         """Delete it with all its revisions."""
-        world.cloud.run.delete(world.spec.service_name(self.service))
+        until = world.cloud.run.delete(world.spec.service_name(self.service))
+        if until is not None:
+            world.facts.held[f"{self.kind} {self.name(world)}"] = until
 
     def _is_set(self, world: World, key: str) -> bool:
         return f"{key_of(self.service)}.{key}" in world.spec.config.sources
