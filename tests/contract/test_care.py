@@ -165,7 +165,7 @@ def test_a_step_that_left_the_configuration_is_removed_where_it_is_ours(pipeline
 def test_a_trigger_that_is_not_effective_yet_is_waited_for(pipeline: Deployer) -> None:
     """The first file starts nothing, for there is no trigger yet; the next one does."""
     world, waits = pipeline.engine().world, list[Waiting]()
-    world.cloud.eventarc.delete(pipeline.spec.trigger.name)
+    world.cloud.eventarc.delete(world.spec.trigger(world.spec.names.region).name)
 
     def report(event: Event) -> None:
         if isinstance(event, Waiting):
