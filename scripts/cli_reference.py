@@ -16,6 +16,8 @@ COMMANDS = (
     ("destroy",),
     ("history",),
     ("plan",),
+    ("rollback",),
+    *(("model", name) for name in ("validate", "push", "list", "use")),
     ("local",),
     *(("local", name) for name in ("start", "stop", "status", "reset", "env", "logs")),
     *(("local", "fault", name) for name in ("add", "list", "clear")),

@@ -36,6 +36,7 @@ def build() -> Callable[..., Any]:
         destroy,
         history,
         local,
+        model,
         plan,
         rollback,
         status,
@@ -66,6 +67,7 @@ def build() -> Callable[..., Any]:
         ("rollback", rollback.rollback, "Give the traffic back to an earlier release."),
     ):
         app.command(name, short_help=short)(command)
+    app.add_typer(model.app, name="model", short_help="Check, push, list and use your own models.")
     app.add_typer(local.app, name="local", short_help="Start, stop and look into the local cloud.")
     app.add_typer(workflow.app, name="workflow", short_help="Check a workflow's source, offline.")
     app.add_typer(config.app, name="config", short_help="See what is configured, and what may be.")

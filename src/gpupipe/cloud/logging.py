@@ -1,6 +1,7 @@
 """Cloud Logging: the lines of a build, of a service, of an execution."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -10,11 +11,12 @@ from gpupipe.cloud.clients import module
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One log entry; `text` is its message, whatever its payload."""
+    """One log entry; `text` is its message, whatever its payload, `fields` a structured one's."""
 
     time: datetime
     severity: str
     text: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
 
 class LoggingApi(Api):
@@ -50,9 +52,8 @@ class LoggingApi(Api):
 
 
 def _entry(found: Any) -> Entry:
-    payload = found.text_payload
-    if not payload and found.json_payload:
-        payload = str(dict(found.json_payload).get("message", dict(found.json_payload)))
+    fields = dict(found.json_payload or {})
+    payload = found.text_payload or (str(fields.get("message", fields)) if fields else "")
     # The one enum of these clients that comes as a number.
     severity = module("google.logging.type.log_severity_pb2").LogSeverity.Name(int(found.severity))
-    return Entry(found.timestamp, str(severity), str(payload))
+    return Entry(found.timestamp, str(severity), str(payload), fields)

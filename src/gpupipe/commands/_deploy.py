@@ -1,5 +1,6 @@
 """What `gpupipe deploy` does: plan, ask, carry out, prove, sum up."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gpupipe.commands._interrupt import stopping
@@ -43,7 +44,13 @@ def run(request: DeployRequest) -> int:
             resolution="Use it with `gpupipe plan`, or with --dry-run.",
             doc="reference/cli.md#plan",
         )
-    context = open_context(request.flags)
+    return carry_out(request, open_context(request.flags))
+
+
+def carry_out(
+    request: DeployRequest, context: Context, accepted: Callable[[], None] = lambda: None
+) -> int:
+    """As `run`, in a context of the caller's; `accepted` is called before anything is written."""
     with stopping(context.clock) as stop:
         engine = Engine(
             context.cloud,
@@ -63,6 +70,7 @@ def run(request: DeployRequest) -> int:
         if not _may_go_on(request, context, shown):
             say(talk(), "Nothing was done.")
             return Exit.DONE
+        accepted()
         stop.begin()
         done = engine.deploy(
             plan,

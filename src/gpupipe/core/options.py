@@ -137,6 +137,11 @@ Labels = Annotated[
         "underscores, keys with a letter first"
     ),
 ]
+ModelReference = Annotated[
+    str,
+    Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?@[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"),
+    _allowed("NAME@VERSION"),
+]
 Place = Annotated[str, Field(min_length=1, max_length=4096)]
 ImageReference = Annotated[
     str,
@@ -413,6 +418,10 @@ class Options(Strict):
     )
     labels: Labels = Field(
         default={}, description="labels of your own on every resource that takes labels"
+    )
+    model: ModelReference | None = Field(
+        default=None,
+        description="a model that was pushed with `gpupipe model push`; by default the one inside the image",
     )
     queue_wait: Annotated[int, Field(ge=60, le=86400)] = Field(
         default=21600, description="seconds that a file may wait for room in the inference service"

@@ -5,6 +5,7 @@ that still works on it is cancelled first, for it could write a result later; wh
 has left all the same is removed with it.
 """
 
+import base64
 import hashlib
 import uuid
 from contextlib import suppress
@@ -17,6 +18,7 @@ from gpupipe.core.errors import GpupipeError
 from gpupipe.deploy.action import Action, Verb
 from gpupipe.deploy.events import Failed, Finished, Report, Started, Waiting
 from gpupipe.deploy.follow import DENIED, Outcome, Sent, follow, working_on
+from gpupipe.deploy.models import takes_images
 from gpupipe.deploy.phase import Phase
 from gpupipe.deploy.spec import PipelineSpec
 
@@ -26,7 +28,15 @@ TIMEOUT_S = 900.0
 START_S = 60.0
 HOPS = ("upload", "trigger", "preprocess", "inference", "postprocess", "result")
 PASSED, BROKEN, NOT_REACHED = "passed", "failed", "not reached"
-_TEXT = b"This pipeline works, and that is good news."
+# Suffix, content type and content; the picture, for a model that takes such, is one white pixel.
+_TEXT = (".txt", "text/plain", b"This pipeline works, and that is good news.")
+_IMAGE = (
+    ".png",
+    "image/png",
+    base64.b64decode(
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4//8/AAX+Av4N70a4AAAAAElFTkSuQmCC"
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +111,11 @@ def _early(error: GpupipeError) -> str:
 
 def _send(cloud: Cloud, spec: PipelineSpec, clock: Clock, *, waited_s: float) -> Proof:
     names = spec.names
-    name = f"{PREFIX}{uuid.uuid4().hex}.txt"
+    suffix, content_type, data = _IMAGE if takes_images(cloud, spec) else _TEXT
+    name = f"{PREFIX}{uuid.uuid4().hex}{suffix}"
     began = clock.monotonic()
     uploaded = cloud.storage.upload(
-        names.bucket("input"), name, _TEXT, content_type="text/plain", only_if_generation=0
+        names.bucket("input"), name, data, content_type=content_type, only_if_generation=0
     )
     sent, ended = Sent(name, uploaded, clock.monotonic() - began), False
     try:

@@ -30,6 +30,9 @@ APIS = frozenset(
 FINALIZED = "google.cloud.storage.object.v1.finalized"
 DAY_S = 86400
 PROBE = ("/ready", 1, 120)
+"""Startup probe: path, seconds between two tries, tries."""
+MODELS = "models"
+"""Folder of the models bucket that holds NAME/VERSION/ of each model."""
 PROTECTED = "gpupipe-deletion-protection"
 """The label of the staging bucket that says "on" where a destroy must not go on."""
 _INGRESS = {
@@ -248,9 +251,25 @@ class PipelineSpec:
             "MODEL_BUCKET": names.bucket("models"),
             "OUTPUT_BUCKET": names.bucket("output"),
             "WORK_BUCKET": names.bucket("work"),
-            **({"DEVICE": device, "MODEL_URI": ""} if service == "gpu-inference" else {}),
+            **(
+                {"DEVICE": device, "MODEL_URI": self._configured_model}
+                if service == "gpu-inference"
+                else {}
+            ),
             **(self._limits() if service == "preprocess" else {}),
         }
+
+    @property
+    def _configured_model(self) -> str:
+        """Where the service finds its model; "" for the one in its image."""
+        if self.config.options.model is None:
+            return ""
+        name, _, version = self.config.options.model.partition("@")
+        return self.model_uri(name, version)
+
+    def model_uri(self, name: str, version: str) -> str:
+        """Where a version of a model lies."""
+        return f"gs://{self.names.bucket('models')}/{MODELS}/{name}/{version}"
 
     def _limits(self) -> dict[str, str]:
         """Only what is configured: a default of the service needs no variable."""

@@ -16,6 +16,7 @@ from gpupipe.deploy import releases
 from gpupipe.deploy.action import KNOWN_AFTER_BUILD, Action, Change, Verb, differences
 from gpupipe.deploy.capacity import max_instances, region_note
 from gpupipe.deploy.drift import Drift, drift, sealed
+from gpupipe.deploy.models import require_model
 from gpupipe.deploy.ownership import adoption, check_labels
 from gpupipe.deploy.phase import Phase
 from gpupipe.deploy.spec import ROLES, key_of
@@ -79,9 +80,14 @@ class RunService:
         return found, world.cloud.run.bindings(found.service.name)
 
     def diff(self, world: World, observed: Seen | None) -> Action:
-        """Compare the owned fields, readiness and who may call it. Raises where the size is not known."""
+        """Compare the owned fields, readiness and who may call it.
+
+        Raises where the size is not known, or the configured model is missing.
+        """
         if self.service in world.facts.no_capacity:
             raise world.facts.no_capacity[self.service]
+        if self.service == "gpu-inference":
+            require_model(world.cloud, world.spec)
         if observed is None:
             return decide(self, world, None)
         found, bindings = observed
