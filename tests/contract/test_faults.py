@@ -25,6 +25,7 @@ from gpupipe.cloud.clients import LocalClients
 from gpupipe.cloud.cloud import Cloud, connect
 from gpupipe.cloud.errors import ApiError
 from gpupipe.cloud.target import Endpoint
+from gpupipe.core.errors import Exit
 
 GET, CREATE = "artifactregistry.repositories.get", "artifactregistry.repositories.create"
 HOUR_S = 3600
@@ -382,3 +383,18 @@ def test_following_the_log_does_not_fill_it(cloud: RunningCloud) -> None:
     seen = cloud.requests()[-1]["seq"]
     assert cloud.requests(seen) == []
     assert cloud.requests(seen) == []
+
+
+def test_an_account_that_stays_denied_tells_the_permission(
+    cloud: RunningCloud, ours: Cloud
+) -> None:
+    cloud.enable("iam.googleapis.com")
+    cloud.control("POST", "permissions", {"name": "iam.serviceAccounts.get"})
+    try:
+        with pytest.raises(ApiError) as caught:
+            ours.iam.create(cloud.project, "never-seen", "", "")
+    finally:
+        cloud.control("DELETE", "permissions", {"name": "iam.serviceAccounts.get"})
+    assert "iam.serviceAccounts.get" in (caught.value.details or "")
+    assert "roles/iam.serviceAccountAdmin" in caught.value.resolution
+    assert caught.value.exit is Exit.CREDENTIALS

@@ -69,23 +69,28 @@ class IamApi(Api):
         return email
 
     def wait_until_visible(self, project: str, email: str) -> None:
-        """Wait until a new account can be read."""
+        """Wait until a new account can be read; a new one is denied as one that may not exist."""
+        denied: ApiError | None = None
+
+        def seen() -> Account | None:
+            nonlocal denied
+            denied = None
+            try:
+                return self.get(project, email)
+            except ApiError as error:
+                if error.refusal.code != "PERMISSION_DENIED":
+                    raise
+                denied = error
+                return None
+
         poll(
             self._caller,
             f"the service account {email.partition('@')[0]} to be visible",
-            lambda: self._seen(project, email),
+            seen,
             deadline_s=_VISIBLE_S,
-            error=lambda: _not_visible(email),
+            # What is still denied when the time is up is more likely a permission that is missing.
+            error=lambda: denied or _not_visible(email),
         )
-
-    def _seen(self, project: str, email: str) -> Account | None:
-        """The account; None also where a new one is denied as one that may not exist."""
-        try:
-            return self.get(project, email)
-        except ApiError as error:
-            if error.refusal.code != "PERMISSION_DENIED":
-                raise
-            return None
 
     def describe(self, project: str, wanted: Account) -> None:
         """Set display name and description."""

@@ -79,9 +79,9 @@ def carry_out(
             verify=request.verify,
         )
     _tell(request, context, done)
-    if done.outcome.failed:
-        return Exit.INTERRUPTED if stop.cancel.is_set() else Exit.FAILED
-    return Exit.DONE
+    if done.outcome.failed and stop.cancel.is_set():
+        return Exit.INTERRUPTED
+    return done.outcome.exit
 
 
 def _show(request: DeployRequest, shown: Shown) -> int:

@@ -99,7 +99,7 @@ def _prove(
         print_destroyed(answer(), removal, outcome, leftovers, world.facts.held)
     if leftovers:
         return Exit.LEFTOVERS
-    return Exit.FAILED if outcome.failed else Exit.DONE
+    return outcome.exit
 
 
 def _show(request: DestroyRequest, removal: Removal, there: tuple[Pipeline, ...]) -> None:

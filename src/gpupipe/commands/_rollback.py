@@ -66,7 +66,7 @@ def run(request: RollbackRequest) -> int:
         print_json(rolled_back_json(done))
     else:
         print_rolled_back(answer(), done)
-    return Exit.FAILED if done.outcome.failed else Exit.DONE
+    return done.outcome.exit
 
 
 def _may_go_on(request: RollbackRequest, context: Context, planned: Rollback) -> bool:

@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from gpupipe.core.clock import Clock
-from gpupipe.core.errors import GpupipeError
+from gpupipe.core.errors import Exit, GpupipeError
 from gpupipe.deploy.action import Action
 from gpupipe.deploy.events import Event, Failed, Finished, Report, Skipped, Started
 
@@ -30,6 +30,14 @@ class Outcome:
     def failed(self) -> bool:
         """True when any action failed or was skipped."""
         return bool(self.errors or self.skipped)
+
+    @property
+    def exit(self) -> Exit:
+        """DONE, or the code of the errors where they agree (a missing permission, say), or FAILED."""
+        codes = {error.exit for _, error in self.errors}
+        if len(codes) == 1:
+            return codes.pop()
+        return Exit.FAILED if self.failed else Exit.DONE
 
     def add(self, later: "Outcome") -> None:
         """Take in what a later run did."""

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gpupipe.core.errors import GpupipeError
+from gpupipe.core.errors import Exit, GpupipeError
 from gpupipe.deploy.action import Action, Verb
 from gpupipe.deploy.events import Event, Failed, Finished, Skipped, Started
-from gpupipe.deploy.executor import INTERRUPTED, Executor
+from gpupipe.deploy.executor import INTERRUPTED, Executor, Outcome
 from gpupipe.deploy.phase import Phase
 
 
@@ -111,3 +111,14 @@ def test_an_error_that_is_a_bug_is_not_swallowed() -> None:
 
     with pytest.raises(ZeroDivisionError):
         executor(Log(), {}).run([action("a")], apply)
+
+
+def test_the_exit_code_is_the_one_that_all_errors_have() -> None:
+    def failed(code: Exit) -> tuple[Action, GpupipeError]:
+        return action("a"), GpupipeError("x", resolution="y", doc="z", exit=code)
+
+    assert Outcome().exit is Exit.DONE
+    assert Outcome(skipped=[(action("a"), "b")]).exit is Exit.FAILED
+    denied = failed(Exit.CREDENTIALS)
+    assert Outcome(errors=[denied, denied], skipped=[(action("b"), "a")]).exit is Exit.CREDENTIALS
+    assert Outcome(errors=[denied, failed(Exit.FAILED)]).exit is Exit.FAILED
