@@ -1,4 +1,4 @@
-"""The measurements: `python -m bench [commands|storage|inference]`, all of them without an argument.
+"""The measurements: `python -m bench [commands|deploys|storage|inference]`, all without an argument.
 
 Each prints ratios of what ran side by side in one run on one machine; ratios travel between
 machines, seconds do not.
@@ -7,11 +7,12 @@ machines, seconds do not.
 import sys
 from collections.abc import Callable, Mapping
 
-from bench import commands, storage
+from bench import commands, deploys, storage
 from bench.inference import report as inference
 
 BENCHES: Mapping[str, Callable[[], None]] = {
     "commands": commands.main,
+    "deploys": deploys.main,
     "storage": storage.main,
     "inference": inference.main,
 }

@@ -96,7 +96,7 @@ def test_a_canary_that_fails_gives_the_old_revision_its_traffic_back(
     assert old in kept
     engine = changed.engine()
     assert any("--no-rollback" in note for note in engine.notes(engine.plan()))
-    (held,) = [one for one in health.states(engine.world, parallelism=4) if one.state == "held"]
+    (held,) = [one for one in health.states(engine.world) if one.state == "held"]
     assert release in held.detail
     before = latest(changed.cloud)
     assert changed.deploy(canary=False).plan.writes == ()

@@ -15,7 +15,6 @@ from gpupipe.render.output import Output
 from gpupipe.render.progress import LOOKING, busy
 from gpupipe.render.status import Status, print_status, status_json
 
-_PARALLELISM = 16
 _EXECUTIONS = 8
 
 
@@ -41,13 +40,15 @@ def run(request: StatusRequest) -> int:
 
 
 def _read(context: Context, world: World) -> Status:
-    found = states(world, parallelism=_PARALLELISM)
-    newest = context.cloud.executions.newest(context.spec.workflow_name, _EXECUTIONS)
+    workflow, executions = context.spec.workflow_name, context.cloud.executions
+    newest = world.meanwhile(lambda: executions.newest(workflow, _EXECUTIONS))
+    there = world.meanwhile(lambda: pipelines(context.cloud))
+    found = states(world)
     return Status(
         target=context.target,
         spec=context.spec,
         resources=found,
         uris=dict(world.facts.uris),
-        executions=tuple(newest),
-        pipelines=pipelines(context.cloud),
+        executions=tuple(newest()),
+        pipelines=there(),
     )

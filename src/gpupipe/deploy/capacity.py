@@ -4,6 +4,7 @@ Quotas count GPU, CPU and memory, each for instances x size of one service.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 from gpupipe.cloud.errors import is_code
 from gpupipe.cloud.quotas import CPU, MEMORY
@@ -105,9 +106,15 @@ def _binding(world: World, service: str) -> Limit | None:
     if gpu := world.spec.gpu(service):
         needs[table()[gpu.gpu].quota_id(zonal=gpu.zonal_redundancy)] = 1
     names = world.spec.names
+    reads = {
+        quota: world.meanwhile(
+            partial(world.cloud.quotas.limit, names.project, names.region, quota)
+        )
+        for quota in needs
+    }
     found = []
-    for quota, each in needs.items():
-        allowed = world.cloud.quotas.limit(names.project, names.region, quota)
+    for quota, read in reads.items():
+        allowed = read()
         if allowed is not None:
-            found.append(Limit(quota, allowed, allowed // each))
+            found.append(Limit(quota, allowed, allowed // needs[quota]))
     return min(found, key=lambda limit: limit.fits, default=None)

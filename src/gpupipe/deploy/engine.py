@@ -65,7 +65,7 @@ class Engine:
         choices: Choices = Choices(),  # noqa: B008  # frozen
         steps: Sequence[Step] = STEPS,
     ) -> None:
-        self._world = World(cloud, spec, Facts(), choices)
+        self._world = World(cloud, spec, Facts(), choices, overlaps=parallelism > 1)
         self._clock = clock
         self._parallelism = parallelism
         self._cancel = cancel or threading.Event()

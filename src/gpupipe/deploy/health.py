@@ -27,10 +27,10 @@ class State:
     detail: str = ""
 
 
-def states(world: World, *, parallelism: int) -> tuple[State, ...]:
-    """Every resource of the pipeline; the project's shared ones are left out."""
+def states(world: World) -> tuple[State, ...]:
+    """Every resource of the pipeline; the project's shared ones are left out. All reads run at once."""
     steps: Sequence[Step] = [step for step in STEPS if step.key not in SHARED]
-    with ThreadPoolExecutor(parallelism, thread_name_prefix="read") as pool:
+    with ThreadPoolExecutor(len(steps), thread_name_prefix="read") as pool:
         found = pool.map(lambda step: _state(world, step), steps)
         return tuple(one for one in found if one.state != UNWANTED)
 

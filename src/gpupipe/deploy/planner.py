@@ -46,10 +46,10 @@ def _is_left(world: World, step: Step, observed: Mapping[str, Any]) -> bool:
 
 
 def observe(world: World, steps: Sequence[Step], *, parallelism: int) -> dict[str, Any]:
-    """What is there, by step key."""
+    """What is there, by step key: all at once, or one after the other where `parallelism` is 1."""
     if parallelism == 1:
         return {step.key: _seen(world, step) for step in steps}
-    with ThreadPoolExecutor(parallelism, thread_name_prefix="read") as pool:
+    with ThreadPoolExecutor(len(steps), thread_name_prefix="read") as pool:
         futures = {step.key: pool.submit(_seen, world, step) for step in steps}
         try:
             return {key: future.result() for key, future in futures.items()}

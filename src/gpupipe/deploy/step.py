@@ -4,9 +4,11 @@
 same `World`; what later steps need of a resource goes into `World.facts`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from gpupipe.cloud.api import Binding
 from gpupipe.cloud.cloud import Cloud
@@ -15,6 +17,8 @@ from gpupipe.deploy.drift import Drift
 from gpupipe.deploy.facts import Facts
 from gpupipe.deploy.phase import Phase
 from gpupipe.deploy.spec import PipelineSpec
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +35,28 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a step works with: the cloud, what is wanted, what is known so far, what may be done."""
+    """What a step works with: the cloud, what is wanted, what is known so far, what may be done.
+
+    overlaps: whether the reads of one step may run at the same time.
+    """
 
     cloud: Cloud
     spec: PipelineSpec
     facts: Facts
     choices: Choices = Choices()
+    overlaps: bool = True
+
+    def meanwhile(self, read: Callable[[], T]) -> Callable[[], T]:
+        """Begin a read; what is returned waits for its result. Without overlap it only runs then.
+
+        One that nobody waits for any more ends unheard.
+        """
+        if not self.overlaps:
+            return read
+        pool = ThreadPoolExecutor(1, thread_name_prefix="read")
+        reading = pool.submit(copy_context().run, read)
+        pool.shutdown(wait=False)
+        return reading.result
 
 
 @runtime_checkable

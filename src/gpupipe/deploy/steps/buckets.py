@@ -59,6 +59,7 @@ class DataBucket:
         name = self.name(world)
         if self._is_given(world):
             return given_buckets.observe(world, name)
+        bindings = world.meanwhile(lambda: world.cloud.storage.bindings(name))
         try:
             found = world.cloud.storage.get(name)
         except GpupipeError as error:
@@ -75,7 +76,7 @@ class DataBucket:
             one.name for one in world.cloud.storage.labelled({})
         }
         check_labels("bucket", name, found.labels, world.spec, adopt=adopt)
-        return found, world.cloud.storage.bindings(name)
+        return found, bindings()
 
     def diff(self, world: World, observed: Observed | frozenset[Binding] | None) -> Action:
         """Compare the owned fields and the roles of our accounts."""

@@ -31,12 +31,14 @@ class DockerRepository:
 
     def observe(self, world: World) -> Observed | None:
         """The repository and its bindings."""
-        found = world.cloud.registry.get(world.spec.repository.name)
+        name, api = world.spec.repository.name, world.cloud.registry
+        bindings = world.meanwhile(lambda: api.bindings(name))
+        found = api.get(name)
         if found is None:
             return None
         adopt = world.choices.adopt
-        check_labels("repository", found.name, found.labels, world.spec, adopt=adopt)
-        return found, world.cloud.registry.bindings(found.name)
+        check_labels("repository", name, found.labels, world.spec, adopt=adopt)
+        return found, bindings()
 
     def diff(self, world: World, observed: Observed | None) -> Action:
         """Compare clean-up policy, description and roles."""

@@ -69,15 +69,18 @@ class RunService:
 
     def observe(self, world: World) -> Seen | None:
         """The service and its bindings; its URL becomes a fact."""
-        self._measure(world)
-        found = world.cloud.run.get(world.spec.service_name(self.service))
+        name, api = world.spec.service_name(self.service), world.cloud.run
+        measured = world.meanwhile(lambda: self._measure(world))
+        bindings = world.meanwhile(lambda: api.bindings(name))
+        found = api.get(name)
+        measured()
         if found is None:
             return None
-        name, labels = found.service.name, found.service.labels
+        labels = found.service.labels
         check_labels("service", name, labels, world.spec, adopt=world.choices.adopt)
         if found.uri:
             world.facts.uris[self.service] = found.uri
-        return found, world.cloud.run.bindings(found.service.name)
+        return found, bindings()
 
     def diff(self, world: World, observed: Seen | None) -> Action:
         """Compare the owned fields, readiness and who may call it.

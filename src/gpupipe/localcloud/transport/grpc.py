@@ -20,7 +20,7 @@ from gpupipe.localcloud.transport.pipeline import Pipeline
 from gpupipe.localcloud.transport.rpc import Rpc
 from gpupipe.localcloud.transport.wire import GrpcWire, Wire
 
-_THREADS = 32
+_THREADS = 64
 _GRACE_S = 1.0
 # With reuse, a second daemon could bind the same port and calls would be split between the two.
 _OPTIONS = (("grpc.so_reuseport", 0),)
