@@ -10,6 +10,7 @@ from gpupipe.cloud.causes import ACT_AS_VISIBLE, API_USABLE
 from gpupipe.cloud.clients import module
 from gpupipe.cloud.errors import ApiError, translated
 from gpupipe.cloud.logging import LoggingApi
+from gpupipe.cloud.operations import look_again_s
 from gpupipe.cloud.permissions import missing_permission
 from gpupipe.core.errors import GpupipeError
 
@@ -127,7 +128,7 @@ class BuildsApi(Api):
         GpupipeError with the end of its log if it failed; DeniedBuildError where its account lacked
         a permission, which may only be too new.
         """
-        began = self._caller.clock.monotonic()
+        began, pause = self._caller.clock.monotonic(), 0.0
         while build.status in {"STATUS_UNKNOWN", "PENDING", "QUEUED", "WORKING"}:
             elapsed = self._caller.clock.monotonic() - began
             if elapsed > deadline_s:
@@ -137,7 +138,8 @@ class BuildsApi(Api):
                     f"the build {build.build_id[:8]} ({build.status.lower()})", elapsed, deadline_s
                 )
             )
-            self._caller.clock.sleep(max(0.1, _POLL_S * self._caller.hurry))
+            pause = look_again_s(elapsed, pause, max(0.1, _POLL_S * self._caller.hurry))
+            self._caller.clock.sleep(pause)
             build = self._read(project, build)
         if build.status != "SUCCESS" or not build.digest:
             kind = DeniedBuildError if build.denied else GpupipeError

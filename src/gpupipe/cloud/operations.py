@@ -18,6 +18,7 @@ UPDATE_S = 20 * 60.0
 DELETE_S = 15 * 60.0
 ATTEMPTS = 4
 _PAUSE_S = 5.0
+_FIRST_S, _QUICK_S, _LONGEST_S = 0.05, 0.5, 10.0
 
 
 def carry_out(
@@ -47,14 +48,23 @@ def carry_out(
 def _wait(caller: Caller, what: str, resource: str, operation: Any, deadline_s: float) -> None:
     began = caller.clock.monotonic()
     never = module("google.api_core.retry").Retry(predicate=lambda _: False)
-    pause = 0.05
+    pause = 0.0
     while not caller.call(what, resource, lambda: operation.done(retry=never)):
         elapsed = caller.clock.monotonic() - began
         if elapsed > deadline_s:
             raise _too_slow(what, resource, operation.operation.name, deadline_s)
         caller.on_wait(Wait(what[0].lower() + what[1:], elapsed, deadline_s))
+        pause = look_again_s(elapsed, pause, max(_QUICK_S, _LONGEST_S * caller.hurry))
         caller.clock.sleep(pause)
-        pause = min(pause * 1.5, max(0.5, 10.0 * caller.hurry))
+
+
+def look_again_s(elapsed_s: float, last_s: float, longest_s: float) -> float:
+    """When to ask again what has been waited for for so long: quickly at first, then seldom.
+
+    Its end is noticed late by a thirtieth of its duration at most, by half of that on average.
+    """
+    quick = min(max(last_s * 1.5, _FIRST_S), _QUICK_S)
+    return min(max(quick, elapsed_s / 30), longest_s)
 
 
 def _too_slow(what: str, resource: str, name: str, deadline_s: float) -> GpupipeError:
