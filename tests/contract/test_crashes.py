@@ -124,3 +124,17 @@ def test_a_deploy_that_loses_one_answer_of_every_kind(deployer: Deployer, clean:
     assert made["cloudbuild.builds.create"] == 3, made
     check_gone(deployer)
     assert foreign(deployer) == theirs
+
+
+def test_a_deploy_that_is_killed_while_its_apis_take_effect(deployer: Deployer) -> None:
+    """The next one finds them enabled, and what they are called for refused."""
+    behaviour, deaths = deployer.cloud.kernel.behaviour, Deaths()
+    behaviour.propagation_s = 10.0
+    try:
+        with pytest.raises(Killed):
+            deployer.deploy(canary=False, caller=mortal(deployer, deaths))
+        done = deployer.deploy(canary=False)
+    finally:
+        behaviour.propagation_s = 0.0
+    assert [what for what, _ in deaths.points] == ["Enabling APIs"]
+    assert not done.outcome.failed, done.outcome

@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from gpupipe.cloud.causes import API_USABLE
 from gpupipe.cloud.cloud import Cloud
 from gpupipe.core.clock import Clock, InterruptedWaitError
 from gpupipe.deploy import canary
@@ -105,6 +106,9 @@ class Engine:
             if not first.writes:
                 return Deployed(first, Outcome(), self._canary(report), self._world.facts)
             before = [action for action in first.writes if action.step in BEFORE_LEASE]
+            if not any(action.step == "apis" for action in before):
+                # They may have been enabled a moment ago, by a deploy that was killed.
+                self._world.cloud.caller.always = (API_USABLE,)
             outcome = self._run_all(before, report)
             if outcome.failed:
                 return Deployed(first, outcome, None, self._world.facts)
