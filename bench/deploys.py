@@ -60,7 +60,7 @@ def whole_deploys(cloud: RunningCloud) -> None:
     cloud.kernel.behaviour.latency_factor = 0.0
     chain = longest(took)
     floor = longest(typical())
-    print({k: (round(v, 1), round(took[k] - v, 1)) for k, v in typical().items()})  # X
+
     print(f"deploy / its longest chain of steps: {ratio(overlapping, chain)}")
     print(f"deploy / longest chain of typical durations: {ratio(overlapping, floor)}")
     print(f"one step after another / deploy: {ratio(alone, overlapping)}", flush=True)

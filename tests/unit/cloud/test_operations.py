@@ -51,11 +51,15 @@ def test_an_operation_that_is_done_is_not_waited_for() -> None:
 
 def test_pauses_grow_to_ten_seconds_and_are_told() -> None:
     clock, told = FakeClock(), list[Wait]()
-    finish(Caller(clock, on_wait=told.append), Operation(40), 1800.0)
+    finish(Caller(clock, on_wait=told.append), Operation(200), 1800.0)
     assert clock.slept == sorted(clock.slept)
+    assert all(
+        pause <= max(0.5, wait.elapsed_s / 30 + 1e-9)
+        for pause, wait in zip(clock.slept, told, strict=True)
+    )
     assert (clock.slept[0], clock.slept[-1]) == (0.05, 10.0)
     assert {wait.what for wait in told} == {"creating the service"}
-    assert [wait.elapsed_s for wait in told] == [sum(clock.slept[:n]) for n in range(40)]
+    assert [wait.elapsed_s for wait in told] == [sum(clock.slept[:n]) for n in range(200)]
 
 
 def test_the_local_cloud_is_asked_at_least_twice_a_second() -> None:
