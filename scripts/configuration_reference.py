@@ -41,6 +41,16 @@ The other buckets are made by gpupipe. Objects of the work bucket live a day, in
 `retention_days`; models are never deleted by age. Replaced and deleted objects of a versioned bucket live one day
 more. Soft delete is off unless `soft_delete_days` is set: what it keeps is billed, also after a destroy.
 
+## Services and a workflow of your own
+
+`source` of a service names a folder, from the folder of gpupipe.toml on. Its Dockerfile is built instead of the
+packaged service, with everything in the folder but what hides behind a dot. `gpupipe init --eject` lays the packaged
+services out in one folder that all three name; then each image is built from `common/` and its own folder there.
+`image` names an image that is deployed as it is. A service must answer its routes, see [pipeline](pipeline.md).
+
+`source` of `[workflow]` names a workflow file; it reads the same variables as the packaged one. All of it is checked
+before anything is asked of an API; `gpupipe workflow validate` shows each fault of a workflow in its place.
+
 ## Deletion protection
 
 While `deletion_protection` is true, or the last deploy had it so (the label `gpupipe-deletion-protection` of the

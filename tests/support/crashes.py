@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 from gpupipe.cloud.call import Caller, Cause
 from gpupipe.cloud.cloud import Cloud
 from gpupipe.core.assets import SourceFile
-from gpupipe.core.digest import source_digest, source_tag
 from gpupipe.deploy import destroy
 from gpupipe.deploy.executor import Outcome
 from gpupipe.deploy.facts import Facts
@@ -57,9 +56,6 @@ class TinyImage(QuickImage):
     def _files(self) -> Sequence[SourceFile]:
         folder = self.service.replace("-", "_")
         return [SourceFile(f"{folder}/Dockerfile", _DOCKERFILE), SourceFile("server.py", _SERVER)]
-
-    def _tag(self) -> str:
-        return source_tag(source_digest(self._files()))
 
 
 TINY_STEPS: tuple[Step, ...] = tuple(

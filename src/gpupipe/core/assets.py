@@ -56,6 +56,21 @@ def build_context(service: str, root: Path | None = None) -> tuple[SourceFile, .
     )
 
 
+def own_context(folder: Path) -> tuple[SourceFile, ...]:
+    """The files of a folder of the user's: all but what hides behind a dot, caches and links."""
+    paths = (path for path in folder.rglob("*") if _is_source(path, folder))
+    return tuple(
+        sorted((SourceFile(path.relative_to(folder).as_posix(), path.read_bytes())
+                for path in paths), key=_by_path)
+    )  # fmt: skip
+
+
+def _is_source(path: Path, folder: Path) -> bool:
+    parts = path.relative_to(folder).parts
+    hidden = any(part.startswith(".") for part in parts) and parts != (".dockerignore",)
+    return not (hidden or "__pycache__" in parts or path.is_symlink()) and path.is_file()
+
+
 def _by_path(file: SourceFile) -> str:
     return file.path
 

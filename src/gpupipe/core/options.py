@@ -39,6 +39,11 @@ _OURS = ("gpupipe", "managed-by")
 _RETENTION = "days after which objects are deleted, 0: never; by default retention_days"
 
 
+def key_of(service: str) -> str:
+    """The table of gpupipe.toml that configures a service."""
+    return service.replace("-", "_")
+
+
 def _number_as_text(value: Any) -> Any:
     """`cpu = 4` is meant as `cpu = "4"`."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value

@@ -10,8 +10,8 @@ from gpupipe.cloud.errors import is_code
 from gpupipe.cloud.quotas import CPU, MEMORY
 from gpupipe.core.errors import Exit, GpupipeError
 from gpupipe.core.gpus import table
+from gpupipe.core.options import key_of
 from gpupipe.core.quantities import memory_bytes, memory_text, milli_cpu
-from gpupipe.deploy.spec import key_of
 from gpupipe.deploy.step import World
 
 DEFAULT_MAX = 10

@@ -20,6 +20,7 @@ from gpupipe.deploy.executor import Outcome
 from gpupipe.deploy.facts import Facts
 from gpupipe.deploy.history import NO_RESULT, record, run_of
 from gpupipe.deploy.lease import lease
+from gpupipe.deploy.own_sources import check
 from gpupipe.deploy.planner import Plan, plan
 from gpupipe.deploy.releases import release_at
 from gpupipe.deploy.replace import ReplaceError, replaced
@@ -79,7 +80,8 @@ class Engine:
         return self._world
 
     def plan(self) -> Plan:
-        """What a deploy would do now. Writes nothing."""
+        """What a deploy would do now. Writes nothing; UsageError where own sources are wrong."""
+        check(self._world.spec.config)
         return plan(self._world, tuple(self._steps.values()), parallelism=self._parallelism)
 
     def sends_canary(self, plan: Plan, *, send_canary: bool, verify: bool) -> bool:

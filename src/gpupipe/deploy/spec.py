@@ -17,7 +17,7 @@ from gpupipe.cloud.storage import AgeRule, Bucket
 from gpupipe.cloud.workflows import Workflow
 from gpupipe.core.config import Config
 from gpupipe.core.names import Names
-from gpupipe.core.options import LONGEST_CALL_S, GpuServiceOptions, ServiceOptions
+from gpupipe.core.options import LONGEST_CALL_S, GpuServiceOptions, ServiceOptions, key_of
 
 APIS = frozenset(
     f"{name}.googleapis.com"
@@ -83,11 +83,6 @@ _ACCOUNT_NAMES = {
     "eventarc": "trigger",
     "build": "image builds",
 }
-
-
-def key_of(service: str) -> str:
-    """The table of gpupipe.toml that configures a service."""
-    return service.replace("-", "_")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,9 @@ from typing import ClassVar
 from gpupipe.cloud.builds import BuildRequest, DeniedBuildError
 from gpupipe.core.assets import SourceFile, build_context
 from gpupipe.core.digest import archive, source_digest, source_tag
+from gpupipe.core.options import key_of
 from gpupipe.deploy.action import Action, Verb
+from gpupipe.deploy.own_sources import service_source
 from gpupipe.deploy.phase import Phase
 from gpupipe.deploy.step import World, action
 
@@ -36,13 +38,21 @@ class Image:
 
     def observe(self, world: World) -> str | None:
         """The image reference by digest of this source, or None."""
-        digest = world.cloud.registry.digest(world.spec.repository.name, self.service, self._tag())
+        own = world.spec.service_config(self.service).image
+        if own is not None:
+            world.facts.images[self.service] = own
+            return own
+        repository = world.spec.repository.name
+        digest = world.cloud.registry.digest(repository, self.service, self._tag(world))
         return None if digest is None else self._found(world, digest)
 
     def diff(self, world: World, observed: str | None) -> Action:
         """Build what was not built from this source."""
         if observed is None:
-            return action(self, world, Verb.CREATE, f"no image {self._tag()} of this source yet")
+            reason = f"no image {self._tag(world)} of this source yet"
+            return action(self, world, Verb.CREATE, reason)
+        if observed == world.spec.service_config(self.service).image:
+            return action(self, world, Verb.KEEP, "it is yours")
         return action(self, world, Verb.KEEP, "this source was built already")
 
     def apply(self, world: World, action: Action) -> None:  # noqa: ARG002  # one thing to do
@@ -63,7 +73,7 @@ class Image:
 
     def _build(self, world: World) -> str:
         names, builds = world.spec.names, world.cloud.builds
-        label = f"{names.prefix}-{self.service}-{self._tag()}"
+        label = f"{names.prefix}-{self.service}-{self._tag(world)}"
         build = builds.running(names.project, names.location, label)
         if build is None:
             build = builds.start(self._request(world, label))
@@ -76,7 +86,7 @@ class Image:
         )
 
     def _request(self, world: World, label: str) -> BuildRequest:
-        files, names = self._files(), world.spec.names
+        (files, dockerfile), names = self._source(world), world.spec.names
         build = world.spec.config.options.build
         source = world.cloud.storage.upload(
             names.bucket("staging"),
@@ -88,9 +98,9 @@ class Image:
             project=names.project,
             parent=names.location,
             source=(source.bucket, source.name, source.generation),
-            dockerfile=f"{self.service.replace('-', '_')}/Dockerfile",
+            dockerfile=dockerfile,
             image=names.image(self.service),
-            tag=self._tag(),
+            tag=self._tag(world),
             arguments={},
             account=names.account("build"),
             label=label,
@@ -101,8 +111,13 @@ class Image:
     def _files(self) -> Sequence[SourceFile]:
         return build_context(self.service)
 
-    def _tag(self) -> str:
-        return source_tag(source_digest(build_context(self.service)))
+    def _source(self, world: World) -> tuple[Sequence[SourceFile], str]:
+        """The build context, and the Dockerfile in it."""
+        own = service_source(world.spec.config, self.service)
+        return own or (self._files(), f"{key_of(self.service)}/Dockerfile")
+
+    def _tag(self, world: World) -> str:
+        return source_tag(source_digest(self._source(world)[0]))
 
     def _found(self, world: World, digest: str) -> str:
         reference = f"{world.spec.names.image(self.service)}@{digest}"

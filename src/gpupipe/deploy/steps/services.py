@@ -11,6 +11,7 @@ from gpupipe.cloud import run
 from gpupipe.cloud.api import Binding
 from gpupipe.cloud.errors import is_code
 from gpupipe.core.errors import GpupipeError
+from gpupipe.core.options import key_of
 from gpupipe.core.quantities import memory_bytes, memory_text, milli_cpu
 from gpupipe.deploy import releases
 from gpupipe.deploy.action import KNOWN_AFTER_BUILD, Action, Change, Verb, differences
@@ -19,7 +20,7 @@ from gpupipe.deploy.drift import Drift, drift, sealed
 from gpupipe.deploy.models import require_model
 from gpupipe.deploy.ownership import adoption, check_labels
 from gpupipe.deploy.phase import Phase
-from gpupipe.deploy.spec import ROLES, key_of
+from gpupipe.deploy.spec import ROLES
 from gpupipe.deploy.step import World, action, decide, label_changes, role_changes
 
 Seen = tuple[run.Observed, frozenset[Binding]]

@@ -5,11 +5,11 @@ from typing import ClassVar
 
 from gpupipe.cloud.errors import is_code
 from gpupipe.cloud.workflows import Workflow
-from gpupipe.core.assets import pipeline_source
 from gpupipe.core.errors import GpupipeError
 from gpupipe.core.names import SERVICES
 from gpupipe.deploy.action import KNOWN_AFTER_DEPLOY, Action, Verb, differences
 from gpupipe.deploy.drift import Drift, drift, sealed
+from gpupipe.deploy.own_sources import workflow_source
 from gpupipe.deploy.ownership import adoption, check_labels
 from gpupipe.deploy.phase import Phase
 from gpupipe.deploy.step import World, decide, label_changes
@@ -17,7 +17,7 @@ from gpupipe.deploy.step import World, decide, label_changes
 
 @dataclass(frozen=True, slots=True)
 class PipelineWorkflow:
-    """The static file of the package, deployed as it is."""
+    """The static file of the package, or the user's own, deployed as it is."""
 
     phase: ClassVar[Phase] = Phase.STORAGE_AND_ORCHESTRATION
     kind: ClassVar[str] = "workflow"
@@ -48,7 +48,7 @@ class PipelineWorkflow:
         wanted = self._wanted(world)
         changes = adoption(observed.labels, world.spec) + tuple(
             # The whole source is no message: that it differs is.
-            replace(change, old="another text", new="this version's text")
+            replace(change, old="another text", new="this text")
             if change.field == "source"
             else change
             for change in differences(_owned(wanted), _owned(observed))
@@ -77,7 +77,7 @@ class PipelineWorkflow:
 
     def _wanted(self, world: World) -> Workflow:
         uris = {service: world.facts.uris.get(service, KNOWN_AFTER_DEPLOY) for service in SERVICES}
-        wanted = world.spec.workflow(pipeline_source(), uris)
+        wanted = world.spec.workflow(workflow_source(world.spec.config), uris)
         return replace(wanted, labels=sealed(wanted.labels, _owned(wanted)))
 
 
