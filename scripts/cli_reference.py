@@ -15,6 +15,7 @@ COMMANDS = (
     ("status",),
     ("destroy",),
     ("history",),
+    ("init",),
     ("plan",),
     ("rollback",),
     *(("model", name) for name in ("validate", "push", "list", "use")),

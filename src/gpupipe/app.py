@@ -7,7 +7,9 @@ import typer
 import typer.main
 
 from gpupipe import __version__
+from gpupipe.core.manners import Manners, behave
 
+_EVERYWHERE = frozenset({"--quiet", "--verbose", "--no-input"})
 _EPILOG = (
     "First time? `gpupipe deploy` needs no account: it deploys to a local cloud on this machine."
 )
@@ -20,12 +22,31 @@ def _version(value: bool) -> None:  # noqa: FBT001  # typer calls it so
 
 
 def _root(
-    version: Annotated[  # handled by its callback
+    *,
+    version: Annotated[  # noqa: ARG001  # handled by its callback
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Only the answer, questions and errors.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Each request to an API too, with its time.")
+    ] = False,
+    no_input: Annotated[
+        bool,
+        typer.Option("--no-input", help="Ask nothing: a question is an error naming its option."),
+    ] = False,
 ) -> None:
     """A serverless GPU pipeline on Google Cloud, and a local cloud to try it on."""
+    behave(Manners(quiet=quiet, verbose=verbose, no_input=no_input))
+
+
+def everywhere(arguments: list[str]) -> list[str]:
+    """The arguments with those options first that may stand anywhere, as people write them."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    first = [one for one in arguments[:end] if one in _EVERYWHERE]
+    return first + [one for one in arguments[:end] if one not in _EVERYWHERE] + arguments[end:]
 
 
 def build() -> Callable[..., Any]:
@@ -35,6 +56,7 @@ def build() -> Callable[..., Any]:
         deploy,
         destroy,
         history,
+        init,
         local,
         model,
         plan,
@@ -63,6 +85,7 @@ def build() -> Callable[..., Any]:
         ("status", status.status, "See what exists, its health, what happened lately."),
         ("destroy", destroy.destroy, "Remove all of it, then prove that nothing is left."),
         ("history", history.history, "See who deployed or destroyed it when, and the result."),
+        ("init", init.init, "Write gpupipe.toml, also from the recipe's terraform.tfvars."),
         ("plan", plan.plan, "See what a deploy would do, and why."),
         ("rollback", rollback.rollback, "Give the traffic back to an earlier release."),
     ):

@@ -6,7 +6,7 @@ Commands hold no wiring; nothing below this module knows which target it works o
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gpupipe.cloud.call import Caller, Presence
@@ -14,13 +14,15 @@ from gpupipe.cloud.clients import Clients, GoogleClients, LocalClients
 from gpupipe.cloud.cloud import Cloud, connect
 from gpupipe.cloud.target import Endpoint, Target, resolve
 from gpupipe.core.clock import SystemClock
-from gpupipe.core.config import Config, Flags, load
+from gpupipe.core.config import FILE, Config, Flags, decoded, load, load_text
 from gpupipe.core.errors import GpupipeError, UsageError
+from gpupipe.core.manners import manners
 from gpupipe.core.paths import gpupipe_home
 from gpupipe.deploy.spec import PipelineSpec
 from gpupipe.localcloud import daemon
 from gpupipe.localcloud.daemon_state import DaemonInfo
 
+_URL = "gs://"
 LOCAL_HURRY = 0.05
 """Pauses on the local cloud, as a share of those on Google Cloud."""
 
@@ -54,26 +56,62 @@ def history_folder(context: Context) -> Path:
 def open_context(flags: Flags, *, environment: Mapping[str, str] | None = None) -> Context:
     """Resolve, name the target on stderr, connect. Raises UsageError, CredentialsError."""
     environment = os.environ if environment is None else environment
-    config = load(flags, environment, Path.cwd())
+    config = read_config(flags, environment)
     target = resolve(flags, config)
     spec = PipelineSpec(config.names(target.project), config)
-    print(target.describe(), file=sys.stderr, flush=True)
-    for notice in config.notices:
-        print(notice, file=sys.stderr, flush=True)
+    for line in (target.describe(), *config.notices):
+        _tell(line)
     clock = SystemClock()
+    return Context(target, config, spec, clock, _connect(target, config, flags, clock))
+
+
+def read_config(flags: Flags, environment: Mapping[str, str]) -> Config:
+    """The configuration; one that `--config gs://…` names is read with the target's own client.
+
+    Target and credentials are then what flags and environment say, before that file is known.
+    """
+    url = str(flags.config or "")
+    if not url.startswith(_URL):
+        return load(flags, environment, Path.cwd())
+    bucket, _, name = url.removeprefix(_URL).partition("/")
+    before = load_text("", Path(name or FILE), replace(flags, config=None), environment)
+    cloud = _connect(resolve(flags, before), before, flags, SystemClock())
+    content = cloud.storage.read(bucket, name) if bucket and name else None
+    if content is None:
+        raise UsageError(
+            f"There is no configuration file {url}.",
+            resolution="Give an object as gs://BUCKET/NAME.",
+        )
+    path = Path.cwd() / name.rpartition("/")[2]
+    return load_text(decoded(content, path), path, flags, environment)
+
+
+def _connect(target: Target, config: Config, flags: Flags, clock: SystemClock) -> Cloud:
     impersonate = flags.impersonate_service_account
+    clients: Clients
     if target.is_local:
         clients, caller = _local(target, clock, impersonate)
     else:
         clients = GoogleClients(target.project, config.region, impersonate=impersonate)
         caller = Caller(clock)
-    return Context(target, config, spec, clock, connect(clients, caller))
+    if manners().verbose:
+        caller.on_call = _tell_call
+    return connect(clients, caller)
+
+
+def _tell(line: str) -> None:
+    if not manners().quiet:
+        print(line, file=sys.stderr, flush=True)
+
+
+def _tell_call(what: str, resource: str, seconds: float) -> None:
+    print(f"  {what}: {resource} ({seconds * 1000:.0f} ms)", file=sys.stderr, flush=True)
 
 
 def _local(target: Target, clock: SystemClock, impersonate: str | None) -> tuple[Clients, Caller]:
     info = daemon.ensure_running(local_home())
     if info.notice:
-        print(info.notice, file=sys.stderr, flush=True)
+        _tell(info.notice)
     endpoint = Endpoint(info.grpc, info.http, Path(info.token_file))
     presence = Presence(LOCAL_ABSENCE_S, lambda: _ended(info))
     caller = Caller(clock, hurry=LOCAL_HURRY, presence=presence)

@@ -4,6 +4,7 @@ No traceback reaches a user: an error that we did not foresee is written to a cr
 is printed. Exit codes: see `gpupipe.core.errors.Exit`.
 """
 
+import io
 import os
 import sys
 import traceback
@@ -19,15 +20,19 @@ def run() -> None:
     """Entry point of the console script."""
     # gRPC's C core would write its own lines between ours.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    for stream in (sys.stdout, sys.stderr):
+        # A console that lacks a character (cp1252) shows its number instead of ending the command.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(main(sys.argv[1:]))
 
 
 def main(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     try:
-        from gpupipe.app import build
+        from gpupipe.app import build, everywhere
 
-        code = build()(args=arguments, standalone_mode=False)
+        code = build()(args=everywhere(arguments), standalone_mode=False)
     except KeyboardInterrupt:
         return _report(InterruptedWaitError(), arguments)
     except BrokenPipeError:

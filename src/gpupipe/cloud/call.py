@@ -76,6 +76,8 @@ class Presence:
 class Caller:
     """Carries out calls. `on_wait` hears of every pause; `hurry` scales pauses (1 on Google).
 
+    on_call: hears of every attempt that ended: what for, on what, after how many seconds.
+
     always: causes that every call has from now on, such as APIs that were enabled a moment ago.
     """
 
@@ -84,6 +86,7 @@ class Caller:
     hurry: float = 1.0
     presence: Presence = Presence()
     always: tuple[Cause, ...] = ()
+    on_call: Callable[[str, str, float], None] = lambda _what, _resource, _seconds: None
     _random: random.Random = field(default_factory=random.Random)
 
     def call(
@@ -113,8 +116,12 @@ class Caller:
         )
 
         def once() -> T:
-            with translated(what, resource):
-                return attempt()
+            start = self.clock.monotonic()
+            try:
+                with translated(what, resource):
+                    return attempt()
+            finally:
+                self.on_call(what, resource, self.clock.monotonic() - start)
 
         try:
             return retrying(once)

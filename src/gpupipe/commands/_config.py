@@ -1,6 +1,9 @@
 """What `gpupipe config` does: show the merged configuration, print the schema."""
 
-from gpupipe.core.config import Flags, here
+import os
+
+from gpupipe.context import read_config
+from gpupipe.core.config import Flags
 from gpupipe.core.errors import Exit
 from gpupipe.core.option_table import schema as schema_of_options
 from gpupipe.render.config import config_json, print_config
@@ -11,7 +14,7 @@ from gpupipe.render.output import Output
 
 def show(flags: Flags, output: Output) -> int:
     """Every option with its value and source."""
-    config = here(flags)
+    config = read_config(flags, os.environ)
     if output is Output.JSON:
         print_json(config_json(config))
     else:

@@ -1,6 +1,5 @@
 """Options that several commands share, so that they read the same everywhere."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,8 +21,12 @@ Region = Annotated[
 PREFIX_HELP = "Prefix of every resource's name [default: ml-pipeline]."
 Prefix = Annotated[str | None, typer.Option("--prefix", help=PREFIX_HELP)]
 ConfigFile = Annotated[
-    Path | None,
-    typer.Option("--config", help="Configuration file [default: gpupipe.toml in this folder]."),
+    str | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="Configuration file, also gs://BUCKET/NAME [default: gpupipe.toml in this folder].",
+    ),
 ]
 PRESET_HELP = "Other defaults: high-performance, cost-optimized, development or cpu-only."
 Preset = Annotated[str | None, typer.Option("--preset", metavar="NAME", help=PRESET_HELP)]

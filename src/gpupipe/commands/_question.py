@@ -1,18 +1,52 @@
-"""Asks before something that costs money or removes data. The default is No."""
+"""Asks before something that costs money or removes data. The default is No.
+
+Where nobody can answer, a question is an error that names the option which answers it: `--no-input`
+says so, and so does an input that has ended.
+"""
 
 import sys
 
+from gpupipe.core.errors import UsageError
+from gpupipe.core.manners import manners
 
-def ask(question: str) -> bool:
-    """True for yes. Without a terminal or an answer there is no yes."""
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    answer = sys.stdin.readline() if sys.stdin is not None else ""
-    if not answer.endswith("\n"):
+
+def ask(question: str, flag: str = "--yes") -> bool:
+    """True for yes. UsageError naming `flag` where nobody can answer."""
+    answer = _answer(f"{question} [y/N] ", flag)
+    return answer.lower() in {"y", "yes"}
+
+
+def ask_to_type(question: str, word: str, flag: str = "--yes") -> bool:
+    """True when exactly `word` is typed. UsageError naming `flag` where nobody can answer."""
+    return _answer(f"{question} Type {word} to go on: ", flag) == word
+
+
+def ask_for(question: str, default: str) -> str:
+    """What is typed, or the default for an empty line."""
+    return _answer(f"{question} [{default}]: " if default else f"{question}: ", "--yes") or default
+
+
+def can_ask() -> bool:
+    """Whether somebody is there to answer."""
+    return sys.stdin is not None and sys.stdin.isatty() and not manners().no_input
+
+
+def _answer(prompt: str, flag: str) -> str:
+    if manners().no_input or sys.stdin is None:
+        raise _nobody(prompt, flag)
+    print(prompt, end="", file=sys.stderr, flush=True)
+    line = sys.stdin.readline()
+    if not line:
         print(file=sys.stderr)
-    return answer.strip().lower() in {"y", "yes"}
+        raise _nobody(prompt, flag)
+    return line.strip()
 
 
-def ask_to_type(question: str, word: str) -> bool:
-    """True when exactly `word` is typed."""
-    print(f"{question} Type {word} to go on: ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip() == word
+def _nobody(prompt: str, flag: str) -> UsageError:
+    return UsageError(
+        "There is a question, and nobody to answer it.",
+        resource=prompt.strip().removesuffix(":"),
+        details="Nothing was done.",
+        resolution=f"Give {flag}, or run the command in a terminal.",
+        doc="reference/cli.md",
+    )

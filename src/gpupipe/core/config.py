@@ -4,7 +4,6 @@ Each value is kept with its source. Everything that is wrong is told at once, ea
 line, the variable or the flag that says it, the value, and what is allowed there.
 """
 
-import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -44,7 +43,7 @@ class Flags:
     prefix: str | None = None
     preset: str | None = None
     settings: tuple[str, ...] = ()
-    config: Path | None = None
+    config: Path | str | None = None
     impersonate_service_account: str | None = None
 
 
@@ -133,7 +132,7 @@ class _Merged:
 
 def load(flags: Flags, environment: Mapping[str, str], folder: Path) -> Config:
     """The configuration of a command that runs in `folder`. UsageError where it is wrong."""
-    path = flags.config or folder / FILE
+    path = Path(flags.config or folder / FILE)
     if flags.config is not None and not path.is_file():
         raise UsageError(
             f"There is no configuration file {path}.",
@@ -145,7 +144,7 @@ def load(flags: Flags, environment: Mapping[str, str], folder: Path) -> Config:
 
 def load_text(text: str, path: Path, flags: Flags, environment: Mapping[str, str]) -> Config:
     """The configuration with this text of a file; `path` is what it is called and where it lies."""
-    content = _parsed(text, path)
+    content = parsed(text, path)
     merged = _Merged()
     for name, value in _flat(content):
         merged.put(name, value, path.name)
@@ -188,20 +187,29 @@ def _put_environment(merged: _Merged, environment: Mapping[str, str], *, local: 
 
 def _put_flags(merged: _Merged, flags: Flags) -> None:
     for setting in flags.settings:
-        path, equals, text = setting.partition("=")
-        if not equals or path not in options():
-            why = "an option and its value, as in --set gpu_inference.memory=32Gi"
-            raise UsageError(
-                f"--set {setting}: "
-                + (f"no such option{suggestion(path, options())}." if equals else f"give {why}."),
-                resource="--set",
-                resolution="See `gpupipe config show` for every option.",
-            )
-        merged.put(path, typed(options()[path], text), "flag", f"--set {path}")
+        path, value = split_setting(setting)
+        merged.put(path, value, "flag", f"--set {path}")
     for name in ("project", "region", "prefix", "preset"):
         value = getattr(flags, name)
         if value is not None:
             merged.put(name, value, "flag", f"--{name}")
+
+
+def split_setting(setting: str) -> tuple[str, object]:
+    """Path and value of a `--set`. UsageError where it is none, or of no option."""
+    path, equals, text = setting.partition("=")
+    if equals and path in options():
+        return path, typed(options()[path], text)
+    why = (
+        f"no such option{suggestion(path, options())}."
+        if equals
+        else "give an option and its value, as in --set gpu_inference.memory=32Gi."
+    )
+    raise UsageError(
+        f"--set {setting}: {why}",
+        resource="--set",
+        resolution="See `gpupipe config show` for every option.",
+    )
 
 
 def _put_preset(merged: _Merged) -> None:
@@ -223,14 +231,23 @@ def _flat(content: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, A
             yield path, value
 
 
-def _text(path: Path) -> str:
+def decoded(content: bytes, path: Path) -> str:
+    """The text of a configuration file. UsageError where it is none."""
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
         raise _unreadable(path, error) from error
 
 
-def _parsed(text: str, path: Path) -> dict[str, Any]:
+def _text(path: Path) -> str:
+    try:
+        return decoded(path.read_bytes(), path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def parsed(text: str, path: Path) -> dict[str, Any]:
+    """The tables of a file. UsageError where it is no TOML."""
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -251,8 +268,3 @@ def _not_valid(faults: list[str]) -> UsageError:
         details="\n".join(faults),
         resolution="Mend what is named above; `gpupipe config show` lists every option.",
     )
-
-
-def here(flags: Flags) -> Config:
-    """The configuration in the current folder and environment."""
-    return load(flags, os.environ, Path.cwd())

@@ -9,6 +9,8 @@ import sys
 from rich.console import Console
 from rich.text import Text
 
+from gpupipe.core.manners import manners
+
 
 def answer() -> Console:
     """The console of the answer (stdout)."""
@@ -18,7 +20,12 @@ def answer() -> Console:
 def talk() -> Console:
     """The console of progress, questions and warnings (stderr)."""
     return Console(
-        stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=not sys.stderr.isatty()
+        stderr=True,
+        quiet=manners().quiet,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=not sys.stderr.isatty(),
     )
 
 
