@@ -56,7 +56,7 @@ def test_an_error_under_its_line(own: Cli, file: Path) -> None:
     assert (done.code, done.out) == (1, "")
     assert "Error: TypeError: " in done.err
     assert f"{file}:12:7" in done.err
-    assert "    - it: {return: '${n * 2}'}\n          ^" in done.err
+    assert "    - it: {return: '${n * 2}'}\n        ^" in done.err
     assert 'in step "count", routine "main", line: 6' in done.err
     told = own("workflow", "run", str(file), "--data", '{"list": ["x"]}', "-o", "json")
     assert (told.code, told.json["error"]["payload"]["tags"]) == (1, ["TypeError"])
