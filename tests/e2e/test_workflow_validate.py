@@ -19,3 +19,14 @@ def test_a_file_that_is_not_there_is_an_error_in_four_parts(cli: Cli, tmp_path: 
     assert done.code == 2
     assert "cannot be read" in done.err
     assert "reference/workflows.md" in done.err
+
+
+def test_of_very_many_faults_a_thousand_are_shown(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "flow.json"
+    file.write_text("[" + "1," * 5000 + "1]")
+    done = cli("workflow", "validate", str(file))
+    assert done.code == 2
+    assert done.out.splitlines()[-2:] == [
+        "and 4001 more; --output json has all",
+        f"{file}: 5001 faults",
+    ]

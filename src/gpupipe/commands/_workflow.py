@@ -13,6 +13,7 @@ from gpupipe.workflows.limits import SOURCE_BYTES
 from gpupipe.workflows.program import load
 
 _SCHEMA = "gpupipe.workflow-validate/1"
+_MOST_SHOWN = 1000
 
 
 def run_validate(file: Path, output: Output) -> int:
@@ -37,11 +38,13 @@ def _faults(source: str) -> Sequence[Fault]:
 
 def _show(file: Path, source: str, faults: Sequence[Fault]) -> None:
     lines = source.splitlines()
-    for fault in faults:
+    for fault in faults[:_MOST_SHOWN]:
         print(f"{file}:{fault.line}:{fault.column}: {fault.message}")
         for line in marked(lines, fault.line, fault.column):
             print(f"  {line}")
     count = len(faults)
+    if count > _MOST_SHOWN:
+        print(f"and {count - _MOST_SHOWN} more; --output json has all")
     print(f"{file}: {count} fault{'s' * (count != 1)}" if count else f"{file}: no faults")
 
 

@@ -208,6 +208,10 @@ class Activation:
         self.entry = entry
         try:
             flow = await work()
+        except RecursionError as deep:
+            error = raised("RecursionError", "a value or the steps are nested too deeply")
+            watch.ended(entry, error)
+            raise error from deep
         except WorkflowError as error:
             watch.ended(entry, error)
             raise
