@@ -28,5 +28,10 @@ def test_a_pipeline_is_deployed_from_the_wheel(tmp_path: Path) -> None:
             check=True,
         )
         assert where.stdout.startswith(str(tmp_path / "site"))
+        # The checkout has the same sources: what the wheel built is not built again.
+        plan = Cli(tmp_path / "home")("plan", "--local", "--exit-code", "--output", "json")
+        assert plan.code == 0, plan.out
+        images = [one["verb"] for one in plan.json["actions"] if one["kind"] == "image"]
+        assert images == ["keep"] * 3
     finally:
         cli("local", "stop")

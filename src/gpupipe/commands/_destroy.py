@@ -43,6 +43,12 @@ class DestroyRequest:
             frozenset({"repository"}) if self.keep_images else frozenset()
         )
 
+    @property
+    def keep_options(self) -> tuple[str, ...]:
+        """The same as options."""
+        options = {"--keep-data": self.keep_data, "--keep-images": self.keep_images}
+        return tuple(option for option, given in options.items() if given)
+
 
 def run(request: DestroyRequest) -> int:
     """Carry out the request; the exit code."""
@@ -91,7 +97,9 @@ def _prove(
     with busy(talk(), "Taking the inventory"):
         found = inventory(world, keep=request.keep, parallelism=_PARALLELISM)
     local = context.target.is_local
-    leftovers = {one: one.command(context.spec, local=local) for one in found}
+    leftovers = {
+        one: one.command(context.spec, local=local, keep=request.keep_options) for one in found
+    }
     if request.output is Output.JSON:
         there = pipelines(world.cloud)
         print_json(destroyed_json(removal, outcome, leftovers, there, world.facts.held))

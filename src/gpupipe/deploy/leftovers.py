@@ -4,6 +4,7 @@ The commands are Google's own, for Google Cloud; the local cloud's own way is a 
 after a failure.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gpupipe.deploy.spec import PipelineSpec
@@ -36,13 +37,13 @@ class Leftover:
     kind: str
     name: str
 
-    def command(self, spec: PipelineSpec, *, local: bool) -> str:
-        """What to type to be rid of it."""
+    def command(self, spec: PipelineSpec, *, local: bool, keep: Sequence[str] = ()) -> str:
+        """What to type to be rid of it; keep: the options that told the destroy what to keep."""
         names = spec.names
         if local:
             return (
                 f"gpupipe destroy --local --project {names.project} --region {names.region} "
-                f"--prefix {names.prefix} --force"
+                f"--prefix {names.prefix} {' '.join([*keep, '--force'])}"
             )
         parts = dict(zip("NMO", self.name.split()[::2], strict=False))
         text = _COMMANDS[self.kind].format(**parts, R=names.region, P=names.project)

@@ -78,6 +78,9 @@ def test_on_the_local_cloud_destroy_is_the_way() -> None:
     assert told == (
         "gpupipe destroy --local --project demo-project --region us-central1 --prefix mine --force"
     )
+    # What was to be kept is kept by this command too.
+    kept = Leftover("bucket", "b").command(SPEC, local=True, keep=["--keep-data", "--keep-images"])
+    assert kept == told.replace("--force", "--keep-data --keep-images --force")
 
 
 @pytest.mark.parametrize(
