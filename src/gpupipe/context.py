@@ -5,7 +5,7 @@ Commands hold no wiring; nothing below this module knows which target it works o
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from gpupipe.cloud.clients import Clients, GoogleClients, LocalClients
 from gpupipe.cloud.cloud import Cloud, connect
 from gpupipe.cloud.target import Endpoint, Target, resolve
 from gpupipe.core.clock import SystemClock
-from gpupipe.core.config import FILE, Config, Flags, decoded, load, load_text
+from gpupipe.core.config import FILE, URL, Config, Flags, decoded, is_url, load, load_text
 from gpupipe.core.errors import GpupipeError, UsageError
 from gpupipe.core.manners import manners
 from gpupipe.core.paths import gpupipe_home
@@ -22,7 +22,6 @@ from gpupipe.deploy.spec import PipelineSpec
 from gpupipe.localcloud import daemon
 from gpupipe.localcloud.daemon_state import DaemonInfo
 
-_URL = "gs://"
 LOCAL_HURRY = 0.05
 """Pauses on the local cloud, as a share of those on Google Cloud."""
 
@@ -65,17 +64,21 @@ def open_context(flags: Flags, *, environment: Mapping[str, str] | None = None) 
     return Context(target, config, spec, clock, _connect(target, config, flags, clock))
 
 
-def read_config(flags: Flags, environment: Mapping[str, str]) -> Config:
+def read_config(
+    flags: Flags,
+    environment: Mapping[str, str],
+    connect_to: Callable[[Target, Config, Flags, SystemClock], Cloud] | None = None,
+) -> Config:
     """The configuration; one that `--config gs://…` names is read with the target's own client.
 
     Target and credentials are then what flags and environment say, before that file is known.
     """
-    url = str(flags.config or "")
-    if not url.startswith(_URL):
+    if not is_url(flags.config):
         return load(flags, environment, Path.cwd())
-    bucket, _, name = url.removeprefix(_URL).partition("/")
+    url = str(flags.config)
+    bucket, _, name = url.removeprefix(URL).partition("/")
     before = load_text("", Path(name or FILE), replace(flags, config=None), environment)
-    cloud = _connect(resolve(flags, before), before, flags, SystemClock())
+    cloud = (connect_to or _connect)(resolve(flags, before), before, flags, SystemClock())
     content = cloud.storage.read(bucket, name) if bucket and name else None
     if content is None:
         raise UsageError(

@@ -14,7 +14,7 @@ from tests.support.localcloud import RunningCloud, start_cloud
 from tests.support.pipeline import Deployer, FastClock
 
 from gpupipe import context
-from gpupipe.core.config import Flags
+from gpupipe.core.config import Config, Flags
 from gpupipe.core.errors import GpupipeError, UsageError
 from gpupipe.core.option_table import options
 from gpupipe.deploy import destroy
@@ -337,23 +337,24 @@ def test_the_option_is_read_back(
 
 
 @pytest.mark.promise(25)
-def test_a_configuration_may_lie_in_a_bucket(
-    cloud: RunningCloud, deployed: Deployer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_configuration_may_lie_in_a_bucket(cloud: RunningCloud, deployed: Deployer) -> None:
     bucket = deployed.spec.names.bucket("staging")
     storage = cloud.storage_client(project=PROJECT)
     storage.bucket(bucket).blob("conf/mine.toml").upload_from_string('prefix = "stored"')
     storage.bucket(bucket).blob("conf/wrong.toml").upload_from_string('prefixx = "stored"')
-    monkeypatch.setattr(context, "_connect", lambda *_: deployed.connect())
+
+    def read(flags: Flags) -> Config:
+        return context.read_config(flags, {}, lambda *_: deployed.connect())
+
     flags = Flags(local=True, project=PROJECT, config=f"gs://{bucket}/conf/mine.toml")
-    found = context.read_config(flags, {})
+    found = read(flags)
     assert (found.prefix, found.source("prefix")) == ("stored", "mine.toml")
     with pytest.raises(UsageError) as caught:
-        context.read_config(replace(flags, config=f"gs://{bucket}/conf/wrong.toml"), {})
+        read(replace(flags, config=f"gs://{bucket}/conf/wrong.toml"))
     assert (caught.value.details or "").startswith("wrong.toml:1: prefixx: no such option")
     for missing in (f"gs://{bucket}/conf/none.toml", f"gs://{bucket}", "gs://"):
         with pytest.raises(UsageError, match="There is no configuration file gs://"):
-            context.read_config(replace(flags, config=missing), {})
+            read(replace(flags, config=missing))
 
 
 def test_no_option_is_left_out() -> None:

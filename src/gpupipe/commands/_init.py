@@ -13,6 +13,7 @@ from gpupipe.core.presets import PRESETS
 from gpupipe.core.recipe import Taken, taken_over
 from gpupipe.core.tfvars import parse
 from gpupipe.core.toml_edit import with_values
+from gpupipe.core.toml_file import write
 from gpupipe.render.console import say, talk
 
 _HEAD = "# What `gpupipe deploy` deploys; `gpupipe config show` lists every option.\n"
@@ -98,7 +99,7 @@ def _read(path: Path) -> str:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        write(path, text)
     except OSError as error:
         raise UsageError(
             "The configuration file cannot be written.",

@@ -6,7 +6,7 @@ from pathlib import Path
 from gpupipe.commands import _deploy
 from gpupipe.context import Context, open_context
 from gpupipe.core.config import DEFAULT as NOBODY
-from gpupipe.core.config import FILE, Flags
+from gpupipe.core.config import FILE, Flags, is_url
 from gpupipe.core.errors import Exit, UsageError
 from gpupipe.core.toml_file import set_key
 from gpupipe.deploy.bundles import read_bundle, start_s
@@ -109,7 +109,13 @@ def run_use(request: UseRequest) -> int:
     """Deploy with the model; once that is agreed to, the file names it."""
     context = open_context(request.flags)
     _require(context)
-    path = request.flags.config or Path.cwd() / FILE
+    if is_url(request.flags.config):
+        raise UsageError(
+            "`model use` writes the configuration file, and this one is in a bucket.",
+            resource=str(request.flags.config),
+            resolution="Change `model` in the object, then run gpupipe deploy.",
+        )
+    path = Path(request.flags.config or Path.cwd() / FILE)
     _require_file_counts(context, path)
     with busy(talk(), LOOKING):
         model = chosen(context.cloud, context.spec, request.model)

@@ -21,6 +21,7 @@ from gpupipe.core.presets import PRESETS
 from gpupipe.core.suggest import suggestion
 
 FILE = "gpupipe.toml"
+URL = "gs://"
 DEFAULT = "default"
 """The source of a value that nobody set."""
 # Variables of ours that are no options.
@@ -229,6 +230,11 @@ def _flat(content: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, A
             yield from _flat(value, f"{path}.")
         else:
             yield path, value
+
+
+def is_url(config: Path | str | None) -> bool:
+    """Whether `--config` names an object of Cloud Storage."""
+    return isinstance(config, str) and config.startswith(URL)
 
 
 def decoded(content: bytes, path: Path) -> str:

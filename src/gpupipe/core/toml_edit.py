@@ -4,6 +4,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
+from typing import Any
 
 from gpupipe.core.errors import UsageError
 
@@ -13,11 +14,13 @@ _TABLE = re.compile(r"\s*\[\s*([A-Za-z0-9_.-]+)\s*\]\s*(#.*)?")
 def with_values(text: str, values: Mapping[str, object]) -> str:
     """The text with these options (by path) set. UsageError where its form cannot be edited."""
     for path, value in values.items():
-        if _get(tomllib.loads(text), path) == value:
+        before = tomllib.loads(text)
+        if _get(before, path) == value:
             continue
         text = _with_value(text, path, value)
         try:
-            done = _get(tomllib.loads(text), path) == value
+            # Whatever the lines looked like, this is what decides.
+            done = tomllib.loads(text) == _put(before, path, value)
         except tomllib.TOMLDecodeError:
             done = False
         if not done:
@@ -66,6 +69,14 @@ def _bounds(lines: list[str], table: str) -> tuple[int | None, int]:
         if match[1] == table:
             begin = index + 1
     return begin, len(lines)
+
+
+def _put(content: dict[str, Any], path: str, value: object) -> dict[str, Any]:
+    first, _, rest = path.partition(".")
+    if not rest:
+        return {**content, first: value}
+    inner = content.get(first)
+    return {**content, first: _put(inner if isinstance(inner, dict) else {}, rest, value)}
 
 
 def _get(content: object, path: str) -> object:

@@ -71,7 +71,7 @@ def set_key(path: Path, key: str, value: str | None) -> None:
         before = path.read_bytes().decode() if path.exists() else ""
         after = with_key(before, key, value)
         if after != before:
-            _write(path, after)
+            write(path, after)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         line = "Take the key out" if value is None else f"Write the line {key} = {_quoted(value)}"
@@ -82,7 +82,7 @@ def set_key(path: Path, key: str, value: str | None) -> None:
         ) from error
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
     """Replace a file's text at once, with its mode; a link keeps pointing to it."""
     place = path.resolve()
     part = place.with_name(f".{place.name}.{os.getpid()}")
