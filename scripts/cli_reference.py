@@ -3,10 +3,12 @@
 Usage: python scripts/cli_reference.py > docs/reference/cli.md
 """
 
+import io
 import os
-import subprocess
 import sys
-from pathlib import Path
+from contextlib import redirect_stdout
+
+from gpupipe.main import main
 
 COMMANDS = (
     (),
@@ -17,6 +19,8 @@ COMMANDS = (
     ("history",),
     ("init",),
     ("plan",),
+    ("process",),
+    *(("results", name) for name in ("list", "get")),
     ("rollback",),
     *(("model", name) for name in ("validate", "push", "list", "use")),
     ("local",),
@@ -39,18 +43,15 @@ def reference() -> str:
 
 
 def _section(command: tuple[str, ...]) -> str:
-    environment = {"PATH": os.environ["PATH"], "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
-    done = subprocess.run(
-        [Path(sys.executable).with_name("gpupipe"), *command, "--help"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    lines = "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
+    shown = io.StringIO()
+    with redirect_stdout(shown):
+        main([*command, "--help"])
+    lines = "\n".join(line.rstrip() for line in shown.getvalue().strip().splitlines())
     title = " ".join(command) or "gpupipe"
     return f"\n## {title}\n\n```\n{lines}\n```\n"
 
 
 if __name__ == "__main__":
+    os.environ.update({"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"})
+    sys.argv[0] = "gpupipe"  # what usage lines begin with
     sys.stdout.write(reference())

@@ -60,6 +60,8 @@ def build() -> Callable[..., Any]:
         local,
         model,
         plan,
+        process,
+        results,
         rollback,
         status,
         test_upload,
@@ -87,9 +89,11 @@ def build() -> Callable[..., Any]:
         ("history", history.history, "See who deployed or destroyed it when, and the result."),
         ("init", init.init, "Write gpupipe.toml, also from the recipe's terraform.tfvars."),
         ("plan", plan.plan, "See what a deploy would do, and why."),
+        ("process", process.process, "Start executions for files that were there before."),
         ("rollback", rollback.rollback, "Give the traffic back to an earlier release."),
     ):
         app.command(name, short_help=short)(command)
+    app.add_typer(results.app, name="results", short_help="List and get what came out.")
     app.add_typer(model.app, name="model", short_help="Check, push, list and use your own models.")
     app.add_typer(local.app, name="local", short_help="Start, stop and look into the local cloud.")
     app.add_typer(workflow.app, name="workflow", short_help="Check a workflow's source, offline.")

@@ -19,7 +19,8 @@ FEW = 25
 class Answer:
     """Outcomes as the answer needs them: all of a few, numbers of many; with `rows` all of many too."""
 
-    def __init__(self, clock: Clock, total: int, *, rows: bool) -> None:
+    def __init__(self, clock: Clock, total: int | None, *, rows: bool) -> None:
+        """total: None where it is not known, which counts as many."""
         self.total = total
         self.tally = Tally()
         self._clock = clock
@@ -29,7 +30,7 @@ class Answer:
     @property
     def few(self) -> bool:
         """Whether each file gets a row."""
-        return self.total <= FEW
+        return self.total is not None and self.total <= FEW
 
     def add(self, outcome: Outcome) -> None:
         """Take an outcome in."""

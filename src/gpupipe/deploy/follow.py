@@ -36,11 +36,15 @@ STAGES = ("upload", "queue", "preprocess", "inference", "postprocess")
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A file that was uploaded: its path here, the object it became, the seconds that took."""
+    """A file that was uploaded: its path here, the object it became, the seconds that took.
+
+    execution: the id of the one that counts, where it was started by hand.
+    """
 
     path: str
     object: Object
     upload_s: float
+    execution: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +181,12 @@ class Follower:
             pairs = [
                 (self._waiting.pop(key), one)
                 for one in ended
-                if (key := one.input()) in self._waiting
+                if (key := one.input()) in self._waiting and self._counts(key, one)
             ]
             yield from self._pool.map(lambda pair: self._reader.outcome(*pair), pairs)
+
+    def _counts(self, key: Key, execution: Execution) -> bool:
+        return self._waiting[key].execution in {"", execution.execution_id}
 
     def _oldest(self) -> datetime:
         """When the first execution that may work on one of these files can have started."""

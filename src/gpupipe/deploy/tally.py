@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gpupipe.deploy.follow import STAGES, Outcome
 
-GOOD = frozenset({"succeeded", "superseded", "sent"})
+GOOD = frozenset({"succeeded", "superseded", "sent", "started"})
 """States of files for which a command that sent them ends well."""
 _REASONS = 20
 _EXAMPLES = 3

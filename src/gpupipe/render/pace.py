@@ -21,8 +21,8 @@ _MINUTE_S, _HOUR_S = 60, 3600
 class Pace:
     """Takes counts in. The speed is that of the last half minute."""
 
-    def __init__(self, clock: Clock, total: int, begun: str) -> None:
-        """begun: the word for a file that is on its way ("sent")."""
+    def __init__(self, clock: Clock, total: int | None, begun: str) -> None:
+        """total: None where it is not known; begun: the word for a file that is on its way ("sent")."""
         self._clock = clock
         self._total = total
         self._word = begun
@@ -43,11 +43,14 @@ class Pace:
     def __str__(self) -> str:
         rate = self._rate()
         failed = f" ({self._failed:,} failed)" if self._failed else ""
-        line = f"{self._word} {self._begun:,}, done {self._done:,} of {self._total:,}{failed}"
+        total = "" if self._total is None else f" of {self._total:,}"
+        line = f"{self._word} {self._begun:,}, done {self._done:,}{total}{failed}"
         if not rate:
             return line
-        left = duration((self._total - self._done) / rate)
-        return f"{line}, {rate:.1f} a second, about {left} left"
+        line += f", {rate:.1f} a second"
+        if self._total is None:
+            return line
+        return f"{line}, about {duration((self._total - self._done) / rate)} left"
 
     def __rich_console__(self, _: Console, __: ConsoleOptions) -> RenderResult:
         yield Text(str(self), style="dim", no_wrap=True, overflow="ellipsis")
@@ -100,7 +103,7 @@ class PaceView:
 
 
 @contextmanager
-def pace(console: Console, clock: Clock, total: int, begun: str) -> Iterator[PaceView]:
+def pace(console: Console, clock: Clock, total: int | None, begun: str) -> Iterator[PaceView]:
     """A view while the block runs."""
     counts = Pace(clock, total, begun)
     if not console.is_terminal:

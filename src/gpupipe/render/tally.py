@@ -60,7 +60,7 @@ def print_tally(console: Console, output_bucket: str, tally: Tally, seconds: flo
         console,
         f"Results are in gs://{output_bucket}/results/, errors in gs://{output_bucket}/errors/",
     )
-    if tally.states["waiting"] or tally.states["sent"]:
+    if any(tally.states[state] for state in ("waiting", "sent", "started")):
         say(console, GOES_ON)
 
 
