@@ -208,6 +208,7 @@ def test_each_run_that_writes_leaves_a_record_and_a_destroy_keeps_them(
     (run,) = history.runs(storage, bucket, tmp_path)
     assert (run.command, run.result, run.failed, run.canary) == ("deploy", "done", (), "")
     assert f"create trigger {other.spec.names.trigger}" in run.done
+    assert f"create bucket {bucket}" in run.done  # made before there was a place for the record
     assert run.began <= run.ended
     storage.upload(bucket, f"{history.PREFIX}x.json", b"{}", content_type="application/json")
     storage.upload(bucket, f"{history.PREFIX}../x.json", b"{}", content_type="application/json")

@@ -88,15 +88,18 @@ class _Service:
     def serving(self) -> frozenset[str]:
         return frozenset(name for name, _ in releases.serving(self.found))
 
-    def at(self, moment: datetime) -> run.Revision | None:
-        """The revision that a rollback to a moment takes: the newest of then that can serve."""
+    def at(self, to: Release) -> run.Revision | None:
+        """The revision that a rollback takes: the newest of that time that can serve.
+
+        One that was rejected is only taken where its own release is asked for.
+        """
         spoilt = releases.rejection(self.found)
+        avoided = "" if spoilt is None or spoilt.release == to.name else spoilt.release
         able = [one for one in self.revisions if one.ready]
         then = [
             one
             for one in able
-            if one.created <= moment
-            and (spoilt is None or _release(one) != spoilt.release or one.created == moment)
+            if one.created <= to.made and not (avoided and _release(one) == avoided)
         ]
         # A service that came later than the others goes back as far as it can.
         return next(iter(then), able[-1] if able else None)
@@ -109,8 +112,9 @@ def after_canary(world: World, plan: Plan, done: Iterable[Action]) -> tuple[Turn
         rolled = {change.field for change in one.changes} - {"roles"}
         if one.kind != "service" or one.verb is not Verb.UPDATE or not rolled:
             continue
-        before = releases.serving(plan.observed[one.step][0])
-        found = world.cloud.run.get(plan.observed[one.step][0].service.name)
+        seen: run.Observed = plan.observed[one.step][0]
+        before = releases.serving(seen)
+        found = world.cloud.run.get(seen.service.name)
         if before and found is not None:
             turns.append(_turn(found, before, releases.CANARY, "the canary failed"))
     return tuple(turns)
@@ -226,7 +230,7 @@ def _release(revision: run.Revision) -> str:
 def _turns(services: Mapping[str, _Service], to: Release) -> tuple[Turn, ...]:
     turns = []
     for one in services.values():
-        revision = one.at(to.made)
+        revision = one.at(to)
         if revision is None or one.serving == {revision.name}:
             continue
         newest = {one.found.latest_created_revision, one.found.latest_ready_revision}

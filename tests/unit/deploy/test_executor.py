@@ -47,6 +47,8 @@ def executor(
     needs: dict[str, tuple[str, ...]],
     parallelism: int = 4,
     cancel: threading.Event | None = None,
+    *,
+    go_on: bool = False,
 ) -> Executor:
     return Executor(
         clock=StillClock(),
@@ -54,6 +56,7 @@ def executor(
         parallelism=parallelism,
         cancel=cancel or threading.Event(),
         needs=needs,
+        go_on=go_on,
     )
 
 
@@ -94,6 +97,23 @@ def test_a_failure_skips_dependants_and_nothing_else() -> None:
     reasons = {one.step: reason for one, reason in outcome.skipped}
     assert "needs a" in reasons["b"]
     assert outcome.failed
+
+
+def test_where_it_is_asked_for_a_run_goes_on_after_a_failure_in_the_same_order() -> None:
+    log, applied = Log(), list[str]()
+
+    def apply(one: Action) -> None:
+        applied.append(one.step)
+        if one.step == "a":
+            raise GpupipeError("a broke", resolution="mend it", doc="x.md")
+
+    outcome = executor(log, {"a": ("z",), "b": ("a",)}, go_on=True).run(
+        [action("b"), action("a"), action("z")], apply
+    )
+    assert applied == ["z", "a", "b"]
+    assert [one.step for one in outcome.done] == ["z", "b"]
+    assert log.of(Failed) == ["a"]
+    assert outcome.skipped == []
 
 
 def test_a_cancelled_run_begins_nothing_new() -> None:

@@ -8,6 +8,7 @@ import pytest
 from gpupipe.core.errors import GpupipeError
 from gpupipe.deploy.action import Action, Change, Verb, differences
 from gpupipe.deploy.facts import Facts
+from gpupipe.deploy.ownership import NotOursError
 from gpupipe.deploy.phase import Phase
 from gpupipe.deploy.planner import observe, plan
 from gpupipe.deploy.step import World, decide, role_changes
@@ -70,6 +71,32 @@ def test_every_action_says_why() -> None:
     ]
     assert found.actions[1].changes == (Change("value", "left", "right"),)
     assert found.actions[1].name == "name of wrong"
+
+
+class Unwanted(Thing):
+    """What the configuration does not ask for any more."""
+
+    def is_wanted(self, spec: Any) -> bool:
+        return False
+
+
+def test_what_is_not_asked_for_any_more_is_deleted_last_and_backwards() -> None:
+    theirs = NotOursError("of others", resource="x", resolution="none", doc="x.md")
+    steps = [
+        Unwanted("first", "there"),
+        Thing("absent"),
+        Unwanted("gone"),
+        Unwanted("theirs", theirs),
+        Unwanted("second", "there"),
+    ]
+    found = plan(WORLD, steps, parallelism=1)
+    assert [(one.step, one.verb) for one in found.actions] == [
+        ("absent", Verb.CREATE),
+        ("second", Verb.DELETE),
+        ("first", Verb.DELETE),
+    ]
+    with pytest.raises(NotOursError):
+        plan(WORLD, [Thing("theirs", theirs)], parallelism=1)
 
 
 def test_one_at_a_time_reads_in_the_order_of_the_table() -> None:
