@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 RUN_READY = $(VENV)/.run-ready
 DEV_READY = $(VENV)/.dev-ready
 
-.PHONY: help demo test test-long check bench promises model reference lock clean
+.PHONY: help demo test test-long check bench promises model reference lock pin-images sbom clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -31,9 +31,10 @@ bench: $(DEV_READY) ## measure, as ratios side by side
 promises: $(DEV_READY) ## which promises have a test, which have none
 	@$(BIN)/python scripts/promises.py
 
-model: $(DEV_READY) ## build the default model bundle again from its sources
-	@$(BIN)/python scripts/install.py model $(VENV)
-	@$(BIN)/python -m model.build
+model: ## build the default model bundle again, from its sources to the same bytes, and score the held-out texts
+	@$(PYTHON) scripts/install.py model .model-venv
+	@.model-venv/bin/python -m model.build
+	@.model-venv/bin/python -m model.evaluate
 
 reference: $(DEV_READY) ## write the generated pages of docs/reference anew
 	@for page in api cli configuration iam refusals; do $(BIN)/python scripts/$${page}_reference.py > docs/reference/$$page.md; done
@@ -47,5 +48,11 @@ $(RUN_READY): requirements/bootstrap.txt requirements/run.txt requirements/build
 $(DEV_READY): requirements/bootstrap.txt requirements/dev.txt requirements/build.txt pyproject.toml scripts/install.py
 	@$(PYTHON) scripts/install.py dev $(VENV)
 
+pin-images: ## fill in the digests of the base images, where their registries can be reached
+	@$(PYTHON) scripts/pin_images.py
+
+sbom: ## write what is in each image to build/sbom, as CycloneDX
+	@$(PYTHON) scripts/sbom.py build/sbom
+
 clean: ## remove what the targets made
-	rm -rf $(VENV) .demo build dist
+	rm -rf $(VENV) .model-venv .demo build dist

