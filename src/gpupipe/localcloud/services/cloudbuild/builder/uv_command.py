@@ -34,7 +34,6 @@ _REFUSED = frozenset(
         "--project",
         "--root",
         "--system",
-        "--target",
         "--user",
         "-t",
     }
@@ -74,7 +73,9 @@ def _kind(arguments: tuple[str, ...]) -> tuple[str, ...]:
 def _check(argument: str) -> None:
     name, _, value = argument.partition("=")
     if name in _REFUSED:
-        raise UvError(f"the option {name} is not supported: packages go into the image's own venv")
+        raise UvError(
+            f"the option {name} is not supported: packages go into the image's own venv, or with --target into a folder"
+        )
     if ".." in Path(value or argument).parts:
         raise UvError(f"the path {argument!r} has `..`")
     if name == "--link-mode" or "symlink" in argument:
