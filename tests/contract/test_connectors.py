@@ -90,6 +90,18 @@ def test_objects_are_written_read_listed_and_deleted(tester: WorkflowTester, buc
     assert outcome(tester, (f"{objects}.get", one))["code"] == 404
 
 
+def test_buckets_are_made_and_removed(tester: WorkflowTester, bucket: str) -> None:
+    grant(tester, "roles/storage.admin")
+    buckets, made = "googleapis.storage.v1.buckets", {"bucket": f"{bucket}-made"}
+    body = {"name": made["bucket"]}
+    insert = (f"{buckets}.insert", {"project": tester.cloud.project, "body": body})
+    found = outcome(tester, insert, (f"{buckets}.get", made))
+    assert found["name"] == made["bucket"]
+    assert outcome(tester, (f"{buckets}.delete", made)) is None
+    listed = outcome(tester, (f"{buckets}.list", {"project": tester.cloud.project}))
+    assert [one["name"] for one in listed["items"]] == [bucket]
+
+
 def test_another_workflow_runs_and_gives_its_result(tester: WorkflowTester) -> None:
     run = f"{EXECUTIONS}.run"
     denied = outcome(tester, (run, {"workflow_id": "child", "argument": 21}))

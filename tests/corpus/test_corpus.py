@@ -27,14 +27,16 @@ from gpupipe.workflows.errors import ExecutionFailed, SourceError
 _CASES = Path(__file__).parent / "cases"
 
 
-def _cases() -> Iterator[Any]:
+def all_cases() -> Iterator[Any]:
+    """Every case, with its name."""
     for file in sorted(_CASES.glob("*.yaml")):
         for at, case in enumerate(yaml.safe_load(file.read_text("utf-8"))):
             name = case.get("name") or case.get("expr") or str(at)
             yield pytest.param(case, id=f"{file.stem}: {name}")
 
 
-def _source(case: dict[str, Any]) -> str:
+def source_of(case: dict[str, Any]) -> str:
+    """The whole source of a case."""
     if "source" in case:
         return str(case["source"])
     steps = case.get("steps") or [{"it": {"return": "${" + case["expr"] + "}"}}]
@@ -61,12 +63,12 @@ def _body(one: dict[str, Any], headers: dict[str, str]) -> bytes:
     return (body if as_is and one.get("raw") else json.dumps(body)).encode()
 
 
-@pytest.mark.parametrize("case", list(_cases()))
+@pytest.mark.parametrize("case", list(all_cases()))
 def test_case(case: dict[str, Any]) -> None:
     world = _world(case)
     result, error, refused = None, None, None
     try:
-        result = world.run(_source(case), case.get("argument"), case.get("env"))
+        result = world.run(source_of(case), case.get("argument"), case.get("env"))
     except ExecutionFailed as failed:
         error = failed
     except SourceError as faults:
@@ -97,15 +99,19 @@ def _compare_faults(refused: SourceError, expected: list[Any]) -> None:
 
 
 def _compare_error(error: ExecutionFailed, expected: dict[str, Any]) -> None:
-    payload = json.loads(error.payload)
+    compare_payload(json.loads(error.payload), expected)
+    if "context" in expected:
+        assert error.context.splitlines() == expected["context"]
+
+
+def compare_payload(payload: Any, expected: dict[str, Any]) -> None:
+    """An error's payload with what a case says of it."""
     if "payload" in expected:
         assert _written(payload) == _written(expected["payload"])
     for key in ("tags", "code", "headers", "body"):
         if key in expected:
             assert payload[key] == expected[key]
     assert expected.get("message", "") in (payload["message"] if "message" in expected else "")
-    if "context" in expected:
-        assert error.context.splitlines() == expected["context"]
 
 
 def _compare_world(world: World, expected: dict[str, Any]) -> None:

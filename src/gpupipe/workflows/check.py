@@ -4,7 +4,7 @@ A name first set inside a loop, a handler or a branch is local to it; writing an
 branch needs `shared`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gpupipe.workflows.errors import Fault
@@ -38,6 +38,7 @@ class _Signature:
     names: tuple[str, ...]
     needed: frozenset[str]
     refused: frozenset[str] = frozenset()
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -158,12 +159,14 @@ class Checker:
         signature = self._signature(action.function, name) if name else None
         if signature is None:
             return
+        given: set[str] = set()
         for word in action.arguments:
-            if word.text in signature.refused:
+            argument = signature.aliases.get(word.text, word.text)
+            given.add(argument)
+            if argument in signature.refused:
                 self._fault(word, f"{name}: the argument {word.text!r} is not emulated")
-            elif word.text not in signature.names:
+            elif argument not in signature.names:
                 self._fault(word, f"{name} has no argument {word.text!r}")
-        given = {word.text for word in action.arguments}
         for missing in sorted(signature.needed - given):
             self._fault(action.function, f"{name} needs the argument {missing!r}")
 
@@ -179,7 +182,8 @@ class Checker:
             return None
         needed = frozenset(one.name for one in function.parameters if not one.optional)
         refused = frozenset(one.name for one in function.parameters if one.refused)
-        return _Signature(tuple(one.name for one in function.parameters), needed, refused)
+        names = tuple(one.name for one in function.parameters)
+        return _Signature(names, needed, refused, function.aliases)
 
     def _tree(self, tree: Tree, scope: _Scope) -> None:
         if isinstance(tree, Expression):

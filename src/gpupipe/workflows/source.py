@@ -13,12 +13,15 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from gpupipe.workflows.errors import Fault, SourceError
-from gpupipe.workflows.limits import SOURCE_BYTES, SOURCE_NODES
+from gpupipe.workflows.limits import EXPRESSION_CHARACTERS, SOURCE_BYTES, SOURCE_NODES
 from gpupipe.workflows.values import LEAST_INTEGER, MOST_INTEGER, well_formed
 
 _DEPTH = 100
 _TEXT = "tag:yaml.org,2002:str"
 _MERGE = "<<"
+# Braces stand in an expression only as its ends, and in texts.
+_EXPRESSION = re.compile(r"""\$\{(?:[^"'{}]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')*\}""", re.DOTALL)
+_MOST_EXPRESSION = 2 * EXPRESSION_CHARACTERS  # with its blanks
 _TOO_DEEP = "the source is nested too deeply"
 
 
@@ -33,6 +36,22 @@ class _Loader(yaml.SafeLoader):
         node = super().compose_scalar_node(anchor)
         node.style = node.style or ('"' if tagged else None)
         return node
+
+    def scan_plain(self) -> Any:
+        """In `[${a}, ${b}]` the braces belong to the expressions (Google's samples write it so)."""
+        length = self._expression() if self.flow_level else 0
+        if not length:
+            return super().scan_plain()
+        start, text = self.get_mark(), self.prefix(length)
+        self.forward(length)
+        return yaml.ScalarToken(text, True, start, self.get_mark())  # noqa: FBT003
+
+    def _expression(self) -> int:
+        """How many characters the expression has that begins here; 0 where none does."""
+        if self.prefix(2) != "${":
+            return 0
+        match = _EXPRESSION.match(self.prefix(_MOST_EXPRESSION))
+        return match.end() if match else 0
 
     def fetch_flow_collection_start(self, token: type[yaml.Token]) -> None:
         """PyYAML looks far ahead for keys: many open brackets would take it seconds."""

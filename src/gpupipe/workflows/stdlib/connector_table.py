@@ -1,6 +1,6 @@
 """The connectors that are here: each a method of an API, with its verb, address and arguments.
 
-Those of Cloud Storage objects, Cloud Run v2 and Workflow Executions v1. What stands in braces in an
+Those of Cloud Storage objects and buckets, Cloud Run v2 and Workflow Executions v1. What stands in braces in an
 address are arguments that go in as they are given: the caller encodes the name of an object.
 """
 
@@ -75,6 +75,23 @@ def _storage() -> Iterator[Connector]:
         ("update", "PUT", item, one, ("predefinedAcl", *_VERSION), True),
     ):  # fmt: skip
         name = f"googleapis.storage.v1.objects.{method}"
+        yield Connector(name, verb, _STORAGE + path, required, optional, body)
+    yield from _buckets()
+
+
+def _buckets() -> Iterator[Connector]:
+    one, named = "/storage/v1/b/{bucket}", ("bucket",)
+    conditions = ("ifMetagenerationMatch", "ifMetagenerationNotMatch", *_COMMON)
+    for method, verb, path, required, optional, body in (
+        ("delete", "DELETE", one, named, conditions, False),
+        ("get", "GET", one, named, conditions, False),
+        ("insert", "POST", "/storage/v1/b", ("project",), _COMMON, True),
+        ("list", "GET", "/storage/v1/b", ("project",),
+         ("maxResults", "pageToken", "prefix", *_COMMON), False),
+        ("patch", "PATCH", one, named, conditions, True),
+        ("update", "PUT", one, named, conditions, True),
+    ):  # fmt: skip
+        name = f"googleapis.storage.v1.buckets.{method}"
         yield Connector(name, verb, _STORAGE + path, required, optional, body)
 
 

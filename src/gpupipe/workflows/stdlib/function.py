@@ -40,6 +40,8 @@ class Function:
     parameters: tuple[Parameter, ...]
     body: Body
     blocking: bool = False
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """Other names of parameters: sources of the documentation disagree on some."""
     names: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -47,6 +49,7 @@ class Function:
 
     def bind(self, arguments: Mapping[str, Value]) -> dict[str, Value]:
         """The arguments with defaults filled in; TypeError of the language."""
+        arguments = {self.aliases.get(name, name): value for name, value in arguments.items()}
         unknown = sorted(set(arguments) - self.names)
         if unknown:
             raise type_error(f"{self.name} has no argument {unknown[0]!r}")

@@ -1,6 +1,7 @@
 """text.*_regex: RE2 syntax, leftmost-longest, in time that grows with the text alone."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -59,5 +60,8 @@ FUNCTIONS: tuple[Function, ...] = (
     pure("text.find_all_regex", _find_all, _SOURCE, _PATTERN),
     pure("text.match_regex",
          lambda source, pattern: _compiled(pattern).search(source) is not None, _SOURCE, _PATTERN),
-    pure("text.replace_all_regex", _replace_all, _SOURCE, _PATTERN, need("repl", "string")),
+    replace(
+        pure("text.replace_all_regex", _replace_all, _SOURCE, _PATTERN, need("repl", "string")),
+        aliases={"substr": "regexp"},
+    ),
 )  # fmt: skip
