@@ -8,12 +8,16 @@ import tempfile
 import time
 from pathlib import Path
 
+from gpupipe.localcloud.kernel.latency import READ_S
+
 GPUPIPE = str(Path(sys.executable).with_name("gpupipe"))
 ROUNDS = 5
 HELP = (GPUPIPE, "--help")
-FLOOR = (sys.executable, "-c", "import typer, rich")
+FLOOR = (sys.executable, "-c", "import typer")
 DEPLOY = (GPUPIPE, "deploy", "--local", "--yes", "--no-canary")
 PLAN = (GPUPIPE, "deploy", "--local", "--dry-run")
+STATUS = (GPUPIPE, "status", "--local")
+HELD_S = 2.0
 UPLOAD = (GPUPIPE, "test-upload", "--local")
 
 
@@ -29,12 +33,19 @@ def main() -> None:
 
 def report(environment: dict[str, str]) -> None:
     """All measurements."""
-    show("help / import of typer and rich", *side_by_side(HELP, FLOOR, environment))
+    show("help / import of typer", *side_by_side(HELP, FLOOR, environment))
     first = seconds(DEPLOY, environment)
     again, plan = side_by_side(DEPLOY, PLAN, environment)
     show("first deploy / one that writes nothing", first, again)
     show("deploy that writes nothing / its plan", again, plan)
     files = statistics.median(seconds(UPLOAD, environment) for _ in range(ROUNDS))
+    held = (GPUPIPE, "local", "latency", str(HELD_S / READ_S))
+    for what, command in (("deploy that writes nothing", DEPLOY), ("status", STATUS)):
+        quick = statistics.median(seconds(command, environment) for _ in range(ROUNDS))
+        subprocess.run(held, env=environment, check=True, capture_output=True)
+        slow = seconds(command, environment)
+        subprocess.run((*held[:-1], "none"), env=environment, check=True, capture_output=True)
+        show(f"{what}: what holding each read for {HELD_S:g} s adds / that", slow - quick, HELD_S)
     show("three sample files / a deploy that writes nothing", files, again)
 
 

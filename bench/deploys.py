@@ -19,22 +19,28 @@ from gpupipe.deploy.events import Event, Finished
 from gpupipe.deploy.facts import Facts
 from gpupipe.deploy.health import states
 from gpupipe.deploy.step import World
+from gpupipe.deploy.steps import STEPS
 from gpupipe.localcloud.kernel import latency
 
-FACTOR = 4.0
-"""How fast the clock runs: low enough for this machine's own work not to count for much."""
+FACTOR, ROUGH = 2.0, 8.0
+"""How fast the clock runs: where it is slow, this machine's own work does not count for much."""
 HELD_S = 2.0
+PROJECT = "bench-project"
 
 
 def main() -> None:
     """Measure and print."""
-    with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as cloud:
-        whole_deploys(cloud)
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder), ROUGH) as cloud:
+        alone = whole_deploy(cloud, ROUGH, 1)[0]
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder), FACTOR) as cloud:
+        compare(alone, *whole_deploy(cloud, FACTOR, 8))
         looks(cloud)
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder), 1.0) as cloud:
+        real_deploy(cloud)
 
 
 @contextmanager
-def running(folder: Path, factor: float = FACTOR) -> Iterator[RunningCloud]:
+def running(folder: Path, factor: float) -> Iterator[RunningCloud]:
     """A local cloud on a clock that runs so many times as fast as the machine's."""
     cloud = start_cloud(folder / "cloud", clock=FastClock(factor))
     try:
@@ -44,26 +50,33 @@ def running(folder: Path, factor: float = FACTOR) -> Iterator[RunningCloud]:
         cloud.stop()
 
 
-def deployer_of(cloud: RunningCloud, project: str, parallelism: int) -> Deployer:
-    """Works with the pauses that Google Cloud would get."""
-    deployer = tiny_deployer(cloud, project, parallelism=parallelism, hurry=1.0)
-    deployer.clock = FastClock(FACTOR)
-    return deployer
-
-
-def whole_deploys(cloud: RunningCloud) -> None:
-    """A first deploy, overlapping and one step after another, against the longest chain of steps."""
+def whole_deploy(
+    cloud: RunningCloud, factor: float, parallelism: int
+) -> tuple[float, dict[str, float]]:
+    """A first deploy with typical durations and with the pauses that Google Cloud would get."""
     tiny_deployer(cloud, "warm-up").deploy(canary=False)
+    deployer = tiny_deployer(cloud, PROJECT, parallelism=parallelism, hurry=1.0)
+    deployer.clock = FastClock(factor)
     cloud.kernel.behaviour.latency_factor = 1.0
-    overlapping, took = deployed(deployer_of(cloud, "overlapping", 8))
-    alone, _ = deployed(deployer_of(cloud, "one-by-one", 1))
+    measured = deployed(deployer)
     cloud.kernel.behaviour.latency_factor = 0.0
-    chain = longest(took)
-    floor = longest(typical())
+    return measured
 
+
+def compare(alone: float, overlapping: float, took: Mapping[str, float]) -> None:
+    """Print what a deploy whose steps took so long makes of the longest chain of them."""
+    chain, floor = longest(took), longest(typical())
     print(f"deploy / its longest chain of steps: {ratio(overlapping, chain)}")
-    print(f"deploy / longest chain of typical durations: {ratio(overlapping, floor)}")
+    print(f"deploy / longest chain of typical operations: {ratio(overlapping, floor)}")
     print(f"one step after another / deploy: {ratio(alone, overlapping)}", flush=True)
+
+
+def real_deploy(cloud: RunningCloud) -> None:
+    """The same with the real images, on the machine's time and without any typical duration."""
+    whole, took = deployed(Deployer(cloud, FastClock(1.0), "real-run", steps=STEPS))
+    print(
+        f"real deploy here / its longest chain of steps: {ratio(whole, longest(took))}", flush=True
+    )
 
 
 def deployed(deployer: Deployer) -> tuple[float, dict[str, float]]:
@@ -106,7 +119,7 @@ def longest(seconds: Mapping[str, float]) -> float:
 
 def looks(cloud: RunningCloud) -> None:
     """A deploy that changes nothing and a status, with each read held."""
-    deployer = tiny_deployer(cloud, "overlapping", hurry=1.0)
+    deployer = tiny_deployer(cloud, PROJECT, hurry=1.0)
     log = cloud.cloud.pipeline.log
     before = log.latest()
     deployer.deploy(canary=False)
