@@ -16,6 +16,7 @@ COMMANDS = (
     ("test-upload",),
     ("status",),
     ("destroy",),
+    ("logs",),
     ("history",),
     ("init",),
     ("plan",),

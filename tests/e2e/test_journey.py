@@ -125,6 +125,24 @@ def test_a_file_that_cannot_be_read_shows_its_reason(deployed: Cli, tmp_path: Pa
     assert row["error_object"].startswith("errors/")
 
 
+@pytest.mark.promise(37)
+@pytest.mark.promise(96)
+def test_logs_tell_of_a_file_on_its_whole_way(deployed: Cli) -> None:
+    sent = deployed("test-upload", "--local", "-o", "json").json["files"][0]
+    done = deployed("logs", "--local", "--execution", sent["execution"], "--output", "json")
+    assert done.code == 0, done.err
+    entries = done.json["entries"]
+    assert {one["source"] for one in entries} >= {"workflow", "preprocess", "postprocess"}
+    assert {one["execution"] for one in entries} == {sent["execution"]}
+    told = [one["text"] for one in entries if one["source"] == "workflow"]
+    assert told[0] == "started"
+    assert told[-1] == "success"
+    assert all(one["fields"]["object"] == sent["object"] for one in entries)
+    short = deployed("logs", "preprocess", "--local", "--execution", sent["execution"][:8],
+                     "--grep", "preprocessed")  # fmt: skip
+    assert len(short.out.splitlines()) == 1
+
+
 def test_without_arguments_the_samples_are_sent(deployed: Cli) -> None:
     done = deployed("test-upload", "--local")
     assert done.code == 0, done.err

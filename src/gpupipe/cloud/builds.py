@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gpupipe.cloud.api import Api
-from gpupipe.cloud.call import TIMEOUT_S, Wait, is_transient
+from gpupipe.cloud.call import TIMEOUT_S, Wait, is_transient, none_if_missing
 from gpupipe.cloud.causes import ACT_AS_VISIBLE, API_USABLE
 from gpupipe.cloud.clients import module
 from gpupipe.cloud.errors import ApiError, translated
@@ -15,6 +15,7 @@ from gpupipe.cloud.permissions import missing_permission
 from gpupipe.core.errors import GpupipeError
 
 _LOG_LINES = 40
+_LATEST = 100
 _POLL_S = 5.0
 
 
@@ -69,6 +70,14 @@ class BuildsApi(Api):
         running = ' AND (status="QUEUED" OR status="WORKING")'
         found = self._tagged(project, parent, label, running)
         return _build(found[0]) if found else None
+
+    def newest(self, project: str, parent: str, tags: tuple[str, ...]) -> list[Build]:
+        """Builds of which a tag begins like one of these, newest first; of the last hundred."""
+        request = {"parent": parent, "project_id": project, "page_size": _LATEST}
+        method = self._client.list_builds
+        pager = none_if_missing(lambda: self._unary("Listing builds", parent, method, request))
+        page = next(iter(pager.pages)).builds if pager is not None else ()
+        return [_build(one) for one in page if any(tag.startswith(tags) for tag in one.tags)]
 
     def _tagged(self, project: str, parent: str, label: str, more: str = "") -> list[Any]:
         return self._all(

@@ -13,6 +13,9 @@ from gpupipe.cloud.clients import module
 from gpupipe.cloud.errors import ApiError
 
 _PAGE = 100
+_ID = 36
+# So many of the newest are looked at for one of which only the beginning of its id is known.
+_LOOKED_AT = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +141,13 @@ class ExecutionsApi(Api):
             )
         )
         return None if found is None else _execution(found)
+
+    def named(self, workflow: str, beginning: str) -> Execution | None:
+        """The newest execution whose id is this or begins so, or None."""
+        if len(beginning) == _ID:
+            return self.get(f"{workflow}/executions/{beginning}")
+        some = islice(self._each(workflow, ""), _LOOKED_AT)
+        return next((one for one in some if one.execution_id.startswith(beginning)), None)
 
     def start(self, workflow: str, argument: Any) -> Execution:
         """Start an execution by hand, with an argument that JSON can say."""

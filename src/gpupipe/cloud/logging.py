@@ -1,22 +1,39 @@
 """Cloud Logging: the lines of a build, of a service, of an execution."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Any
+from urllib.parse import unquote
 
 from gpupipe.cloud.api import Api
+from gpupipe.cloud.call import TIMEOUT_S
 from gpupipe.cloud.clients import module
+
+_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One log entry; `text` is its message, whatever its payload, `fields` a structured one's."""
+    """One log entry; `text` is its message, whatever its payload, `fields` a structured one's.
+
+    log: its id, such as "run.googleapis.com/stdout"; insert_id: unique among entries of one time;
+    request: of the HTTP request that it tells of (`requestMethod`, `status`, …), else empty.
+    """
 
     time: datetime
     severity: str
     text: str
     fields: Mapping[str, Any] = field(default_factory=dict)
+    log: str = ""
+    insert_id: str = ""
+    resource_type: str = ""
+    resource_labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    trace: str = ""
+    request: Mapping[str, Any] = field(default_factory=dict)
 
 
 class LoggingApi(Api):
@@ -32,28 +49,58 @@ class LoggingApi(Api):
 
     def newest(self, project: str, where: str, count: int) -> list[Entry]:
         """The newest entries that a filter selects, oldest first."""
+        found = list(islice(self.each(project, where, newest_first=True, page=count), count))
+        return found[::-1]
+
+    def each(
+        self, project: str, where: str, *, newest_first: bool = False, page: int = _PAGE
+    ) -> Iterator[Entry]:
+        """The entries that a filter selects in the order of their times, a page at a time."""
+        request: dict[str, Any] = {
+            "resource_names": [f"projects/{project}"],
+            "filter": where,
+            "order_by": "timestamp desc" if newest_first else "timestamp asc",
+            "page_size": min(page, _PAGE),
+            "page_token": "",
+        }
         client = self._clients.client("logging")
 
-        def attempt() -> list[Any]:
-            pager = client.list_log_entries(
-                request={
-                    "resource_names": [f"projects/{project}"],
-                    "filter": where,
-                    "order_by": "timestamp desc",
-                    "page_size": count,
-                },
-                retry=None,
-                timeout=60.0,
-            )
-            return [entry for entry, _ in zip(pager, range(count), strict=False)]
+        def attempt() -> Any:
+            pager = client.list_log_entries(request=request, retry=None, timeout=TIMEOUT_S)
+            return next(iter(pager.pages))
 
-        found = self._caller.call("Reading logs", f"projects/{project}", attempt)
-        return [_entry(one) for one in reversed(found)]
+        more = True
+        while more:
+            found = self._caller.call("Reading logs", f"projects/{project}", attempt)
+            # What is on the page is read before the next one is asked for.
+            yield from map(_entry, found.entries)
+            request["page_token"] = found.next_page_token
+            more = bool(found.next_page_token)
 
 
 def _entry(found: Any) -> Entry:
-    fields = dict(found.json_payload or {})
-    payload = found.text_payload or (str(fields.get("message", fields)) if fields else "")
+    json_format = module("google.protobuf.json_format")
+    message = type(found).pb(found)
+    # Not the client's own mapping: its values inside of others are no plain ones.
+    fields = json_format.MessageToDict(message.json_payload) if found.json_payload else {}
     # The one enum of these clients that comes as a number.
     severity = module("google.logging.type.log_severity_pb2").LogSeverity.Name(int(found.severity))
-    return Entry(found.timestamp, str(severity), str(payload), fields)
+    return Entry(
+        time=found.timestamp,
+        severity=str(severity),
+        text=str(found.text_payload or _message(fields)),
+        fields=fields,
+        log=unquote(str(found.log_name).rpartition("/")[2]),
+        insert_id=str(found.insert_id),
+        resource_type=str(found.resource.type),
+        resource_labels=dict(found.resource.labels),
+        labels=dict(found.labels),
+        trace=str(found.trace),
+        request=json_format.MessageToDict(message.http_request) if found.http_request else {},
+    )
+
+
+def _message(fields: Mapping[str, Any]) -> str:
+    if not fields:
+        return ""
+    return str(fields.get("message") or json.dumps(fields, ensure_ascii=False))

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from google.cloud.logging_v2 import types
-from google.protobuf.json_format import MessageToDict
+from google.protobuf.json_format import MessageToDict, ParseDict
 
 from gpupipe.localcloud.errors import invalid_argument, unimplemented
 from gpupipe.localcloud.kernel.logs import SEVERITIES, LogEntry, Payload
@@ -33,8 +33,17 @@ def message_of(entry: LogEntry) -> Any:
     if isinstance(entry.payload, str):
         message.text_payload = entry.payload
     else:
-        message.json_payload.update(entry.payload)
+        _set_json(message, entry.payload)
     return message
+
+
+def _set_json(message: Any, payload: dict[str, Any]) -> None:
+    """The payload; the HTTP request that it tells of has a field of its own."""
+    rest = {name: value for name, value in payload.items() if name != "httpRequest"}
+    if "httpRequest" in payload:
+        ParseDict(payload["httpRequest"], message.http_request, ignore_unknown_fields=True)
+    if rest:
+        message.json_payload.update(rest)
 
 
 def severity_of(message: Any) -> str:

@@ -1,0 +1,113 @@
+"""`gpupipe logs`: what services, workflow and builds say."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from gpupipe.commands._options import (
+    ConfigFile,
+    Impersonate,
+    Local,
+    OutputAs,
+    Prefix,
+    Project,
+    Region,
+)
+from gpupipe.render.output import Output
+
+
+class Source(StrEnum):
+    """What has a log."""
+
+    PREPROCESS = "preprocess"
+    GPU_INFERENCE = "gpu-inference"
+    POSTPROCESS = "postprocess"
+    WORKFLOW = "workflow"
+    BUILD = "build"
+
+
+class Severity(StrEnum):
+    """Cloud Logging's severities, the lowest first."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    NOTICE = "notice"
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
+
+
+def logs(
+    sources: Annotated[
+        list[Source] | None,
+        typer.Argument(
+            metavar="[SERVICE|workflow|build]...",
+            help="preprocess, gpu-inference, postprocess, workflow, build [default: all but builds].",
+        ),
+    ] = None,
+    *,
+    local: Local = False,
+    project: Project = None,
+    region: Region = None,
+    prefix: Prefix = None,
+    config: ConfigFile = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Also show what comes, until Ctrl-C.")
+    ] = False,
+    since: Annotated[
+        str, typer.Option("--since", metavar="DURATION", help="As far back: 90s, 15m, 2h, 7d.")
+    ] = "1h",
+    severity: Annotated[
+        Severity | None, typer.Option("--severity", help="Of this severity and above.")
+    ] = None,
+    grep: Annotated[
+        str,
+        typer.Option(
+            "--grep", metavar="REGEX", help="Only lines, as they are shown, in which this is found."
+        ),
+    ] = "",
+    execution: Annotated[
+        str, typer.Option("--execution", metavar="ID", help="Only of this execution.")
+    ] = "",
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, metavar="LINES", help="Only the last so many.")
+    ] = 200,
+    impersonate_service_account: Impersonate = None,
+    output: OutputAs = Output.TEXT,
+) -> int:
+    """Show log lines of all that a file goes through, merged in the order of their times.
+
+    Times are UTC. --execution takes an id or its beginning, as `gpupipe executions list` shows it.
+
+    Examples:
+
+    \b
+      gpupipe logs --severity warning --since 1d
+      gpupipe logs gpu-inference -f
+      gpupipe logs build --limit 40
+    """
+    from gpupipe.commands._logs import LogsRequest, run
+    from gpupipe.core.config import Flags
+
+    flags = Flags(
+        local=local,
+        project=project,
+        region=region,
+        prefix=prefix,
+        config=config,
+        impersonate_service_account=impersonate_service_account,
+    )
+    return run(
+        LogsRequest(
+            flags,
+            tuple(one.value for one in sources or ()),
+            follow=follow,
+            since=since,
+            severity=severity.value.upper() if severity else "",
+            grep=grep,
+            execution=execution,
+            limit=limit,
+            output=output,
+        )
+    )
