@@ -1,4 +1,4 @@
-"""The measurements: `python -m bench [commands|deploys|storage|inference]`, all without an argument.
+"""The measurements: `python -m bench [commands|deploys|storage|inference|pipeline]`, all without an argument.
 
 Each prints ratios of what ran side by side in one run on one machine; ratios travel between
 machines, seconds do not.
@@ -7,7 +7,7 @@ machines, seconds do not.
 import sys
 from collections.abc import Callable, Mapping
 
-from bench import commands, deploys, storage
+from bench import commands, deploys, pipeline, storage
 from bench.inference import report as inference
 
 BENCHES: Mapping[str, Callable[[], None]] = {
@@ -15,6 +15,7 @@ BENCHES: Mapping[str, Callable[[], None]] = {
     "deploys": deploys.main,
     "storage": storage.main,
     "inference": inference.main,
+    "pipeline": pipeline.main,
 }
 
 
