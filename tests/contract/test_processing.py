@@ -19,6 +19,8 @@ LONG = f"{FOLDER}{'n' * 1000}.txt"
 
 @pytest.fixture(scope="module")
 def cloud(quick_pipeline: QuickPipeline) -> Cloud:
+    # Whatever came before: the tests of the operator's roles end with a destroy.
+    quick_pipeline.deployer.deploy(canary=False)
     return quick_pipeline.operator.connect()
 
 
