@@ -5,15 +5,16 @@ to `max_batch` rows, or without `combine` one request's rows only: on a CPU two 
 one text each are faster than one batch of two. A request's rows are sorted by length and go in
 slices, a few at a time, so that a large request neither pads its short rows nor starves a small one.
 When `queue_limit` rows are admitted and not yet done, the next request is refused with a ProblemError
-429; a request counts as `most_of_one` rows at most, which decides how many large ones share the
+429, or waits its turn as long as it may: a large file's next chunk is there when the last one is
+done. A request counts as `most_of_one` rows at most, which decides how many large ones share the
 device while small ones still get in. A request that is cancelled takes its waiting slices along;
 only those that run run on.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from threading import Condition, Thread
 
@@ -25,6 +26,8 @@ from gpu_inference.meter import Meter
 Probabilities = list[float]
 Score = Callable[[Sequence[Row]], list[Probabilities]]
 _RETRY_AFTER_S = 2
+# Requests that may wait for a place; the rest of a large file, not a queue of its own.
+_HALL = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,28 +73,61 @@ class Batcher:
         self._arrived = Condition()
         self._ended = False
         self._admitted = 0
+        self._hall: deque[tuple[int, asyncio.Future[None]]] = deque()
 
-    @contextmanager
-    def admit(self, rows: int) -> Iterator[None]:
-        """Holds a place for `rows` rows. Raises a ProblemError 429 when all are taken."""
+    @asynccontextmanager
+    async def admit(self, rows: int, patience_s: float = 0.0) -> AsyncIterator[None]:
+        """Holds a place for `rows` rows. Raises a ProblemError 429 when none comes free in time."""
         weight = min(rows, self._most_of_one)
-        if self._admitted and self._admitted + weight > self._queue_limit:
-            message = f"{self._admitted} windows of text wait; at most {self._queue_limit} may"
-            details = {"waiting": self._admitted, "limit": self._queue_limit}
-            self._meter.refused()
-            raise ProblemError(
-                429,
-                "queue_full",
-                message,
-                blame=Blame.CAPACITY,
-                details=details,
-                retry_after_s=_RETRY_AFTER_S,
-            )
-        self._admitted += weight
+        if self._fits(weight):
+            self._admitted += weight
+        else:
+            await self._wait_for_room(weight, patience_s)
         try:
             yield
         finally:
-            self._admitted -= weight
+            self._give_back(weight)
+
+    def _fits(self, weight: int) -> bool:
+        return not self._admitted or self._admitted + weight <= self._queue_limit
+
+    async def _wait_for_room(self, weight: int, patience_s: float) -> None:
+        if patience_s <= 0 or len(self._hall) >= _HALL:
+            raise self._full()
+        called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._hall.append((weight, called))
+        try:
+            async with asyncio.timeout(patience_s):
+                await called
+        except BaseException as error:
+            if called.done() and not called.cancelled():  # just when the time was up
+                self._give_back(weight)
+            else:
+                self._hall.remove((weight, called))
+            if isinstance(error, TimeoutError):
+                raise self._full() from None
+            raise
+
+    def _give_back(self, weight: int) -> None:
+        self._admitted -= weight
+        while self._hall and self._fits(self._hall[0][0]):
+            next_weight, called = self._hall[0]
+            if called.done():  # it is about to leave by itself
+                return
+            self._hall.popleft()
+            self._admitted += next_weight
+            called.set_result(None)
+
+    def _full(self) -> ProblemError:
+        self._meter.refused()
+        return ProblemError(
+            429,
+            "queue_full",
+            f"{self._admitted} windows of text wait; at most {self._queue_limit} may",
+            blame=Blame.CAPACITY,
+            details={"waiting": self._admitted, "limit": self._queue_limit},
+            retry_after_s=_RETRY_AFTER_S,
+        )
 
     async def score(self, rows: Sequence[Row]) -> Scored:
         """Scores the rows of one admitted request."""

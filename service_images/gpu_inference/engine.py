@@ -59,10 +59,14 @@ class Engine:
     model: JsonObject
     device: Device
 
-    async def predict(self, items: Sequence[Content]) -> Predictions:
-        """Answers in order; a problem among the items stays. Raises a 429 when the queue is full."""
+    async def predict(self, items: Sequence[Content], patience_s: float = 0.0) -> Predictions:
+        """Answers in order; a problem among the items stays.
+
+        Raises a ProblemError 429 when the queue is full and stays so for `patience_s`.
+        """
         good = [item for item in items if not isinstance(item, ProblemError)]
-        with self.batcher.admit(sum(map(self.inputs.weight, good))):
+        weight = sum(map(self.inputs.weight, good))
+        async with self.batcher.admit(weight, patience_s):
             if sum(map(len, good)) <= _INLINE_CHARS:
                 encoded = self._encode_all(items)
             else:

@@ -24,6 +24,8 @@ _log = logging.getLogger(__name__)
 _CHUNK_LIMIT = 64 * 1024 * 1024
 _MADE_KEY = "gpupipe-scores"
 _NUMBERS = 100_000
+# A tenth of what a request may take: the longest chunk that is let in has time enough after it.
+_PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class ChunkScorer:
             _log.info("chunk was scored before", extra={"fields": {"chunk": request.chunk.name}})
             return earlier
         items = await to_thread.run_sync(self._read, request.chunk)
-        found = await self.engine.predict([item.content for item in items])
+        found = await self.engine.predict([item.content for item in items], _PATIENCE_S)
         problems = [answer for answer in found.answers if isinstance(answer, ProblemError)]
         if request.only and len(problems) == len(items):
             raise problems[0]

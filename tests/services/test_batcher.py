@@ -63,8 +63,8 @@ def run(
     asyncio.run(play())
 
 
-async def request(batcher: Batcher, *rows: int) -> Scored:
-    with batcher.admit(len(rows)):
+async def request(batcher: Batcher, *rows: int, patience_s: float = 0.0) -> Scored:
+    async with batcher.admit(len(rows), patience_s):
         return await batcher.score([[row] * (row % 7 + 1) for row in rows])
 
 
@@ -132,6 +132,46 @@ def test_full_queue_is_429_and_leaves_the_others_alone() -> None:
         device.door.set()
         assert len(await asyncio.gather(*tasks)) == 8
         assert (await request(batcher, 9)).rows == [[9.0]]
+
+    run(device, scene)
+
+
+@pytest.mark.promise(35)
+def test_who_may_wait_gets_the_next_place_in_turn() -> None:
+    device = Device(held=True)
+
+    async def scene(batcher: Batcher) -> None:
+        large = [
+            asyncio.create_task(request(batcher, *range(at, at + 50), patience_s=20))
+            for at in (100, 200, 300, 400)
+        ]
+        await entered(device)
+        with pytest.raises(ProblemError, match="8 windows"):
+            await request(batcher, 1)
+        large[2].cancel()
+        device.door.set()
+        ended = await asyncio.gather(*large, return_exceptions=True)
+        assert isinstance(ended.pop(2), asyncio.CancelledError)
+        assert [len(one.rows) for one in ended if isinstance(one, Scored)] == [50] * 3
+        assert (await request(batcher, 9)).rows == [[9.0]]
+
+    run(device, scene)
+    first_rows = [batch[0] // 100 for batch in device.batches]
+    assert 3 not in first_rows
+    assert max(at for at, row in enumerate(first_rows) if row == 1) < first_rows.index(4)
+
+
+def test_patience_ends_and_the_places_stay_right() -> None:
+    device = Device(held=True)
+
+    async def scene(batcher: Batcher) -> None:
+        large = [asyncio.create_task(request(batcher, *range(50))) for _ in range(2)]
+        await entered(device)
+        with pytest.raises(ProblemError, match="8 windows"):
+            await request(batcher, 1, patience_s=0.001)
+        device.door.set()
+        await asyncio.gather(*large)
+        assert (await request(batcher, *range(8))).rows[7] == [7.0]
 
     run(device, scene)
 

@@ -259,14 +259,15 @@ def test_on_a_cpu_a_second_long_text_waits_for_room_and_a_short_one_does_not(
         client_of(create_app(settings, load, FixedClock())) as client,
         ThreadPoolExecutor(3) as pool,
     ):
+        for _ in range(len(scorer.batches)):
+            scorer.entered.acquire()  # the warm-up
         scorer.hold.clear()
         waiting = [pool.submit(process, client, ref) for ref in refs]
+        assert scorer.entered.acquire(timeout=20)
         short = pool.submit(client.post, "/predict", json={"text": "good"})
-        refused = next(as_completed(waiting, timeout=20)).result()
-        assert (refused.status_code, error_of(refused)["class"]) == (429, "capacity")
         scorer.hold.set()
-        assert sorted(task.result().status_code for task in waiting) == [200, 429]
         assert short.result().status_code == 200
+        assert [task.result().status_code for task in waiting] == [200, 200]
 
 
 def test_device_failure_is_500(client: TestClient, store: MemoryStore, scorer: FakeScorer) -> None:
