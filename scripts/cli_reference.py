@@ -18,6 +18,7 @@ COMMANDS = (
     ("destroy",),
     ("logs",),
     ("history",),
+    ("doctor",),
     ("init",),
     ("plan",),
     ("process",),

@@ -43,6 +43,8 @@ CLIENTS: dict[str, tuple[str, str, str]] = {
     "credentials": ("iamcredentials", "google.cloud.iam_credentials_v1", "IAMCredentialsClient"),
     "logging": ("logging", "google.cloud.logging_v2.services.logging_service_v2",
                 "LoggingServiceV2Client"),
+    "billing": ("cloudbilling", "google.cloud.billing_v1", "CloudBillingClient"),
+    "orgpolicy": ("orgpolicy", "google.cloud.orgpolicy_v2", "OrgPolicyClient"),
     "quotas": ("cloudquotas", "google.cloud.cloudquotas_v1", "CloudQuotasClient"),
     "publisher": ("pubsub", "google.pubsub_v1", "PublisherClient"),
     "subscriber": ("pubsub", "google.pubsub_v1", "SubscriberClient"),
@@ -60,6 +62,9 @@ class Clients(Protocol):
 
     def session(self) -> tuple[Any, str]:
         """An HTTP session that signs in, and what stands before `/v1beta1` (Service Usage)."""
+
+    def identity(self) -> str:
+        """Who calls, as an e-mail where the credentials tell it; else what they are."""
 
 
 def module(name: str) -> Any:
@@ -123,6 +128,10 @@ class LocalClients:
         session.trust_env = False
         session.headers["Authorization"] = f"Bearer {self._token()}"
         return session, self._address.http
+
+    def identity(self) -> str:
+        """The account that is acted as, or the operator."""
+        return self._impersonate or "the operator of the local cloud"
 
     def _build(self, api: str) -> Any:
         _, name, class_name = CLIENTS[api]
@@ -218,6 +227,13 @@ class GoogleClients:
         requests = module("google.auth.transport.requests")
         session = requests.AuthorizedSession(self._credentials)
         return session, f"https://{endpoint('serviceusage', self._region)}"
+
+    def identity(self) -> str:
+        """The account of the credentials."""
+        for name in ("service_account_email", "account"):
+            if found := getattr(self._credentials, name, ""):
+                return str(found)
+        return "a user whom the credentials do not name"
 
     def _build(self, api: str) -> Any:
         service, name, class_name = CLIENTS[api]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gpupipe.cloud.artifact_registry import ArtifactRegistryApi
+from gpupipe.cloud.billing import BillingApi
 from gpupipe.cloud.builds import BuildsApi
 from gpupipe.cloud.call import Caller
 from gpupipe.cloud.clients import Clients
@@ -10,6 +11,7 @@ from gpupipe.cloud.eventarc import EventarcApi
 from gpupipe.cloud.executions import ExecutionsApi
 from gpupipe.cloud.iam import IamApi
 from gpupipe.cloud.logging import LoggingApi
+from gpupipe.cloud.org_policies import OrgPolicyApi
 from gpupipe.cloud.projects import ProjectsApi
 from gpupipe.cloud.pubsub import PubSubApi
 from gpupipe.cloud.quotas import QuotasApi
@@ -36,6 +38,8 @@ class Cloud:
     pubsub: PubSubApi
     logging: LoggingApi
     quotas: QuotasApi
+    billing: BillingApi
+    org_policies: OrgPolicyApi
     caller: Caller
 
 
@@ -55,5 +59,7 @@ def connect(clients: Clients, caller: Caller) -> Cloud:
         pubsub=PubSubApi(clients, caller),
         logging=LoggingApi(clients, caller),
         quotas=QuotasApi(clients, caller),
+        billing=BillingApi(clients, caller),
+        org_policies=OrgPolicyApi(clients, caller),
         caller=caller,
     )

@@ -56,6 +56,36 @@ ROLES: tuple[Role, ...] = (
 )  # fmt: skip
 """The first that matches a permission is the one to ask for."""
 
+NEEDED: tuple[str, ...] = tuple(
+    f"{service}.{resource}.{verb}"
+    for service, resource, verbs in (
+        ("run", "services", "create get list update delete getIamPolicy setIamPolicy"),
+        ("run", "revisions", "list"),
+        ("cloudbuild", "builds", "create get list"),
+        ("artifactregistry", "repositories", "create get update delete getIamPolicy setIamPolicy"),
+        ("storage", "buckets", "create get list update delete getIamPolicy setIamPolicy"),
+        ("storage", "objects", "create get list delete"),
+        ("workflows", "workflows", "create get list update delete"),
+        ("workflows", "executions", "get list"),
+        ("eventarc", "triggers", "create get list update delete"),
+        ("iam", "serviceAccounts", "create get list update delete actAs"),
+        ("resourcemanager", "projects", "get getIamPolicy setIamPolicy"),
+        ("serviceusage", "services", "enable list"),
+        ("cloudquotas", "quotas", "get"),
+        ("pubsub", "topics", "list"),
+        ("pubsub", "subscriptions", "list"),
+    )
+    for verb in verbs.split()
+)
+"""What a deploy and a destroy ask for, each held by one of `ROLES`."""
+
+ONLY_ON_PROJECT = frozenset(
+    one
+    for one in NEEDED
+    if one.endswith((".create", ".enable")) and not one.startswith("storage.objects.")
+) | {"resourcemanager.projects.setIamPolicy"}
+"""Those of `NEEDED` that no grant on a resource of the pipeline can give, since it makes the resource."""
+
 _NAME = r"[a-z]+\.[a-zA-Z]+\.[a-zA-Z]+"
 # IAM's words ("Permission 'x' denied"), Eventarc's ("Permission "x" denied"), Cloud Storage's
 # ("does not have x access").

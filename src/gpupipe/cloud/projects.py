@@ -1,11 +1,14 @@
 """Resource Manager: the project's number, and the bindings of its policy."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from gpupipe.cloud.api import Api, Binding
 from gpupipe.cloud.causes import ACCOUNT_VISIBLE
+from gpupipe.cloud.errors import ApiError
 from gpupipe.cloud.policy import VERSION, bindings_of, edit
+
+_BATCH = 100  # TestIamPermissions takes no more at once (UNSURE of the number)
 
 
 class ProjectsApi(Api):
@@ -20,6 +23,50 @@ class ProjectsApi(Api):
             {"name": f"projects/{project}"},
         )
         return int(found.name.rpartition("/")[2])
+
+    def identity(self) -> str:
+        """Who calls."""
+        return self._clients.identity()
+
+    def active(self, project: str) -> bool:
+        """Whether the project is there and not being deleted."""
+        name = f"projects/{project}"
+        found = self._unary("Reading the project", name, self._client.get_project, {"name": name})
+        return str(found.state.name) == "ACTIVE"
+
+    def held(self, project: str, permissions: Sequence[str]) -> frozenset[str]:
+        """Those of these permissions that the caller holds on the project.
+
+        One that the API does not know counts as held: it says nothing about the caller.
+        """
+        name, held = f"projects/{project}", set[str]()
+        for start in range(0, len(permissions), _BATCH):
+            batch = list(permissions[start : start + _BATCH])
+            try:
+                held.update(self._tested(name, batch))
+            except ApiError as error:
+                if error.refusal.code != "INVALID_ARGUMENT":
+                    raise
+                for one in batch:
+                    held.update(self._tested_alone(name, one))
+        return frozenset(held)
+
+    def _tested_alone(self, name: str, permission: str) -> Sequence[str]:
+        try:
+            return self._tested(name, [permission])
+        except ApiError as error:
+            if error.refusal.code != "INVALID_ARGUMENT":
+                raise
+            return [permission]
+
+    def _tested(self, name: str, permissions: list[str]) -> Sequence[str]:
+        answer = self._unary(
+            "Asking which permissions you have",
+            name,
+            self._client.test_iam_permissions,
+            {"resource": name, "permissions": permissions},
+        )
+        return list(answer.permissions)
 
     def bindings(self, project: str) -> frozenset[Binding]:
         """The unconditional bindings of the project's policy."""

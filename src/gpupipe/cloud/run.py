@@ -71,6 +71,17 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class Maximum:
+    """What a service or revision may grow to: instances of a size; accelerator "" = none."""
+
+    name: str
+    instances: int
+    cpu: str
+    memory: str
+    accelerator: str
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """A service as it is: its owned fields, and what the API says of it; who wrote it last, and when.
 
@@ -124,6 +135,27 @@ class RunApi(PolicyApi):
         return tuple(
             _observed(one) for one in found or () if labels.items() <= dict(one.labels).items()
         )
+
+    def maxima(self, parent: str) -> tuple[Maximum, ...]:
+        """What each service of a location, whoever's it is, may grow to; none where the API is off."""
+        found = none_if_missing(
+            lambda: self._all(
+                "Listing services", parent, self._client.list_services, {"parent": parent}
+            )
+        )
+        return tuple(_maximum(one) for one in found or ())
+
+    def revision_maxima(self, service: str) -> tuple[Maximum, ...]:
+        """What each revision of a service that still exists may grow to."""
+        found = none_if_missing(
+            lambda: self._all(
+                "Listing the revisions",
+                service,
+                self._clients.client("revisions").list_revisions,
+                {"parent": service},
+            )
+        )
+        return tuple(_maximum(one, one) for one in found or ())
 
     def create(self, wanted: Service) -> Observed:
         """Make the service and wait until it is ready."""
@@ -331,6 +363,18 @@ def _revision(found: Any) -> Revision:
         created=found.create_time,
         ready=any(one.state.name == "CONDITION_SUCCEEDED" for one in ready),
         unhealthy="ContainerHealthy" in failed,
+    )
+
+
+def _maximum(found: Any, template: Any = None) -> Maximum:
+    template = template or found.template
+    limits = dict(template.containers[0].resources.limits) if template.containers else {}
+    return Maximum(
+        name=str(found.name).rpartition("/")[2],
+        instances=int(template.scaling.max_instance_count),
+        cpu=limits.get("cpu", "0"),
+        memory=limits.get("memory", "0"),
+        accelerator=str(template.node_selector.accelerator) if template.node_selector else "",
     )
 
 

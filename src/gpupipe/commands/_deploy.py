@@ -7,10 +7,14 @@ from gpupipe.commands._interrupt import stopping
 from gpupipe.commands._question import ask
 from gpupipe.context import Context, open_context, require_named_project
 from gpupipe.core.config import Flags
-from gpupipe.core.errors import Exit, UsageError
+from gpupipe.core.errors import Exit, GpupipeError, UsageError
 from gpupipe.deploy.engine import Deployed, Engine
+from gpupipe.deploy.planner import Plan
+from gpupipe.deploy.preflight.checks import deploys, preflight, stopping_error
+from gpupipe.deploy.preflight.finding import Level
 from gpupipe.deploy.step import Choices
 from gpupipe.render.console import answer, say, talk
+from gpupipe.render.findings import print_findings
 from gpupipe.render.json_output import print_json
 from gpupipe.render.output import Output
 from gpupipe.render.plan import Shown, plan_json, print_plan
@@ -33,6 +37,7 @@ class DeployRequest:
     canary: bool
     parallelism: int
     output: Output
+    preflight: bool = True
 
 
 def run(request: DeployRequest) -> int:
@@ -62,7 +67,7 @@ def carry_out(
             choices=Choices(adopt=request.adopt, rollback=request.rollback),
         )
         with busy(talk(), LOOKING):
-            plan = engine.plan()
+            plan = _planned(request, engine)
         proof = engine.sends_canary(plan, send_canary=request.canary, verify=request.verify)
         shown = Shown(plan.actions, engine.notes(plan), proof)
         if request.dry_run:
@@ -82,6 +87,23 @@ def carry_out(
     if done.outcome.failed and stop.cancel.is_set():
         return Exit.INTERRUPTED
     return done.outcome.exit
+
+
+def _planned(request: DeployRequest, engine: Engine) -> Plan:
+    """The plan, after the preflight where there is something to write; every blocker at once."""
+    wanted = request.preflight and not request.dry_run
+    try:
+        plan = engine.plan()
+    except GpupipeError as error:
+        stops = stopping_error(preflight(engine.world, deploys())) if wanted else None
+        raise stops or error from error
+    if not wanted or not plan.writes:
+        return plan
+    findings = preflight(engine.world, deploys())
+    print_findings(talk(), [one for one in findings if one.level is Level.WARNING])
+    if stops := stopping_error(findings):
+        raise stops
+    return plan
 
 
 def _show(request: DeployRequest, shown: Shown) -> int:

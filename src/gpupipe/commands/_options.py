@@ -72,6 +72,9 @@ NoRollback = Annotated[
 NoCanary = Annotated[
     bool, typer.Option("--no-canary", help="Do not send a canary file at the end.")
 ]
+SkipPreflight = Annotated[
+    bool, typer.Option("--skip-preflight", help="Deploy without the checks of `gpupipe doctor`.")
+]
 Parallelism = Annotated[
     int, typer.Option("--parallelism", min=1, max=32, help="Steps that run at once.")
 ]

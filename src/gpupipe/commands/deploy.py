@@ -17,6 +17,7 @@ from gpupipe.commands._options import (
     Project,
     Region,
     Settings,
+    SkipPreflight,
     Verify,
     Yes,
 )
@@ -40,6 +41,7 @@ def deploy(
     no_rollback: NoRollback = False,
     verify: Verify = False,
     no_canary: NoCanary = False,
+    skip_preflight: SkipPreflight = False,
     parallelism: Parallelism = 8,
     impersonate_service_account: Impersonate = None,
     output: OutputAs = Output.TEXT,
@@ -79,6 +81,7 @@ def deploy(
         rollback=not no_rollback,
         verify=verify,
         canary=not no_canary,
+        preflight=not skip_preflight,
         parallelism=parallelism,
         output=output,
     )

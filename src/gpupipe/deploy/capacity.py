@@ -77,6 +77,15 @@ def max_instances(world: World, service: str) -> tuple[int, str | None]:
     )
 
 
+def needs_of(world: World, service: str) -> dict[str, int]:
+    """What one instance of a service takes of each quota, in the quota's own unit."""
+    size = world.spec.service_config(service)
+    needs = {CPU: milli_cpu(size.cpu), MEMORY: memory_bytes(size.memory)}
+    if gpu := world.spec.gpu(service):
+        needs[table()[gpu.gpu].quota_id(zonal=gpu.zonal_redundancy)] = 1
+    return needs
+
+
 def _does_not_fit(world: World, service: str, wanted: int, limit: Limit) -> GpupipeError:
     size, names = world.spec.service_config(service), world.spec.names
     request = f"request quota: {limit.link(names.project)}"
@@ -101,11 +110,7 @@ def _does_not_fit(world: World, service: str, wanted: int, limit: Limit) -> Gpup
 
 def _binding(world: World, service: str) -> Limit | None:
     """The quota that allows the fewest instances, or None where none is known."""
-    size = world.spec.service_config(service)
-    needs = {CPU: milli_cpu(size.cpu), MEMORY: memory_bytes(size.memory)}
-    if gpu := world.spec.gpu(service):
-        needs[table()[gpu.gpu].quota_id(zonal=gpu.zonal_redundancy)] = 1
-    names = world.spec.names
+    needs, names = needs_of(world, service), world.spec.names
     reads = {
         quota: world.meanwhile(
             partial(world.cloud.quotas.limit, names.project, names.region, quota)

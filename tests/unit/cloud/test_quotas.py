@@ -29,6 +29,9 @@ class QuotaClient:
     def session(self) -> Any:
         raise NotImplementedError
 
+    def identity(self) -> str:
+        raise NotImplementedError
+
     def get_quota_info(self, request: dict[str, str], retry: None, timeout: float) -> QuotaInfo:
         assert timeout > 0
         self.names.append(request["name"])

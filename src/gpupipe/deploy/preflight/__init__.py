@@ -1,0 +1,1 @@
+"""Preflight: what would stop a deploy, or make it cost more than meant, told before anything is made."""
