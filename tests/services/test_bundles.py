@@ -22,6 +22,7 @@ from common.manifest import BundleError, read_manifest
 from common.settings import Environment
 from gpu_inference.app import create_app, read_settings
 from gpu_inference.loading import BAKED, Ready, load
+from preprocess import app as preprocess
 from tests.services.fakes import FixedClock, MemoryStore, TestClient, client_of, error_of, opener
 from tests.support.bundles import (
     IMAGE_MANIFEST,
@@ -52,9 +53,9 @@ def check(*arguments: str) -> tuple[int, dict[str, Any]]:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[TestClient]:
+def served(folder: Path, store: MemoryStore | None = None) -> Iterator[TestClient]:
     """The service with the bundle of a folder, from a bucket."""
-    store = MemoryStore()
+    store = store or MemoryStore()
     for path in folder.iterdir():
         store.put("models", f"models/x/1/{path.name}", path.read_bytes())
     variables = {"DEVICE": "cpu", "WORK_BUCKET": "work", "MODEL_URI": "gs://models/models/x/1"}
@@ -327,6 +328,23 @@ def test_a_picture_model_is_served(tmp_path: Path) -> None:
         for bad, status in ({"b64": "??"}, 400), ({"b64": b64encode(b"x").decode()}, 422):
             response = client.post("/predict", json={"instances": [{"image": bad}]})
             assert response.status_code == status
+
+
+@pytest.mark.promise("D5")
+@pytest.mark.parametrize(("color", "label"), [("white", "bright"), ("black", "dark")])
+def test_a_picture_goes_from_its_file_to_a_label(tmp_path: Path, color: str, label: str) -> None:
+    store, out = MemoryStore(), io.BytesIO()
+    Image.new("RGB", (50, 20), color).save(out, "JPEG")
+    generation = store.put("in", "a.jpg", out.getvalue())
+    body = {"input": {"bucket": "in", "name": "a.jpg", "generation": generation}}
+    limits = preprocess.read_settings(Environment({"WORK_BUCKET": "work"}))
+    with client_of(preprocess.create_app(limits, opener(store), FixedClock())) as client:
+        prepared = client.post("/preprocess", json={**body, "execution_id": "e"}).json()
+    folder = write_bundle(tmp_path, IMAGE_MANIFEST, image_files())
+    request = {**body, "execution_id": "e", "chunk": prepared["chunks"][0]}
+    with served(folder, store) as client:
+        scored = client.post("/process", json=request).json()
+    assert json.loads(store.data("work", scored["scores"]["name"]))["label"] == label
 
 
 def test_a_text_model_refuses_pictures_clearly(tmp_path: Path) -> None:
