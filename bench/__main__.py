@@ -1,4 +1,4 @@
-"""The measurements: `python -m bench [commands|deploys|storage|inference|pipeline]`, all without an argument.
+"""The measurements: `python -m bench [NAME ...]`, all of them without an argument.
 
 Each prints ratios of what ran side by side in one run on one machine; ratios travel between
 machines, seconds do not.
@@ -7,13 +7,14 @@ machines, seconds do not.
 import sys
 from collections.abc import Callable, Mapping
 
-from bench import commands, deploys, pipeline, storage
+from bench import commands, deploys, pipeline, storage, workflows
 from bench.inference import report as inference
 
 BENCHES: Mapping[str, Callable[[], None]] = {
     "commands": commands.main,
     "deploys": deploys.main,
     "storage": storage.main,
+    "workflows": workflows.main,
     "inference": inference.main,
     "pipeline": pipeline.main,
 }
