@@ -18,6 +18,7 @@ COMMANDS = (
     ("destroy",),
     ("logs",),
     ("history",),
+    ("cost",),
     ("doctor",),
     ("init",),
     ("plan",),

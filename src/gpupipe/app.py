@@ -53,6 +53,7 @@ def build() -> Callable[..., Any]:
     """The command line as one callable."""
     from gpupipe.commands import (
         config,
+        cost,
         deploy,
         destroy,
         doctor,
@@ -90,6 +91,7 @@ def build() -> Callable[..., Any]:
         ("destroy", destroy.destroy, "Remove all of it, then prove that nothing is left."),
         ("logs", logs.logs, "See what services, workflow and builds say, also as it comes."),
         ("history", history.history, "See who deployed or destroyed it when, and the result."),
+        ("cost", cost.cost, "See what the pipeline costs: idle, at worst, for files, so far."),
         ("doctor", doctor.doctor, "See what would stop a deploy, and what to do about it."),
         ("init", init.init, "Write gpupipe.toml, also from the recipe's terraform.tfvars."),
         ("plan", plan.plan, "See what a deploy would do, and why."),

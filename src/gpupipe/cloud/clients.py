@@ -45,6 +45,7 @@ CLIENTS: dict[str, tuple[str, str, str]] = {
                 "LoggingServiceV2Client"),
     "billing": ("cloudbilling", "google.cloud.billing_v1", "CloudBillingClient"),
     "orgpolicy": ("orgpolicy", "google.cloud.orgpolicy_v2", "OrgPolicyClient"),
+    "metrics": ("monitoring", "google.cloud.monitoring_v3", "MetricServiceClient"),
     "quotas": ("cloudquotas", "google.cloud.cloudquotas_v1", "CloudQuotasClient"),
     "publisher": ("pubsub", "google.pubsub_v1", "PublisherClient"),
     "subscriber": ("pubsub", "google.pubsub_v1", "SubscriberClient"),

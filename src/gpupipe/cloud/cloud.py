@@ -11,6 +11,7 @@ from gpupipe.cloud.eventarc import EventarcApi
 from gpupipe.cloud.executions import ExecutionsApi
 from gpupipe.cloud.iam import IamApi
 from gpupipe.cloud.logging import LoggingApi
+from gpupipe.cloud.metrics import MetricsApi
 from gpupipe.cloud.org_policies import OrgPolicyApi
 from gpupipe.cloud.projects import ProjectsApi
 from gpupipe.cloud.pubsub import PubSubApi
@@ -39,6 +40,7 @@ class Cloud:
     logging: LoggingApi
     quotas: QuotasApi
     billing: BillingApi
+    metrics: MetricsApi
     org_policies: OrgPolicyApi
     caller: Caller
 
@@ -60,6 +62,7 @@ def connect(clients: Clients, caller: Caller) -> Cloud:
         logging=LoggingApi(clients, caller),
         quotas=QuotasApi(clients, caller),
         billing=BillingApi(clients, caller),
+        metrics=MetricsApi(clients, caller),
         org_policies=OrgPolicyApi(clients, caller),
         caller=caller,
     )

@@ -86,6 +86,7 @@ class Observed:
     """A service as it is: its owned fields, and what the API says of it; who wrote it last, and when.
 
     traffic: what was asked for; latest_ready_revision, latest_created_revision: without their parent.
+    made: when it was created.
     """
 
     service: Service
@@ -98,6 +99,7 @@ class Observed:
     traffic: Traffic = NEWEST
     modifier: str = ""
     updated: datetime | None = None
+    made: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,6 +390,7 @@ def _observed(found: Any) -> Observed:
         message=str(condition.message),
         latest_ready_revision=str(found.latest_ready_revision).rpartition("/")[2],
         latest_created_revision=str(found.latest_created_revision).rpartition("/")[2],
+        made=found.create_time,
         traffic=_traffic(found) or NEWEST,
         modifier=str(found.last_modifier),
         updated=found.update_time,

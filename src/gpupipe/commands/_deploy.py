@@ -8,6 +8,7 @@ from gpupipe.commands._question import ask
 from gpupipe.context import Context, open_context, require_named_project
 from gpupipe.core.config import Flags
 from gpupipe.core.errors import Exit, GpupipeError, UsageError
+from gpupipe.deploy.cost_report import plan_notes
 from gpupipe.deploy.engine import Deployed, Engine
 from gpupipe.deploy.planner import Plan
 from gpupipe.deploy.preflight.checks import deploys, preflight, stopping_error
@@ -69,7 +70,8 @@ def carry_out(
         with busy(talk(), LOOKING):
             plan = _planned(request, engine)
         proof = engine.sends_canary(plan, send_canary=request.canary, verify=request.verify)
-        shown = Shown(plan.actions, engine.notes(plan), proof)
+        notes = (*engine.notes(plan), *plan_notes(engine.world, plan))
+        shown = Shown(plan.actions, notes, proof)
         if request.dry_run:
             return _show(request, shown)
         if not _may_go_on(request, context, shown):
