@@ -25,6 +25,7 @@ COMMANDS = (
     ("process",),
     *(("results", name) for name in ("list", "get")),
     ("rollback",),
+    *(("executions", name) for name in ("list", "show", "cancel", "retry")),
     *(("model", name) for name in ("validate", "push", "list", "use")),
     ("local",),
     *(("local", name) for name in ("start", "stop", "status", "reset", "env", "logs")),

@@ -57,6 +57,7 @@ def build() -> Callable[..., Any]:
         deploy,
         destroy,
         doctor,
+        executions,
         history,
         init,
         local,
@@ -100,6 +101,11 @@ def build() -> Callable[..., Any]:
     ):
         app.command(name, short_help=short)(command)
     app.add_typer(results.app, name="results", short_help="List and get what came out.")
+    app.add_typer(
+        executions.app,
+        name="executions",
+        short_help="See, end and repeat the runs of the workflow.",
+    )
     app.add_typer(model.app, name="model", short_help="Check, push, list and use your own models.")
     app.add_typer(local.app, name="local", short_help="Start, stop and look into the local cloud.")
     app.add_typer(workflow.app, name="workflow", short_help="Check a workflow's source, offline.")

@@ -4,11 +4,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from gpupipe.cloud.call import TIMEOUT_S, Caller, Cause
-from gpupipe.cloud.clients import Clients
+from gpupipe.cloud.clients import Clients, module
 from gpupipe.cloud.operations import carry_out
 
 Binding = tuple[str, str]
 """A role and one member, as ("roles/run.invoker", "serviceAccount:…")."""
+
+
+def json_of(answer: Any) -> Any:
+    """What an HTTP answer says; a refusal raises as the Google libraries raise it."""
+    if answer.status_code >= 400:  # noqa: PLR2004  # HTTP
+        raise module("google.api_core.exceptions").from_http_response(answer)
+    return answer.json()
 
 
 class Api:

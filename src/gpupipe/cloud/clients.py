@@ -61,8 +61,8 @@ class Clients(Protocol):
     def storage(self) -> Any:
         """The Storage client."""
 
-    def session(self) -> tuple[Any, str]:
-        """An HTTP session that signs in, and what stands before `/v1beta1` (Service Usage)."""
+    def session(self, api: str) -> tuple[Any, str]:
+        """An HTTP session that signs in, and the address of an API by the short name of its service."""
 
     def identity(self) -> str:
         """Who calls, as an e-mail where the credentials tell it; else what they are."""
@@ -122,7 +122,7 @@ class LocalClients:
         """The Storage client, which speaks HTTP."""
         return self._cache.once("storage", self._build_storage)
 
-    def session(self) -> tuple[Any, str]:
+    def session(self, api: str) -> tuple[Any, str]:  # noqa: ARG002  # one address for all
         """A session with the token, and the HTTP listener's address."""
         requests = module("requests")
         session = requests.Session()
@@ -223,11 +223,11 @@ class GoogleClients:
         """The Storage client."""
         return self._cache.once("storage", self._build_storage)
 
-    def session(self) -> tuple[Any, str]:
-        """A session that signs in, and Service Usage's address."""
+    def session(self, api: str) -> tuple[Any, str]:
+        """A session that signs in, and the API's address."""
         requests = module("google.auth.transport.requests")
         session = requests.AuthorizedSession(self._credentials)
-        return session, f"https://{endpoint('serviceusage', self._region)}"
+        return session, f"https://{endpoint(api, self._region)}"
 
     def identity(self) -> str:
         """The account of the credentials."""

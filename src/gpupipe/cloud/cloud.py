@@ -18,6 +18,7 @@ from gpupipe.cloud.pubsub import PubSubApi
 from gpupipe.cloud.quotas import QuotasApi
 from gpupipe.cloud.run import RunApi
 from gpupipe.cloud.service_usage import ServiceUsageApi
+from gpupipe.cloud.step_entries import StepEntriesApi
 from gpupipe.cloud.storage import StorageApi
 from gpupipe.cloud.workflows import WorkflowsApi
 
@@ -35,6 +36,7 @@ class Cloud:
     run: RunApi
     workflows: WorkflowsApi
     executions: ExecutionsApi
+    steps: StepEntriesApi
     eventarc: EventarcApi
     pubsub: PubSubApi
     logging: LoggingApi
@@ -57,6 +59,7 @@ def connect(clients: Clients, caller: Caller) -> Cloud:
         run=RunApi(clients, caller),
         workflows=WorkflowsApi(clients, caller),
         executions=ExecutionsApi(clients, caller),
+        steps=StepEntriesApi(clients, caller),
         eventarc=EventarcApi(clients, caller),
         pubsub=PubSubApi(clients, caller),
         logging=LoggingApi(clients, caller),

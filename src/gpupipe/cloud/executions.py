@@ -93,6 +93,10 @@ class ExecutionsApi(Api):
         found = none_if_missing(lambda: self._caller.call("Listing executions", workflow, attempt))
         return [_execution(one) for one in found or ()]
 
+    def each(self, workflow: str, *, state: str = "") -> Iterator[Execution]:
+        """All executions, or those in a state, newest first, a page at a time."""
+        return self._each(workflow, f'state="{state}"' if state else "")
+
     def since(self, workflow: str, moment: datetime) -> Iterator[Execution]:
         """The executions that started at `moment` or later, newest first, a page at a time."""
         return takewhile(
@@ -106,7 +110,7 @@ class ExecutionsApi(Api):
     def active(self, workflow: str) -> Iterator[Execution]:
         """The executions that have not ended, a page at a time."""
         return chain.from_iterable(
-            self._each(workflow, f'state="{state}"') for state in ("ACTIVE", "QUEUED")
+            self.each(workflow, state=state) for state in ("ACTIVE", "QUEUED")
         )
 
     def _each(self, workflow: str, filter_: str) -> Iterator[Execution]:

@@ -3,10 +3,9 @@
 from collections.abc import Collection
 from typing import Any
 
-from gpupipe.cloud.api import Api
+from gpupipe.cloud.api import Api, json_of
 from gpupipe.cloud.call import TIMEOUT_S
 from gpupipe.cloud.causes import API_USABLE, OTHER_ACTIVATION
-from gpupipe.cloud.clients import module
 from gpupipe.cloud.operations import CREATE_S
 
 _BATCH = 20  # BatchEnableServices takes no more (gcp-facts 8)
@@ -45,13 +44,12 @@ class ServiceUsageApi(Api):
 
         Only Service Usage v1beta1 has this method, and no library for it: plain REST.
         """
-        session, base = self._clients.session()
+        session, base = self._clients.session("serviceusage")
         url = f"{base}/v1beta1/projects/{project}/services/{api}:generateServiceIdentity"
 
         def attempt() -> Any:
             answer = session.post(url, json={}, timeout=TIMEOUT_S)
-            _raise(answer)
-            return answer.json()
+            return json_of(answer)
 
         self._caller.call(f"Making the service agent of {api}", f"projects/{project}", attempt,
                           causes=(API_USABLE,))  # fmt: skip
@@ -59,8 +57,3 @@ class ServiceUsageApi(Api):
     @property
     def _client(self) -> Any:
         return self._clients.client("services")
-
-
-def _raise(answer: Any) -> None:
-    if answer.status_code >= 400:  # noqa: PLR2004  # HTTP
-        raise module("google.api_core.exceptions").from_http_response(answer)

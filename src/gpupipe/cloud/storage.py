@@ -205,11 +205,11 @@ class StorageApi(Api):
             )
         )
 
-    def stat(self, bucket: str, name: str) -> Object | None:
-        """What is known of an object, or None."""
+    def stat(self, bucket: str, name: str, generation: int | None = None) -> Object | None:
+        """What is known of an object, or None; of its live generation, or of the one that is given."""
 
         def attempt() -> Any:
-            blob = self._client.bucket(bucket).blob(name)
+            blob = self._client.bucket(bucket).blob(name, generation=generation)
             blob.reload(**_ONCE)
             return blob
 

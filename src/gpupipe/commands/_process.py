@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
+from gpupipe.cloud.storage import Object
 from gpupipe.commands._interrupt import stopping
 from gpupipe.commands._outcomes import Answer, watched
 from gpupipe.context import Context, open_context
@@ -40,7 +41,13 @@ def run(request: ProcessRequest) -> int:
     found = Answer(context.clock, None, rows=False)
     try:
         with stopping(context.clock):
-            coming = _through(request, context, backlog)
+            coming = through(
+                context,
+                iter(backlog),
+                limit=request.limit,
+                wait=request.wait,
+                timeout_s=request.timeout_s,
+            )
             for one in watched(coming, found, context.clock, "started"):
                 found.add(one)
     except KeyboardInterrupt:
@@ -49,20 +56,19 @@ def run(request: ProcessRequest) -> int:
     return Exit.DONE if found.tally.well else Exit.FAILED
 
 
-def _through(
-    request: ProcessRequest, context: Context, backlog: Backlog
+def through(
+    context: Context, objects: Iterator[Object], *, limit: int | None, wait: bool, timeout_s: float
 ) -> Iterator[Sent | Outcome]:
+    """Start an execution for each object and, with `wait`, follow it to its outcome."""
     cloud, spec = context.cloud, context.spec
-    started = start(iter(backlog), cloud, spec, request.limit)
-    if not request.wait:
+    started = start(objects, cloud, spec, limit)
+    if not wait:
         for one in started:
             yield one
             yield Outcome(one, "started", execution=one.execution)
         return
     with Follower(cloud, spec.workflow_name, spec.names.bucket("output")) as follower:
-        yield from start_and_follow(
-            started, follower, cloud, context.clock, patience_s=request.timeout_s
-        )
+        yield from start_and_follow(started, follower, cloud, context.clock, patience_s=timeout_s)
 
 
 def _tell(request: ProcessRequest, context: Context, backlog: Backlog, found: Answer) -> None:

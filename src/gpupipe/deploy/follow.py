@@ -262,7 +262,7 @@ class _Reader:
 
     def _succeeded(self, sent: Sent, execution: Execution, name: str) -> Outcome:
         content = self._read(sent, name)
-        label, score = _headline(content)
+        label, score = headline(content)
         return Outcome(
             sent,
             "succeeded",
@@ -299,7 +299,7 @@ class _Reader:
         return parsed(raw)
 
 
-def _headline(content: Mapping[str, Any]) -> tuple[str, float | None]:
+def headline(content: Mapping[str, Any]) -> tuple[str, float | None]:
     """The label and score of a file of one item; the most frequent label of one with many."""
     items = content.get("items") or []
     if len(items) == 1:

@@ -26,12 +26,13 @@ def files_json(
     return {
         "schema": SCHEMA,
         "output_bucket": output_bucket,
-        "files": [_file_json(one) for one in outcomes],
+        "files": [file_json(one) for one in outcomes],
         "skipped": [{"file": str(one.path), "reason": one.why} for one in left_out],
     }
 
 
-def _file_json(one: Outcome) -> dict[str, Any]:
+def file_json(one: Outcome) -> dict[str, Any]:
+    """The documented shape of one outcome."""
     return {
         "file": one.sent.path,
         "object": one.sent.object.name,

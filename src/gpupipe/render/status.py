@@ -15,6 +15,7 @@ from gpupipe.deploy.pipelines import Pipeline
 from gpupipe.deploy.spec import PipelineSpec
 from gpupipe.render.columns import Cell, columns
 from gpupipe.render.console import say
+from gpupipe.render.executions import execution_json
 from gpupipe.render.pipelines import pipelines_json, print_pipelines
 from gpupipe.render.summary import outputs
 
@@ -64,19 +65,8 @@ def status_json(status: Status) -> dict[str, Any]:
             for one in status.resources
             if status.exists
         ],
-        "executions": [_execution_json(one) for one in status.executions],
+        "executions": [execution_json(one) for one in status.executions],
         "pipelines": pipelines_json(status.pipelines),
-    }
-
-
-def _execution_json(one: Execution) -> dict[str, Any]:
-    return {
-        "id": one.execution_id,
-        "state": one.state,
-        "file": one.file,
-        "started": one.started,
-        "ended": one.ended,
-        "error": one.error,
     }
 
 

@@ -163,7 +163,7 @@ def test_a_local_account_acts_through_one_token_that_the_operator_asked_for(
     storage = clients.storage()
     wire = wired(storage._http)
     assert list(storage.list_blobs("some-bucket", retry=None)) == []
-    session, _ = clients.session()
+    session, _ = clients.session("serviceusage")
     assert wire.requests[0].headers["authorization"] == "Bearer accounts-token"
     assert session.headers["Authorization"] == "Bearer accounts-token"
     [(called, metadata)] = recorder.calls
@@ -290,7 +290,7 @@ def test_no_variable_diverts_a_local_call(
 def test_a_local_session_carries_the_token_and_ignores_the_environment(
     local: LocalClients, no_credentials: Path
 ) -> None:
-    session, before = local.session()
+    session, before = local.session("serviceusage")
     wire = wired(session)
     session.get(f"{before}/v1beta1/projects/p/services", timeout=1)
     assert before == "http://127.0.0.1:8"
@@ -312,7 +312,7 @@ def test_a_local_token_is_read_when_the_first_call_is_made(tmp_path: Path) -> No
     late = tmp_path / "late"
     clients = LocalClients(Endpoint("127.0.0.1:9", "http://127.0.0.1:8", late), "gpupipe-local")
     late.write_text("another-token", encoding="ascii")
-    assert clients.session()[0].headers["Authorization"] == "Bearer another-token"
+    assert clients.session("serviceusage")[0].headers["Authorization"] == "Bearer another-token"
 
 
 class Signed(CredentialsWithQuotaProject):
@@ -440,7 +440,7 @@ def test_google_storage_talks_to_google_and_charges_the_project(
 def test_a_google_session_signs_in_and_charges_the_project(
     account: str | None, no_credentials: Path
 ) -> None:
-    session, before = signed_in(account).session()
+    session, before = signed_in(account).session("serviceusage")
     wire = wired(session)
     session.get(f"{before}/v1beta1/projects/p/services", timeout=1)
     assert before == "https://serviceusage.googleapis.com"

@@ -80,7 +80,7 @@ def test_on_a_machine_of_googles_its_own_credentials_are_used(
     code = (
         "from gpupipe.cloud.clients import GoogleClients\n"
         "clients = GoogleClients('demo-project', 'europe-west4')\n"
-        "print(clients.session()[0].credentials.token)"
+        "print(clients.session('serviceusage')[0].credentials.token)"
     )
     assert script(code, metadata[1]) == "machines-token"
 
@@ -96,7 +96,7 @@ def test_on_the_local_target_no_metadata_server_is_looked_for(
         f"address = Endpoint('127.0.0.1:9', 'http://127.0.0.1:8', Path({str(token_file)!r}))\n"
         "clients = LocalClients(address, 'p')\n"
         "print(len([clients.client(api) for api in CLIENTS]), bool(clients.storage()),\n"
-        "      bool(clients.session()))"
+        "      bool(clients.session('serviceusage')))"
     )
     assert script(code, environment) == f"{len(CLIENTS)} True True"
     assert asked == []

@@ -26,7 +26,7 @@ class QuotaClient:
     def storage(self) -> Any:
         raise NotImplementedError
 
-    def session(self) -> Any:
+    def session(self, api: str) -> Any:
         raise NotImplementedError
 
     def identity(self) -> str:
