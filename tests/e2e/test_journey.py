@@ -143,6 +143,22 @@ def test_logs_tell_of_a_file_on_its_whole_way(deployed: Cli) -> None:
     assert len(short.out.splitlines()) == 1
 
 
+@pytest.mark.promise(84)
+@pytest.mark.promise(129)
+def test_executions_are_listed_shown_and_repeated(deployed: Cli) -> None:
+    sent = deployed("test-upload", "--local", "-o", "json").json["files"][0]
+    listed = deployed("executions", "list", "--local", "-o", "json").json["executions"]
+    assert sent["execution"] in {one["id"] for one in listed}
+    assert not [one for one in listed if one["file"].startswith("gpupipe-canary/")]
+    shown = deployed("executions", "show", sent["object"], "--local")
+    assert shown.code == 0, shown.err
+    assert sent["label"] in shown.out
+    left = deployed("executions", "retry", sent["execution"], "--local", "-o", "json")
+    assert left.json["left_alone"] == [{"what": sent["object"], "why": "it has its result"}]
+    ended = deployed("executions", "cancel", sent["execution"], "--local", "-o", "json")
+    assert ended.json["ended_before"] == [sent["execution"]]
+
+
 def test_without_arguments_the_samples_are_sent(deployed: Cli) -> None:
     done = deployed("test-upload", "--local")
     assert done.code == 0, done.err
