@@ -3,6 +3,7 @@
 Here with as many files as a default run has time for; the thousands are `long`.
 """
 
+import resource
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,8 @@ PATIENCE_S = 50_000.0
 BUSY_S = 600
 STEP_S = 60
 INVOKE = "run.services.invoke"
+BYTES_OF_A_FILE = 100_000
+"""Most memory that a file on its way may take, in the client and in the local cloud together."""
 
 
 def files(folder: Path, count: int) -> Sequence[Upload]:
@@ -53,6 +56,11 @@ def written(pipeline: Deployer, folder: str) -> Counter[str]:
         for kind in ("results", "errors")
         for one in cloud.storage.each_object(bucket, f"{kind}/{folder}/")
     )
+
+
+def resident_bytes() -> int:
+    """The most that this process has had in memory so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def pools(pipeline: Deployer) -> dict[str, Pool]:
@@ -111,9 +119,12 @@ def pipeline(tmp_path: Path, maxima: dict[str, int]) -> Iterator[Deployer]:
 def test_two_thousand_files_at_once(pipeline: Deployer, tmp_path: Path) -> None:
     uploads = files(tmp_path / "many", MANY)
     found, most, states = pools(pipeline), Counter[str](), Counter[str]()
+    before = resident_bytes()
     for one in sent_at_once(pipeline, uploads):
         states[one.state] += 1
         most |= Counter({service: pool.count for service, pool in found.items()})
+    # The client and the cloud, with all the executions that wait at once.
+    assert resident_bytes() - before < MANY * BYTES_OF_A_FILE
     assert states == {"succeeded": MANY}
     assert written(pipeline, "many") == dict.fromkeys((one.name for one in uploads), 1)
     # All go through preprocess at once; how many postprocess needs is a matter of what comes before.
