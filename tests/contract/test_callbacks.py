@@ -38,15 +38,20 @@ main:
 """
 
 
-@pytest.fixture
-def tester(local_cloud: RunningCloud) -> WorkflowTester:
-    return WorkflowTester(local_cloud)
+@pytest.fixture(scope="module")
+def tester(module_cloud: RunningCloud) -> WorkflowTester:
+    return deployed(WorkflowTester(module_cloud))
+
+
+def deployed(tester: WorkflowTester) -> WorkflowTester:
+    tester.deploy("flow", WAITS)
+    return tester
 
 
 def begun(tester: WorkflowTester, step: str = "wait", **given: Any) -> str:
     """An execution that is at a step."""
     argument = {"method": "POST", "hold": False, "twice": False, "timeout": 3600, **given}
-    name = tester.start(tester.deploy("flow", WAITS).name, argument).name
+    name = tester.start(f"{tester.parent}/workflows/flow", argument).name
     at_step(tester, name, step)
     return name
 
@@ -157,7 +162,7 @@ def test_a_waiting_execution_can_be_cancelled(tester: WorkflowTester) -> None:
 
 
 def test_calls_outlive_a_restart(local_cloud_factory: CloudFactory, tmp_path: Path) -> None:
-    first = WorkflowTester(local_cloud_factory(home=tmp_path / "home"))
+    first = deployed(WorkflowTester(local_cloud_factory(home=tmp_path / "home")))
     name = begun(first, twice=True)
     one = waiting(first, name)
     assert call(first, one, json=1).status_code == 200

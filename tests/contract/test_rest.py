@@ -12,10 +12,14 @@ from tests.support.localcloud import RunningCloud
 from tests.support.run_services import RunTester
 from tests.support.workflows import WorkflowTester
 
+FLOW = '[{"a": {"return": 1}}]'
 
-@pytest.fixture
-def tester(local_cloud: RunningCloud) -> WorkflowTester:
-    return WorkflowTester(local_cloud)
+
+@pytest.fixture(scope="module")
+def tester(module_cloud: RunningCloud) -> WorkflowTester:
+    tester = WorkflowTester(module_cloud)
+    tester.deploy("flow", FLOW)
+    return tester
 
 
 def rest_client(cloud: RunningCloud) -> run_v2.ServicesClient:
@@ -49,7 +53,7 @@ def test_the_official_client_speaks_it(local_cloud: RunningCloud, tmp_path: Path
 
 
 def test_an_execution_from_its_start_to_its_end(tester: WorkflowTester) -> None:
-    workflow = tester.deploy("flow", '[{"a": {"return": 1}}]').name
+    workflow = f"{tester.parent}/workflows/flow"
     http = tester.cloud.http_client()
     made = http.post(f"/v1/{workflow}/executions", json={"labels": {"a": "b"}}).json()
     assert made["labels"] == {"a": "b"}
@@ -80,7 +84,7 @@ def test_an_execution_from_its_start_to_its_end(tester: WorkflowTester) -> None:
 def test_what_is_wrong_is_refused(
     tester: WorkflowTester, verb: str, path: str, sent: dict[str, Any], status: int
 ) -> None:
-    workflow = tester.deploy("flow", '[{"a": {"return": 1}}]').name
+    workflow = f"{tester.parent}/workflows/flow"
     answer = tester.cloud.http_client().request(verb, f"/v1/{workflow}{path}", **sent)
     assert answer.status_code == status, answer.text
     assert answer.json()["error"]["message"]

@@ -148,6 +148,7 @@ def test_a_history_of_many_steps(tester: WorkflowTester) -> None:
     assert entries(tester, name)["totalSize"] == 1401
 
 
+@pytest.mark.promise(97)
 @pytest.mark.parametrize(
     ("level", "own", "states"),
     [

@@ -45,10 +45,6 @@ def test_the_result_and_the_steps(own: Cli, file: Path) -> None:
         "main: log", "main: begin", "main: count", "main: add", "doubled: it", "main: add",
         "doubled: it", "main: done",
     ]  # fmt: skip
-    listed = own("workflow", "run", str(file), "--data", '{"list": []}', "-o", "json").json
-    assert (listed["schema"], listed["state"]) == ("gpupipe.workflow-run/1", "SUCCEEDED")
-    assert listed["result"] == {"last": None, "colour": None}
-    assert [one["step"] for one in listed["steps"]] == ["log", "begin", "count", "done"]
 
 
 def test_an_error_under_its_line(own: Cli, file: Path) -> None:
@@ -59,7 +55,9 @@ def test_an_error_under_its_line(own: Cli, file: Path) -> None:
     assert "    - it: {return: '${n * 2}'}\n        ^" in done.err
     assert 'in step "count", routine "main", line: 6' in done.err
     told = own("workflow", "run", str(file), "--data", '{"list": ["x"]}', "-o", "json")
+    assert (told.json["schema"], told.json["state"]) == ("gpupipe.workflow-run/1", "FAILED")
     assert (told.code, told.json["error"]["payload"]["tags"]) == (1, ["TypeError"])
+    assert [one["step"] for one in told.json["steps"]] == ["log", "begin", "count", "add", "it"]
     assert told.json["error"]["stack"][0] == {
         "step": "it", "routine": "doubled", "line": 12, "column": 7,
     }  # fmt: skip
