@@ -7,7 +7,7 @@ from gpupipe.commands import _deploy
 from gpupipe.context import Context, open_context
 from gpupipe.core.config import DEFAULT as NOBODY
 from gpupipe.core.config import FILE, Flags, is_url
-from gpupipe.core.errors import Exit, UsageError
+from gpupipe.core.errors import Exit, GpupipeError, UsageError
 from gpupipe.core.toml_file import set_key
 from gpupipe.deploy.bundles import read_bundle, start_s
 from gpupipe.deploy.models import DEFAULT, Model, chosen, last_load_s, models, push
@@ -151,8 +151,11 @@ def run_use(request: UseRequest) -> int:
 
 
 def _tell_load(context: Context, model: Model) -> None:
-    """The first start beside the estimate."""
-    load_s = last_load_s(context.cloud, context.spec, model)
+    """The first start beside the estimate; who may not read logs goes without."""
+    try:
+        load_s = last_load_s(context.cloud, context.spec, model)
+    except GpupipeError:
+        return
     if load_s is not None:
         say(talk(), f"The service took {load_s:.1f} s to load {model} ({start_s(model.bytes):.0f} s "
                     "were estimated until an instance is ready).")  # fmt: skip
