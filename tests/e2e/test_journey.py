@@ -143,6 +143,21 @@ def test_logs_tell_of_a_file_on_its_whole_way(deployed: Cli) -> None:
     assert len(short.out.splitlines()) == 1
 
 
+@pytest.mark.promise("S67")
+def test_status_has_outputs_for_programs_and_an_exit_code(deployed: Cli) -> None:
+    done = deployed("status", "--local", "--check", "--exit-code", "-o", "json")
+    assert done.code == 0, done.err
+    document = done.json
+    assert document["outputs"]["input_bucket_name"] == document["buckets"]["input"]
+    assert {one["verdict"] for one in document["health"]} == {"not checked"}
+    lines = deployed("status", "--local", "-o", "env").out.splitlines()
+    assert lines[0] == "export GPUPIPE_TARGET=local"
+    assert f"export INPUT_BUCKET_NAME={document['buckets']['input']}" in lines
+    absent = deployed("status", "--local", "--prefix", "nothing", "--exit-code")
+    assert absent.code == 3
+    assert "There is no pipeline nothing" in absent.out
+
+
 @pytest.mark.promise(84)
 @pytest.mark.promise(129)
 def test_executions_are_listed_shown_and_repeated(deployed: Cli) -> None:

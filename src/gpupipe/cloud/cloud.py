@@ -17,6 +17,7 @@ from gpupipe.cloud.projects import ProjectsApi
 from gpupipe.cloud.pubsub import PubSubApi
 from gpupipe.cloud.quotas import QuotasApi
 from gpupipe.cloud.run import RunApi
+from gpupipe.cloud.service_health import ServiceHealthApi
 from gpupipe.cloud.service_usage import ServiceUsageApi
 from gpupipe.cloud.step_entries import StepEntriesApi
 from gpupipe.cloud.storage import StorageApi
@@ -34,6 +35,7 @@ class Cloud:
     registry: ArtifactRegistryApi
     builds: BuildsApi
     run: RunApi
+    health: ServiceHealthApi
     workflows: WorkflowsApi
     executions: ExecutionsApi
     steps: StepEntriesApi
@@ -57,6 +59,7 @@ def connect(clients: Clients, caller: Caller) -> Cloud:
         registry=ArtifactRegistryApi(clients, caller),
         builds=BuildsApi(clients, caller),
         run=RunApi(clients, caller),
+        health=ServiceHealthApi(clients, caller),
         workflows=WorkflowsApi(clients, caller),
         executions=ExecutionsApi(clients, caller),
         steps=StepEntriesApi(clients, caller),

@@ -30,6 +30,7 @@ class Trigger:
     topic: str = ""
     subscription: str = ""
     updated: datetime | None = None
+    uid: str = ""
 
 
 class EventarcApi(Api):
@@ -124,4 +125,5 @@ def _trigger(found: Any) -> Trigger:
         topic=str(found.transport.pubsub.topic),
         subscription=str(found.transport.pubsub.subscription),
         updated=found.update_time,
+        uid=str(found.uid),
     )

@@ -1,54 +1,88 @@
 """What `gpupipe status` does: read every resource and the last executions, and show them."""
 
+import json
+import sys
 from dataclasses import dataclass
+from typing import Any
 
 from gpupipe.context import Context, open_context
 from gpupipe.core.config import Flags
 from gpupipe.core.errors import Exit
+from gpupipe.deploy.checks import check_all
 from gpupipe.deploy.facts import Facts
 from gpupipe.deploy.health import states
 from gpupipe.deploy.pipelines import pipelines
+from gpupipe.deploy.recipe_outputs import outputs
+from gpupipe.deploy.recipe_outputs import read as read_outputs
 from gpupipe.deploy.step import World
 from gpupipe.render.console import answer, talk
 from gpupipe.render.json_output import print_json
-from gpupipe.render.output import Output
+from gpupipe.render.output import StatusOutput
 from gpupipe.render.progress import LOOKING, busy
-from gpupipe.render.status import Status, print_status, status_json
+from gpupipe.render.status import Status, print_status, status_env, status_json
+from gpupipe.render.summary import options
 
 _EXECUTIONS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class StatusRequest:
-    """The command line, parsed."""
+    """The command line, parsed. watch_s: seconds between two looks, None for one look."""
 
     flags: Flags
-    output: Output
+    check: bool
+    watch_s: float | None
+    exit_code: bool
+    output: StatusOutput
 
 
 def run(request: StatusRequest) -> int:
-    """Carry out the request; the exit code."""
+    """Carry out the request; the exit code. What is watched ends by Ctrl-C, with 130."""
     context = open_context(request.flags)
+    while True:
+        with busy(talk(), LOOKING):
+            status = read(context, request)
+        _show(request, status)
+        if request.watch_s is None:
+            break
+        context.clock.sleep(request.watch_s)
+    return Exit.DIFFERENCES if request.exit_code and not status.healthy else Exit.DONE
+
+
+def read(context: Context, request: StatusRequest) -> Status:
+    """All that status shows; the reads run at once."""
     world = World(context.cloud, context.spec, Facts())
-    with busy(talk(), LOOKING):
-        status = _read(context, world)
-    if request.output is Output.JSON:
-        print_json(status_json(status))
-    else:
-        print_status(answer(), status)
-    return Exit.DONE
-
-
-def _read(context: Context, world: World) -> Status:
-    workflow, executions = context.spec.workflow_name, context.cloud.executions
-    newest = world.meanwhile(lambda: executions.newest(workflow, _EXECUTIONS))
-    there = world.meanwhile(lambda: pipelines(context.cloud))
+    workflow, cloud, spec = context.spec.workflow_name, context.cloud, context.spec
+    newest = world.meanwhile(lambda: cloud.executions.newest(workflow, _EXECUTIONS))
+    there = world.meanwhile(lambda: pipelines(cloud))
+    checks = world.meanwhile(lambda: check_all(cloud, spec) if request.check else ())
     found = states(world)
+    uris = dict(world.facts.uris)
+    recipes: dict[str, Any] = {}
+    if request.output is not StatusOutput.TEXT:
+        recipes = outputs(spec, read_outputs(world, uris), options(context.target, spec))
     return Status(
         target=context.target,
-        spec=context.spec,
+        spec=spec,
         resources=found,
-        uris=dict(world.facts.uris),
+        uris=uris,
         executions=tuple(newest()),
         pipelines=there(),
+        outputs=recipes,
+        checks=checks(),
     )
+
+
+def _show(request: StatusRequest, status: Status) -> None:
+    if request.output is StatusOutput.ENV:
+        sys.stdout.write(status_env(status))
+    elif request.output is StatusOutput.JSON and request.watch_s is None:
+        print_json(status_json(status))
+    elif request.output is StatusOutput.JSON:
+        print(json.dumps(status_json(status), ensure_ascii=False, default=str))
+    else:
+        console = answer()
+        if request.watch_s is not None and console.is_terminal:
+            console.clear()
+        print_status(console, status)
+    sys.stdout.flush()

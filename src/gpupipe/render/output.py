@@ -8,3 +8,11 @@ class Output(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+
+
+class StatusOutput(StrEnum):
+    """The same of `status`, whose answer can also be lines for a shell."""
+
+    TEXT = "text"
+    JSON = "json"
+    ENV = "env"

@@ -1,7 +1,8 @@
 """The state of a pipeline: resources, health, the last executions."""
 
+import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
@@ -10,6 +11,7 @@ from rich.text import Text
 from gpupipe.cloud.executions import Execution
 from gpupipe.cloud.target import Target
 from gpupipe.deploy.canary import PREFIX
+from gpupipe.deploy.checks import HEALTHY, NOT_CHECKED, UNHEALTHY, Check
 from gpupipe.deploy.health import State
 from gpupipe.deploy.pipelines import Pipeline
 from gpupipe.deploy.spec import PipelineSpec
@@ -17,10 +19,11 @@ from gpupipe.render.columns import Cell, columns
 from gpupipe.render.console import say
 from gpupipe.render.executions import execution_json
 from gpupipe.render.pipelines import pipelines_json, print_pipelines
-from gpupipe.render.summary import outputs
+from gpupipe.render.summary import outputs as names_of
 
 SCHEMA = "gpupipe.status/1"
 _STYLES = {"ready": "green", "absent": "dim", "changing": "yellow", "held": "yellow", "failed": "bold red",
+           HEALTHY: "green", UNHEALTHY: "bold red", NOT_CHECKED: "yellow",
            "SUCCEEDED": "green", "FAILED": "bold red", "ACTIVE": "cyan"}  # fmt: skip
 
 
@@ -34,6 +37,8 @@ class Status:
     uris: Mapping[str, str]
     executions: tuple[Execution, ...]
     pipelines: tuple[Pipeline, ...]
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
 
     @property
     def exists(self) -> bool:
@@ -49,17 +54,33 @@ class Status:
 
     @property
     def healthy(self) -> bool:
-        """Whether everything serves, be it with an older release."""
-        return all(one.state in {"ready", "held"} for one in self.resources)
+        """Whether all is there and serves, be it with an older release.
+
+        An image of this very source that is not built yet and what was not checked say nothing.
+        """
+        serves = all(
+            one.state in {"ready", "held"} for one in self.resources if one.kind != "image"
+        )
+        return self.exists and serves and all(one.verdict != UNHEALTHY for one in self.checks)
 
 
 def status_json(status: Status) -> dict[str, Any]:
     """The documented shape; resources are empty where there is no pipeline."""
     return {
         "schema": SCHEMA,
-        **outputs(status.target, status.spec, dict(status.uris)),
+        **names_of(status.target, status.spec, dict(status.uris)),
         "exists": status.exists,
-        "healthy": status.exists and status.healthy,
+        "healthy": status.healthy,
+        "health": [
+            {
+                "service": one.service,
+                "verdict": one.verdict,
+                "detail": one.detail,
+                "said": dict(one.said),
+            }
+            for one in status.checks
+        ],
+        "outputs": dict(status.outputs) if status.exists else {},
         "resources": [
             {"kind": one.kind, "name": one.name, "state": one.state, "detail": one.detail}
             for one in status.resources
@@ -81,10 +102,35 @@ def print_status(console: Console, status: Status) -> None:
         ("state", "resource", "name", ""), [_resource(x) for x in status.resources]
     ):
         say(console, line)
+    _print_checks(console, status.checks)
     healthy, word = (True, "healthy") if status.healthy else (False, "not healthy")
     say(console, "")
     say(console, f"The pipeline is {word}.", "green" if healthy else "bold red")
     _print_executions(console, status.executions)
+
+
+def status_env(status: Status) -> str:
+    """The outputs that are one text each, as lines that a shell of the POSIX family reads.
+
+    Names in capitals. GPUPIPE_TARGET stands first: the project alone would mean Google Cloud.
+    """
+    target = {"gpupipe_target": status.target.kind.value}
+    return "".join(
+        f"export {name.upper()}={shlex.quote(value)}\n"
+        for name, value in {**target, **status.outputs}.items()
+        if isinstance(value, str)
+    )
+
+
+def _print_checks(console: Console, checks: Sequence[Check]) -> None:
+    if not checks:
+        return
+    say(console, "")
+    rows: list[list[Cell]] = [
+        [Text(one.verdict, _STYLES[one.verdict]), one.service, one.detail] for one in checks
+    ]
+    for line in columns(("health", "service", ""), rows):
+        say(console, line)
 
 
 def _resource(one: State) -> list[Cell]:

@@ -87,7 +87,7 @@ def print_deployed(console: Console, target: Target, spec: PipelineSpec, done: D
     if done.outcome.failed:
         print_failure(console, done.outcome)
         return
-    names, where = spec.names, _options(target, spec)
+    names, where = spec.names, options(target, spec)
     say(console, "")
     say(console, "The pipeline is deployed.", "bold green")
     if done.canary is not None:
@@ -141,7 +141,7 @@ def _from_flags_preset(spec: PipelineSpec, name: str) -> bool:
     return config.source("preset") == "flag" and config.source(name).startswith("preset ")
 
 
-def _options(target: Target, spec: PipelineSpec) -> str:
+def options(target: Target, spec: PipelineSpec) -> str:
     """The options that name this pipeline again."""
     parts = [" --local"] if target.is_local else []
     if target.project_source == "flag":
