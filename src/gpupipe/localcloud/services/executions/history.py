@@ -71,16 +71,17 @@ class Histories:
     def begin(self, execution: str, writer: Executor, calls: CallLog) -> "History":
         """The history of a run that begins; on the loop."""
         history = History(
-            self._clock, lambda entries: self._keep(execution, entries, writer), calls
+            self._clock, lambda entries: self._keep(execution, history, entries, writer), calls
         )
         self._running[execution] = history
         return history
 
     def end(self, execution: str, *, cancelled: bool) -> None:
-        """A run has ended; on the loop."""
-        history = self._running.pop(execution, None)
+        """A run has ended; on the loop. Its entries stay in memory until they are written."""
+        history = self._running.get(execution)
         if history is not None:
             history.close(_CANCELLED if cancelled else _FAILED)
+            self._let_go(execution, history)
 
     def current(self, execution: str) -> list[tuple[str, str]]:
         """Routine and step of what is at work in a run."""
@@ -89,6 +90,9 @@ class Histories:
 
     def of(self, execution: str) -> list[Entry]:
         """The entries of an execution, by their ids."""
+        # Memory first: what is not there any more when it is looked at is in the database by then.
+        history = self._running.get(execution)
+        unwritten = {entry.id: entry for entry in history.unwritten()} if history else {}
         rows = self._database.read().execute(
             "SELECT packed FROM step_entries WHERE execution=?", (execution,)
         )
@@ -97,9 +101,7 @@ class Histories:
             for row in rows.fetchall()
             for entry in json.loads(zlib.decompress(row["packed"]))
         }
-        history = self._running.get(execution)
-        if history is not None:
-            found |= {entry.id: entry for entry in history.unwritten()}
+        found = {**unwritten, **found}
         return [found[at] for at in sorted(found)]
 
     def forget(self, execution: str) -> None:
@@ -116,7 +118,9 @@ class Histories:
                 (len(beginning), beginning),
             )
 
-    def _keep(self, execution: str, entries: list[Entry], writer: Executor) -> None:
+    def _keep(
+        self, execution: str, history: "History", entries: list[Entry], writer: Executor
+    ) -> None:
         packed = zlib.compress(json.dumps([entry.packed() for entry in entries]).encode())
 
         def write() -> None:
@@ -125,8 +129,14 @@ class Histories:
                     "INSERT INTO step_entries (execution, packed) VALUES (?, ?)",
                     (execution, packed),
                 )
+            history.wrote(entries)
+            self._let_go(execution, history)
 
         writer.submit(write)
+
+    def _let_go(self, execution: str, history: "History") -> None:
+        if history.is_written and self._running.get(execution) is history:
+            self._running.pop(execution, None)
 
 
 class History:
@@ -139,6 +149,8 @@ class History:
         self._last = 0
         self._open: dict[int, Entry] = {}
         self._ended: list[Entry] = []
+        self._pending: dict[int, list[Entry]] = {}
+        self._closed = False
         self._at = ("", "")
 
     def began(self, parent: int, routine: str, step: str, kind: str, number: int | None, /) -> int:
@@ -163,7 +175,17 @@ class History:
         """The run has ended; what is still open has this state now."""
         for number in sorted(self._open, reverse=True):
             self._close(number, state)
+        self._closed = True
         self._flush()
+
+    def wrote(self, entries: list[Entry]) -> None:
+        """These are in the database now."""
+        del self._pending[id(entries)]
+
+    @property
+    def is_written(self) -> bool:
+        """Whether it has ended and nothing of it is here alone."""
+        return self._closed and not self._pending and not self._ended
 
     def current(self) -> list[tuple[str, str]]:
         """Routine and step of what is at work; of what began last where nothing is."""
@@ -171,17 +193,22 @@ class History:
         return list(dict.fromkeys(busy)) or ([self._at] if self._at[0] else [])
 
     def unwritten(self) -> list[Entry]:
-        """The entries that are here and not in the database, maybe."""
-        return [*self._open.copy().values(), *self._ended.copy()]
+        """The entries that are here and not in the database, maybe; some twice."""
+        # In the order in which an entry goes on, so that none slips through between two looks.
+        found = [*self._open.copy().values(), *self._ended.copy()]
+        return [*found, *(one for entries in list(self._pending.values()) for one in entries)]
 
     def _close(self, number: int, state: str) -> None:
-        entry = self._open.pop(number)
+        entry = self._open[number]
         entry.ended, entry.state = self._clock.now().timestamp(), state
         if entry.parent in self._open:
             self._open[entry.parent].busy -= 1
         self._ended.append(entry)
+        del self._open[number]
 
     def _flush(self) -> None:
         if self._ended:
-            entries, self._ended = self._ended, []
+            entries = self._ended
+            self._pending[id(entries)] = entries
+            self._ended = []
             self._keep(entries)

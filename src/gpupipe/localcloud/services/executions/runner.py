@@ -9,7 +9,7 @@ with its end.
 import asyncio
 import json
 import sqlite3
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
@@ -93,6 +93,10 @@ class Runner:
     def end_all(self) -> None:
         """Cut all of them off; new ones may begin after."""
         self._wait(self._end(None))
+
+    def later(self, work: Callable[[], None]) -> None:
+        """Do it after what is being written now."""
+        self._writer.submit(work)
 
     def stop(self) -> None:
         """Cut all of them off and close the connections; what is being written is written."""

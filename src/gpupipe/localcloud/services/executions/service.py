@@ -92,7 +92,7 @@ class Executions:
 
         def after() -> None:
             self._runner.end(running)
-            self._histories.forget_all(workflow)
+            self._runner.later(lambda: self._histories.forget_all(workflow))
 
         self._kernel.database.after_commit(after)
 
