@@ -51,6 +51,13 @@ services out in one folder that all three name; then each image is built from `c
 `source` of `[workflow]` names a workflow file; it reads the same variables as the packaged one. All of it is checked
 before anything is asked of an API; `gpupipe workflow validate` shows each fault of a workflow in its place.
 
+## Budget
+
+With `billing_account` in `[budget]` a deploy makes a budget of the project in that account. Google tells when a share
+of the amount is spent, hours late; a budget stops nothing. It needs roles/billing.costsManager on the billing account,
+which roles on the project do not give. To be rid of it, destroy with the same configuration: without the account's name
+there is nowhere to look for the budget.
+
 ## Deletion protection
 
 While `deletion_protection` is true, or the last deploy had it so (the label `gpupipe-deletion-protection` of the

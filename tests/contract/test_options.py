@@ -95,6 +95,10 @@ ELSEWHERE = {
     **dict.fromkeys(("target", "project"), "tests/unit/cloud/test_target.py"),
     "preset": "tests/contract/test_presets.py",
     "model": "tests/contract/test_models.py",
+    **dict.fromkeys(
+        ("budget.billing_account", "budget.monthly_amount", "budget.thresholds"),
+        "tests/contract/test_budgets.py",
+    ),
     **dict.fromkeys(("vpc.network", "vpc.subnetwork", "vpc.connector", "vpc.egress", "kms_key"),
                     "test_what_the_local_cloud_does_not_have_is_sent_and_refused_by_name"),
     **dict.fromkeys(("workflow.source", "preprocess.source", "preprocess.image",

@@ -39,6 +39,7 @@ FOLDER = Path(__file__).parents[1] / "refusals"
 CLIENTS = {
     "alertpolicies": ("google.cloud.monitoring_v3", "AlertPolicyServiceClient"),
     "artifactregistry": ("google.cloud.artifactregistry_v1", "ArtifactRegistryClient"),
+    "billingbudgets": ("google.cloud.billing.budgets_v1", "BudgetServiceClient"),
     "channels": ("google.cloud.monitoring_v3", "NotificationChannelServiceClient"),
     "cloudbilling": ("google.cloud.billing_v1", "CloudBillingClient"),
     "cloudbuild": ("google.cloud.devtools.cloudbuild_v1", "CloudBuildClient"),

@@ -44,6 +44,7 @@ CLIENTS: dict[str, tuple[str, str, str]] = {
     "logging": ("logging", "google.cloud.logging_v2.services.logging_service_v2",
                 "LoggingServiceV2Client"),
     "billing": ("cloudbilling", "google.cloud.billing_v1", "CloudBillingClient"),
+    "budgets": ("billingbudgets", "google.cloud.billing.budgets_v1", "BudgetServiceClient"),
     "orgpolicy": ("orgpolicy", "google.cloud.orgpolicy_v2", "OrgPolicyClient"),
     "metrics": ("monitoring", "google.cloud.monitoring_v3", "MetricServiceClient"),
     "quotas": ("cloudquotas", "google.cloud.cloudquotas_v1", "CloudQuotasClient"),

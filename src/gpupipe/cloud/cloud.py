@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from gpupipe.cloud.artifact_registry import ArtifactRegistryApi
 from gpupipe.cloud.billing import BillingApi
+from gpupipe.cloud.budgets import BudgetsApi
 from gpupipe.cloud.builds import BuildsApi
 from gpupipe.cloud.call import Caller
 from gpupipe.cloud.clients import Clients
@@ -44,6 +45,7 @@ class Cloud:
     logging: LoggingApi
     quotas: QuotasApi
     billing: BillingApi
+    budgets: BudgetsApi
     metrics: MetricsApi
     org_policies: OrgPolicyApi
     caller: Caller
@@ -68,6 +70,7 @@ def connect(clients: Clients, caller: Caller) -> Cloud:
         logging=LoggingApi(clients, caller),
         quotas=QuotasApi(clients, caller),
         billing=BillingApi(clients, caller),
+        budgets=BudgetsApi(clients, caller),
         metrics=MetricsApi(clients, caller),
         org_policies=OrgPolicyApi(clients, caller),
         caller=caller,

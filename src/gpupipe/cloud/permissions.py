@@ -51,7 +51,7 @@ ROLES: tuple[Role, ...] = (
     Role("roles/monitoring.editor", ("monitoring.",), "make dashboards and alerts", needed=""),
     Role("roles/pubsub.viewer", ("pubsub.",),
          "see that the topics and subscriptions behind a trigger are gone", needed="destroy"),
-    Role("roles/billing.costsManager", ("billing.",), "make a budget", needed=""),
+    Role("roles/billing.costsManager", ("billing.",), "make a budget (on the billing account)", needed=""),
     Role("roles/orgpolicy.policyViewer", ("orgpolicy.",), "see which constraints hold",
          needed=""),
 )  # fmt: skip

@@ -106,6 +106,10 @@ def typed(option: Option, text: str) -> object:
         )
     if option.kind == "boolean":
         return {"true": True, "false": False}.get(text.strip().lower(), text)
+    if option.kind == "array":
+        numbers = [part.strip() for part in text.split(",")]
+        known = all(one.isascii() and one.isdigit() and len(one) <= _MOST_DIGITS for one in numbers)
+        return [int(one) for one in numbers] if known else text
     if option.kind == "object":
         pairs = [part.partition("=") for part in text.split(",") if part.strip()]
         if all(equals for _, equals, _ in pairs):

@@ -375,6 +375,33 @@ class BuildOptions(Strict):
     )
 
 
+class BudgetOptions(Strict):
+    """A budget that tells when a share of the month's amount is spent; it stops nothing."""
+
+    billing_account: (
+        Annotated[
+            str,
+            Field(pattern=r"^[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}$"),
+            _allowed('a billing account, as "01AB23-45CD67-89EF01"'),
+        ]
+        | None
+    ) = Field(default=None, description="whose budget; without it there is none")
+    monthly_amount: Annotated[int, Field(ge=1, le=1_000_000_000)] = Field(
+        default=100, description="what a month may cost, in the account's currency"
+    )
+    thresholds: Annotated[
+        list[Annotated[int, Field(ge=1, le=1000)]],
+        Field(min_length=1, max_length=5),
+        _allowed("1 to 5 whole numbers from 1 to 1000"),
+    ] = Field(default=[50, 90, 100], description="per cent of the amount at which Google tells")
+
+    @model_validator(mode="after")
+    def _check_account(self) -> Self:
+        if self.model_fields_set - {"billing_account"} and self.billing_account is None:
+            raise ValueError("a budget needs billing_account")
+        return self
+
+
 class LimitsOptions(Strict):
     """What one object may be; the services have defaults of their own (docs/reference/pipeline.md)."""
 
@@ -463,4 +490,5 @@ class Options(Strict):
     buckets: BucketsOptions = Field(default=BucketsOptions(), description="the buckets")
     workflow: WorkflowOptions = Field(default=WorkflowOptions(), description="the workflow")
     vpc: VpcOptions = Field(default=VpcOptions(), description="the services' way out")
+    budget: BudgetOptions = Field(default=BudgetOptions(), description="a budget")
     build: BuildOptions = Field(default=BuildOptions(), description="the image builds")

@@ -30,6 +30,7 @@ from gpupipe.deploy.steps.workflow import PipelineWorkflow
 
 # Events stop first, then what works on them, then who worked, then what it worked on.
 ORDER: tuple[tuple[str, ...], ...] = (
+    ("budget",),
     ("trigger",),
     ("workflow",),
     ("service",),

@@ -14,6 +14,9 @@ _COMMANDS = {
     "bucket": "storage rm --recursive gs://{N}",
     "service": "run services delete {N} --region {R} --project {P}",
     "workflow": "workflows delete {N} --location {R} --project {P}",
+    # The id of a budget is Google's: its list shows it beside the display name.
+    "budget": "billing budgets delete ID (the ID of {N}: gcloud billing budgets list "
+    "--billing-account=ACCOUNT)",
     "trigger": "eventarc triggers delete {N} --location {R} --project {P}",
     "repository": "artifacts repositories delete {N} --location {R} --project {P}",
     "service account": "iam service-accounts delete {N}@{P}.iam.gserviceaccount.com --project {P}",

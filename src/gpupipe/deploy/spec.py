@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from gpupipe import __version__
 from gpupipe.cloud.api import Binding
 from gpupipe.cloud.artifact_registry import Repository
+from gpupipe.cloud.budgets import Budget
 from gpupipe.cloud.eventarc import Trigger
 from gpupipe.cloud.iam import Account
 from gpupipe.cloud.run import Service, Vpc
@@ -164,6 +165,28 @@ class PipelineSpec:
     def bucket_roles(self, role: str) -> frozenset[Binding]:
         """Who may do what with a bucket's objects."""
         return frozenset((grant, self.names.member(who)) for grant, who in _BUCKET_ROLES[role])
+
+    @property
+    def budget_account(self) -> str:
+        """The billing account of the budget, "" where none is named."""
+        account = self.config.options.budget.billing_account
+        return f"billingAccounts/{account}" if account else ""
+
+    def budget(self, project_number: int) -> Budget:
+        """The budget of the project; its name says which pipeline's it is."""
+        options = self.config.options.budget
+        return Budget(
+            account=self.budget_account,
+            display_name=self.mark,
+            project=project_number,
+            amount=options.monthly_amount,
+            thresholds=tuple(sorted(set(options.thresholds))),
+        )
+
+    @property
+    def apis(self) -> frozenset[str]:
+        """The APIs that are needed: that of budgets only where one is wanted."""
+        return APIS | {"billingbudgets.googleapis.com"} if self.budget_account else APIS
 
     @property
     def repository(self) -> Repository:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.artifactregistry import surface as artifactregistry
+from gpupipe.localcloud.services.billingbudgets import surface as billingbudgets
 from gpupipe.localcloud.services.cloudbilling import surface as cloudbilling
 from gpupipe.localcloud.services.cloudbuild import surface as cloudbuild
 from gpupipe.localcloud.services.cloudquotas import surface as cloudquotas
@@ -38,6 +39,7 @@ Factory = Callable[[Kernel, Pipeline], Surface]
 
 SERVICES: tuple[Factory, ...] = (
     artifactregistry.build,
+    billingbudgets.build,
     cloudbilling.build,
     cloudbuild.build,
     cloudquotas.build,

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from gpupipe.cloud.permissions import NEEDED, ONLY_ON_PROJECT, role_for
 from gpupipe.core.errors import Exit
 from gpupipe.deploy.preflight.finding import Finding, blocker, ok, warning
-from gpupipe.deploy.spec import APIS
 from gpupipe.deploy.step import World
 
 _BILLING = "https://console.cloud.google.com/billing/linkedaccount?project={project}"
@@ -57,9 +56,9 @@ def billing(world: World) -> Iterator[Finding]:
 def apis(world: World) -> Iterator[Finding]:
     """Which APIs a deploy would enable."""
     name = world.spec.names.project
-    missing = sorted(APIS - world.cloud.service_usage.enabled(name))
+    missing = sorted(world.spec.apis - world.cloud.service_usage.enabled(name))
     if not missing:
-        yield ok("apis", f"All {len(APIS)} APIs are enabled.")
+        yield ok("apis", f"All {len(world.spec.apis)} APIs are enabled.")
         return
     yield ok("apis", f"A deploy enables {len(missing)} APIs: {', '.join(missing)}.")
 
@@ -146,7 +145,7 @@ def _listed(world: World) -> Iterator[tuple[str, frozenset[str], str]]:
             frozenset({_EGRESS[options.vpc.egress]}),
             "The services could not be deployed with this vpc.egress.",
         )
-    yield "gcp.restrictServiceUsage", APIS, "These APIs could not be used."
+    yield "gcp.restrictServiceUsage", world.spec.apis, "These APIs could not be used."
 
 
 def _locations(region: str, allowed: frozenset[str], denied: frozenset[str]) -> Finding:

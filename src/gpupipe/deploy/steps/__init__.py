@@ -6,6 +6,7 @@ from gpupipe.deploy.steps.accounts import ServiceAccount
 from gpupipe.deploy.steps.agents import Agent
 from gpupipe.deploy.steps.apis import Apis
 from gpupipe.deploy.steps.buckets import DataBucket
+from gpupipe.deploy.steps.budget import PipelineBudget
 from gpupipe.deploy.steps.grants import ProjectGrants
 from gpupipe.deploy.steps.images import Image
 from gpupipe.deploy.steps.repository import DockerRepository
@@ -29,6 +30,7 @@ STEPS: tuple[Step, ...] = (
     *(DataBucket(role) for role in ("input", "models", "output", "work")),
     PipelineWorkflow(),
     StorageTrigger(),
+    PipelineBudget(),
 )
 SHARED = frozenset({"apis", "agent:run", "agent:workflows", "agent:eventarc"})
 """Steps whose resource belongs to the project: destroy lists it as kept."""

@@ -6,7 +6,6 @@ from typing import ClassVar
 from gpupipe.cloud.causes import API_USABLE
 from gpupipe.deploy.action import Action, Change, Verb
 from gpupipe.deploy.phase import Phase
-from gpupipe.deploy.spec import APIS
 from gpupipe.deploy.step import World, action
 
 
@@ -25,20 +24,20 @@ class Apis:
 
     def observe(self, world: World) -> frozenset[str]:
         """Those that are enabled, of those that we need."""
-        return world.cloud.service_usage.enabled(world.spec.names.project) & APIS
+        return world.cloud.service_usage.enabled(world.spec.names.project) & world.spec.apis
 
     def diff(self, world: World, observed: frozenset[str]) -> Action:
         """Enable what is missing."""
-        missing = sorted(api.partition(".")[0] for api in APIS - observed)
+        missing = sorted(api.partition(".")[0] for api in world.spec.apis - observed)
         if not missing:
             return action(self, world, Verb.KEEP, "all are enabled")
-        change = Change("enabled", f"{len(observed)} of {len(APIS)}", "all")
+        change = Change("enabled", f"{len(observed)} of {len(world.spec.apis)}", "all")
         return action(self, world, Verb.UPDATE, f"not enabled: {', '.join(missing)}", (change,))
 
     def apply(self, world: World, action: Action) -> None:  # noqa: ARG002  # one thing to do
         """Enable them."""
         project = world.spec.names.project
-        missing = APIS - world.cloud.service_usage.enabled(project)
+        missing = world.spec.apis - world.cloud.service_usage.enabled(project)
         if missing:
             world.cloud.service_usage.enable(project, missing)
             # "Not enabled" can from now on only mean "not known everywhere yet".

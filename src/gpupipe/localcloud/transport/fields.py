@@ -57,13 +57,15 @@ def check_request(request: Message, emulated: Sequence[str] = ALL) -> None:
     emulated: dotted paths, each with all below it ("service.template.containers.image").
     Raises ServiceError: INVALID_ARGUMENT or UNIMPLEMENTED, with the field's path.
     """
-    drop_output_only(request)
+    updates = "update_mask" in request.DESCRIPTOR.fields_by_name
+    # The name in an update says which resource it is, also where the server gave it.
+    drop_output_only(request, frozenset({ETAG, "name"} if updates else {ETAG}))
     _refuse_unknown(request, "")
     if emulated is not ALL:
         _refuse_others(request, "", emulated)
     _refuse_numbers(request, "")
     # What an update leaves out of its resource stays as it is: `updates.merged` checks the result.
-    _refuse_missing(request, "", deep="update_mask" not in request.DESCRIPTOR.fields_by_name)
+    _refuse_missing(request, "", deep=not updates)
 
 
 def behaviours(descriptor: Any, field: str) -> list[str]:
@@ -79,15 +81,15 @@ def walk(message: Message, path: str) -> Iterator[tuple[str, Message]]:
             yield from walk(child, f"{path}.{field.name}")
 
 
-def drop_output_only(message: Message) -> None:
-    """Remove what only the server sets, also below."""
+def drop_output_only(message: Message, kept: frozenset[str] = frozenset({ETAG})) -> None:
+    """Remove what only the server sets, also below; fields of the names `kept` stay."""
     for field, value in message.ListFields():
         marked = "OUTPUT_ONLY" in behaviours(message.DESCRIPTOR, field.name)
-        if marked and field.name != ETAG:
+        if marked and field.name not in kept:
             message.ClearField(field.name)
             continue
         for child in _children(field, value):
-            drop_output_only(child)
+            drop_output_only(child, kept)
 
 
 def check_required(message: Message, path: str) -> None:
