@@ -25,6 +25,7 @@ COMMANDS = (
     ("process",),
     *(("results", name) for name in ("list", "get")),
     ("rollback",),
+    ("validate",),
     *(("executions", name) for name in ("list", "show", "cancel", "retry")),
     *(("model", name) for name in ("validate", "push", "list", "use")),
     ("local",),

@@ -69,6 +69,7 @@ def build() -> Callable[..., Any]:
         rollback,
         status,
         test_upload,
+        validate,
         workflow,
     )
 
@@ -97,6 +98,11 @@ def build() -> Callable[..., Any]:
         ("init", init.init, "Write gpupipe.toml, also from the recipe's terraform.tfvars."),
         ("plan", plan.plan, "See what a deploy would do, and why."),
         ("process", process.process, "Start executions for files that were there before."),
+        (
+            "validate",
+            validate.validate,
+            "Prove it with work: health, a canary, many files at once.",
+        ),
         ("rollback", rollback.rollback, "Give the traffic back to an earlier release."),
     ):
         app.command(name, short_help=short)(command)

@@ -158,6 +158,19 @@ def test_status_has_outputs_for_programs_and_an_exit_code(deployed: Cli) -> None
     assert "There is no pipeline nothing" in absent.out
 
 
+def test_validate_tells_a_verdict_for_each_part(deployed: Cli) -> None:
+    done = deployed("validate", "--local", "--output", "json")
+    assert done.code == 0, done.err
+    assert done.json["passed"]
+    verdicts = {one["name"]: one["verdict"] for one in done.json["verdicts"]}
+    assert verdicts == {
+        "health of preprocess": "not measured",
+        "health of gpu-inference": "not measured",
+        "health of postprocess": "not measured",
+        "canary": "passed",
+    }
+
+
 @pytest.mark.promise(84)
 @pytest.mark.promise(129)
 def test_executions_are_listed_shown_and_repeated(deployed: Cli) -> None:

@@ -111,7 +111,7 @@ def _early(error: GpupipeError) -> str:
 
 def _send(cloud: Cloud, spec: PipelineSpec, clock: Clock, *, waited_s: float) -> Proof:
     names = spec.names
-    suffix, content_type, data = _IMAGE if takes_images(cloud, spec) else _TEXT
+    suffix, content_type, data = content(cloud, spec)
     name = f"{PREFIX}{uuid.uuid4().hex}{suffix}"
     began = clock.monotonic()
     uploaded = cloud.storage.upload(
@@ -132,7 +132,7 @@ def _send(cloud: Cloud, spec: PipelineSpec, clock: Clock, *, waited_s: float) ->
     finally:
         if not ended:
             _cancel(cloud, spec, sent)
-        _clean(cloud, spec, name)
+        clean(cloud, spec, name)
         _sweep(cloud, spec, uploaded.created)
     hops = _hops(outcome, clock.monotonic() - began)
     if outcome.state != "succeeded":
@@ -190,7 +190,13 @@ def _cancel(cloud: Cloud, spec: PipelineSpec, sent: Sent) -> None:
             cloud.executions.cancel(execution.name)
 
 
-def _clean(cloud: Cloud, spec: PipelineSpec, name: str) -> None:
+def content(cloud: Cloud, spec: PipelineSpec) -> tuple[str, str, bytes]:
+    """Suffix, content type and content of a file that the model can read."""
+    return _IMAGE if takes_images(cloud, spec) else _TEXT
+
+
+def clean(cloud: Cloud, spec: PipelineSpec, name: str) -> None:
+    """Remove a file below PREFIX, what came out of it, and its work files."""
     folder = hashlib.sha256(name.encode()).hexdigest()[:16]
     places = (
         ("input", name),
