@@ -126,6 +126,7 @@ def test_a_role_that_is_missing_is_named_with_its_permissions(
     assert optional or found.exit is Exit.CREDENTIALS
 
 
+@pytest.mark.promise("S5")
 def test_a_project_that_nobody_pays_for_is_a_blocker_and_a_deploy_stops_before_it_writes(
     cloud: RunningCloud, deployer: Of
 ) -> None:
@@ -142,6 +143,10 @@ def test_a_project_that_nobody_pays_for_is_a_blocker_and_a_deploy_stops_before_i
             _deploy.carry_out(request(), context(one))
         assert "Billing is disabled" in (caught.value.details or "")
         assert caught.value.doc == "reference/errors.md#preflight"
+        assert "--skip-preflight" in caught.value.resolution
+        with pytest.raises(GpupipeError) as caught:
+            _deploy.carry_out(replace(request(), preflight=False), context(one))
+        assert caught.value.doc != "reference/errors.md#preflight", "the API's own refusal"
         assert not any(row.writes for row in cloud.cloud.pipeline.log.since(before, 10_000))
     finally:
         mine = billing_v1.ProjectBillingInfo(billing_account_name=account)

@@ -459,8 +459,11 @@ def members(storage: Any, bucket: str) -> set[str]:
     ("text", "words"),
     [
         pytest.param('[vpc]\nnetwork = "n"\nsubnetwork = "s"', "vpc_access", marks=pytest.mark.long),
-        ('[vpc]\nconnector = "projects/p/locations/l/connectors/c"\negress = "ALL_TRAFFIC"',
-         "vpc_access"),
+        pytest.param(
+            '[vpc]\nconnector = "projects/p/locations/l/connectors/c"\negress = "ALL_TRAFFIC"',
+            "vpc_access",
+            marks=pytest.mark.long,
+        ),
         ('kms_key = "projects/p/locations/l/keyRings/r/cryptoKeys/k"', "encryption"),
         ('ingress = "internal-and-cloud-load-balancing"', "load balancers"),
     ],

@@ -13,6 +13,7 @@ from tests.support.pipeline import FastClock
 from gpupipe.core.config import Config, Flags, load
 from gpupipe.core.options import GpuServiceOptions
 from gpupipe.core.presets import PRESETS
+from gpupipe.deploy.spec import PipelineSpec
 
 PROJECT = "preset-project"
 
@@ -64,6 +65,7 @@ def test_what_is_set_wins_over_a_preset_and_each_value_tells_its_source(tmp_path
     assert not found.is_set("gpu_inference.max_instances")
 
 
+@pytest.mark.long
 def test_cpu_only_deploys_without_any_gpu_quota(cloud: RunningCloud, tmp_path: Path) -> None:
     cloud.kernel.projects.ensure(PROJECT)
     quota = "NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion"
@@ -84,6 +86,14 @@ def test_cpu_only_deploys_without_any_gpu_quota(cloud: RunningCloud, tmp_path: P
     assert service.template.scaling.max_instance_count == 5
     assert deployer.engine().plan().writes == ()
     assert destroy_all(deployer, deployer.connect())[1] == ()
+
+
+def test_cpu_only_asks_for_no_gpu(tmp_path: Path) -> None:
+    found = configured(tmp_path, "cpu-only")
+    spec = PipelineSpec(found.names("demo-project"), found)
+    service = spec.service("gpu-inference", "", 5)
+    assert (service.accelerator, service.cpu_idle, service.memory) == ("", True, "4Gi")
+    assert service.environment["DEVICE"] == "cpu"
 
 
 def test_a_presets_maximum_is_lowered_to_what_fits(cloud: RunningCloud, tmp_path: Path) -> None:

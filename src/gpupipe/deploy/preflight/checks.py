@@ -27,7 +27,7 @@ CHECKS: tuple[Check, ...] = (
     Check("apis", project.apis, in_deploy=False),
     Check("permissions", project.permissions),
     Check("organization policy", project.policies),
-    Check("quota", quota.quota),
+    Check("quota", quota.quota, in_deploy=False),
     Check("quota", quota.first_gpu),
     Check("gpu", quota.gpu, in_deploy=False),
     Check("names", pipeline.names, in_deploy=False),
