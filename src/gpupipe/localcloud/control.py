@@ -68,6 +68,7 @@ class Control(BaseSurface):
         yield self._route("GET", "permissions", self._permissions)
         yield self._route("POST", "permissions", self._revoke, writes=True)
         yield self._route("DELETE", "permissions", self._restore, writes=True)
+        yield self._route("GET", "incidents", self._incidents)
         yield self._route("GET", "latency", self._latency)
         yield self._route("POST", "latency", self._set_latency, writes=True)
         yield self._route("GET", "clock", self._clock)
@@ -228,6 +229,28 @@ class Control(BaseSurface):
             where = f"in {given.project}" if given.project else "for all projects"
             raise not_found(f"{given.name} is not revoked {where}.")
         return self._permissions(request, body)
+
+    def _incidents(self, request: Request, _: bytes) -> Json:
+        """What fires, and what has fired, by the alert policies of a project; evaluated now."""
+        project = request.query_params.get("project") or self._kernel.settings.project
+        self._kernel.incidents.refresh()
+        return {
+            "project": project,
+            "incidents": [
+                {
+                    "policy": one.display_name,
+                    "policy_name": one.cause.policy,
+                    "condition": one.condition_name,
+                    "labels": dict(one.cause.labels),
+                    "state": "CLOSED" if one.closed else "OPEN",
+                    "value": one.value,
+                    "opened": one.opened.isoformat(),
+                    "last_seen": one.seen.isoformat(),
+                    "closed": one.closed.isoformat() if one.closed else None,
+                }
+                for one in self._kernel.incidents.all(project)
+            ],
+        }
 
     def _latency(self, _: Request, __: bytes) -> Json:
         return {

@@ -172,8 +172,8 @@ class _Parser:
         operator = self._take("op").text
         value = _plain(self._take("word", "quoted"))
         if name.kind == "word" and name.text.startswith("-"):
-            return Not(Comparison(_path(name.text[1:]), operator, value))
-        return Comparison(_path(name.text), operator, value)
+            return Not(Comparison(path_of(name.text[1:]), operator, value))
+        return Comparison(path_of(name.text), operator, value)
 
     def _peek(self) -> _Token:
         return self._tokens[self._at] if self._at < len(self._tokens) else _Token("end", "")
@@ -200,7 +200,7 @@ def _plain(token: _Token) -> str:
     return re.sub(r"\\(.)", r"\1", token.text)
 
 
-def _path(text: str) -> tuple[str, ...]:
-    """`labels."a.b/c".d` -> ("labels", "a.b/c", "d")."""
+def path_of(text: str) -> tuple[str, ...]:
+    """The parts of a field's path: `labels."a.b/c".d` -> ("labels", "a.b/c", "d")."""
     parts = re.findall(r'"((?:[^"\\]|\\.)*)"|([^."]+)', text)
     return tuple(re.sub(r"\\(.)", r"\1", quoted) or bare for quoted, bare in parts)

@@ -16,7 +16,9 @@ from gpupipe.localcloud.kernel.denials import Denials
 from gpupipe.localcloud.kernel.events import Events
 from gpupipe.localcloud.kernel.faults import Faults
 from gpupipe.localcloud.kernel.identity import Identity
+from gpupipe.localcloud.kernel.incidents import Incidents
 from gpupipe.localcloud.kernel.logs import Logs
+from gpupipe.localcloud.kernel.metrics import Metrics
 from gpupipe.localcloud.kernel.operations import Operations
 from gpupipe.localcloud.kernel.pace import Pace
 from gpupipe.localcloud.kernel.policies import Policies
@@ -48,7 +50,7 @@ class Kernel:
 
     http: "http://127.0.0.1:PORT", set when the HTTP listener has its port (before services start).
     loop: the one asyncio loop, of the front door and of executions; usable from `start()` on.
-    log_database: the file of log entries and requests, not synced; state never goes there.
+    log_database: the file of log entries, requests and samples, not synced; state never goes there.
     """
 
     settings: Settings
@@ -71,6 +73,8 @@ class Kernel:
     operations: Operations
     events: Events
     logs: Logs
+    metrics: Metrics
+    incidents: Incidents
     images: Images
     quotas: Quotas
     topics: Topics
@@ -122,6 +126,8 @@ def build_kernel(settings: Settings, base_clock: Clock) -> Kernel:
         operations=Operations(database, clock, timers, pace),
         events=Events(database),
         logs=Logs(log_database, clock),
+        metrics=Metrics(log_database, clock),
+        incidents=Incidents(log_database),
         images=Images(database, clock, settings.images),
         quotas=Quotas(database),
         topics=Topics(resources),

@@ -47,6 +47,10 @@ class Instance(Protocol):
     def address(self) -> str:
         """http://127.0.0.1:PORT."""
 
+    @property
+    def group(self) -> int | None:
+        """The number of the process group of all that it runs; None where nothing runs."""
+
     def stop(self) -> None:
         """SIGTERM, then SIGKILL; returns at once."""
 
@@ -160,6 +164,11 @@ class ProcessInstance:
     def address(self) -> str:
         """http://127.0.0.1:PORT."""
         return f"http://127.0.0.1:{self.place.port}"
+
+    @property
+    def group(self) -> int | None:
+        """The number of the process group of all that it runs; None where nothing runs."""
+        return None if self._process is None or self.gone.is_set() else self._process.pid
 
     def start(self) -> None:
         """Start the thread that starts the process and asks the startup probe."""

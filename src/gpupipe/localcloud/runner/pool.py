@@ -70,6 +70,8 @@ class Pool:
         self._retired = False
         self._failures = 0
         self._not_before = 0.0
+        self._billed_s = 0.0
+        self._billed_until = clock.monotonic()
 
     def acquire(self) -> "Future[Place]":
         """A place for one request, perhaps later; NoInstanceError when too many wait already.
@@ -91,6 +93,7 @@ class Pool:
     def release(self, place: Place) -> None:
         """The request on this place has ended."""
         with self._lock:
+            self._bill()
             place.active -= 1
             if place.active == 0:
                 place.idle_since = self._clock.monotonic()
@@ -135,6 +138,25 @@ class Pool:
             for place in self._places:
                 self._stop(place)
 
+    def counts(self) -> tuple[int, int]:
+        """How many instances have requests or start, and how many are idle."""
+        with self._lock:
+            active = sum(place.active > 0 or not place.ready for place in self._places)
+            return active, len(self._places) - active
+
+    def groups(self) -> tuple[int, ...]:
+        """The process groups of the instances."""
+        with self._lock:
+            found = [place.instance and place.instance.group for place in self._places]
+        return tuple(group for group in found if group)
+
+    def take_billed(self) -> float:
+        """Seconds for which instances were billed since this was last asked, all together."""
+        with self._lock:
+            self._bill()
+            billed, self._billed_s = self._billed_s, 0.0
+            return billed
+
     @property
     def count(self) -> int:
         """Instances that run or start."""
@@ -172,6 +194,7 @@ class Pool:
             place = self._place_of(instance)
             if place is None:
                 return
+            self._bill()
             place.ready = True
             place.idle_since = self._clock.monotonic()
             self._failures = 0
@@ -182,6 +205,7 @@ class Pool:
         """An instance is gone: start another for those who wait, or tell them why there is none."""
         with self._lock:
             place = self._place_of(instance)
+            self._bill()
             if place is not None:
                 self._places.remove(place)
             if failure is not None and (place is None or not place.stopping):
@@ -193,10 +217,21 @@ class Pool:
             elif self._waiting:
                 self._grow()
 
+    def _bill(self) -> None:
+        """Count the time since the last change; an instance's start is billed like a request."""
+        now = self._clock.monotonic()
+        billed = sum(
+            place.active > 0 or not place.ready or not self.revision.cpu_idle
+            for place in self._places
+        )
+        self._billed_s += billed * (now - self._billed_until)
+        self._billed_until = now
+
     def _serve(self) -> None:
         while self._waiting and (place := self._free_place()) is not None:
             future = self._waiting.popleft()
             if future.set_running_or_notify_cancel():
+                self._bill()
                 place.active += 1
                 future.set_result(place)
 
@@ -230,6 +265,7 @@ class Pool:
         self._room.take(self.revision, self._add)
 
     def _add(self) -> None:
+        self._bill()
         place = Place()
         self._places.append(place)
         place.instance = self._launch(self.revision, self)

@@ -33,6 +33,7 @@ class RunnableRevision:
     """One revision as the runner sees it; `service` and `revision` are the short names.
 
     `allocation`: what one instance takes of quotas, by their ids, in the quota's own unit.
+    `cpu_idle`: instances get CPU, and are billed, only while they have requests.
     """
 
     project: str
@@ -48,6 +49,7 @@ class RunnableRevision:
     min_instances: int = 0
     max_instances: int = 100
     timeout_s: float = 300
+    cpu_idle: bool = False
     allocation: Mapping[str, int] = field(default_factory=dict)
 
     @property

@@ -34,6 +34,7 @@ class Supervisor:
         self._scaling = scaling or Scaling()
         self._instances = ProcessInstances(folder, daemon_http, log)
         self._pools: dict[str, Pool] = {}
+        self._leaving: list[Pool] = []
         self.room = Room(limit, lambda: tuple((pool.revision, pool.count) for pool in self.pools()))
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -62,17 +63,22 @@ class Supervisor:
         """Every pool that there is now."""
         return tuple(self._pools.values())
 
+    def measured(self) -> tuple[Pool, ...]:
+        """Every pool, also those that still end: each of these until it was seen without instances."""
+        with self._lock:
+            found = (*self._pools.values(), *self._leaving)
+            self._leaving = [pool for pool in self._leaving if sum(pool.counts())]
+        return found
+
     def retire(self, key: str) -> None:
         """The revision gets no more traffic: its instances end with their requests."""
-        with self._lock:
-            pool = self._pools.pop(key, None)
+        pool = self._take(key)
         if pool is not None:
             pool.retire()
 
     def drop(self, key: str) -> None:
         """The revision is gone: end its instances now."""
-        with self._lock:
-            pool = self._pools.pop(key, None)
+        pool = self._take(key)
         if pool is not None:
             pool.stop()
 
@@ -99,6 +105,13 @@ class Supervisor:
     def wait_until_gone(self, timeout_s: float) -> bool:
         """Wait until every instance that is there now has ended."""
         return self._instances.wait_for_all(timeout_s)
+
+    def _take(self, key: str) -> Pool | None:
+        with self._lock:
+            pool = self._pools.pop(key, None)
+            if pool is not None:
+                self._leaving.append(pool)
+            return pool
 
     def _beat(self) -> None:
         while not self._stopped.wait(_HEARTBEAT_S):

@@ -28,7 +28,7 @@ _TABLE: dict[str, dict[str, list[str]]] = json.loads(
 )
 # Required by the protos, and yet left out by clients that give the same in another field: a build's
 # name holds project and id; a log's defaults stand in the request; a trigger's id stands beside it;
-# over REST an empty body is an empty execution.
+# over REST an empty body is an empty execution; the view FULL is its enum's 0.
 _ASKED_ELSEWHERE = frozenset(
     {
         "google.cloud.eventarc.v1.Trigger.name",
@@ -41,6 +41,7 @@ _ASKED_ELSEWHERE = frozenset(
         "google.devtools.cloudbuild.v1.ListBuildsRequest.project_id",
         "google.logging.v2.LogEntry.log_name",
         "google.logging.v2.LogEntry.resource",
+        "google.monitoring.v3.ListTimeSeriesRequest.view",
     }
 )
 # Enums whose numbers are levels: Cloud Logging takes those in between too.

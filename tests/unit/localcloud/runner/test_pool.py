@@ -18,6 +18,7 @@ from gpupipe.localcloud.runner.room import NoRoomError, Room
 class FakeInstance:
     events: Events
     address: str = "http://127.0.0.1:9"
+    group: int | None = None
     stopped: bool = False
 
     def stop(self) -> None:

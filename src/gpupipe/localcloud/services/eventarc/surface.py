@@ -6,6 +6,7 @@ from gpupipe.localcloud.kernel import act_as
 from gpupipe.localcloud.kernel.faults import FaultPoint
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.eventarc.delivery import EVENTS, Delivery
+from gpupipe.localcloud.services.eventarc.metrics import SubscriptionMetrics
 from gpupipe.localcloud.services.eventarc.service import FIELDS, Triggers, triggers_of
 from gpupipe.localcloud.transport.pipeline import Pipeline
 from gpupipe.localcloud.transport.rows import Rows
@@ -19,6 +20,7 @@ class EventarcSurface(BaseSurface):
 
     def __init__(self, kernel: Kernel) -> None:
         self._delivery = Delivery(kernel)
+        kernel.metrics.register(SubscriptionMetrics(kernel))
         self._triggers = Triggers(kernel, self._delivery.forget)
         self._collection = triggers_of(kernel)
 

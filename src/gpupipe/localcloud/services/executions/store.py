@@ -90,6 +90,13 @@ class Store:
         )
         return ((row["sequence"], Execution.FromString(row["body"])) for row in rows)
 
+    def of_project(self, project: str) -> Iterator[Any]:
+        """All executions of a project."""
+        rows = self._database.read().execute(
+            "SELECT body FROM executions WHERE workflow GLOB ?", (f"projects/{project}/*",)
+        )
+        return (Execution.FromString(row["body"]) for row in rows)
+
     def delete(self, workflow: str) -> None:
         """Remove every execution of a workflow."""
         with self._database.transaction() as connection:

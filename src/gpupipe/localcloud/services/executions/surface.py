@@ -10,6 +10,7 @@ from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.executions.callbacks import Callbacks
 from gpupipe.localcloud.services.executions.extra_routes import PERMISSIONS, ExtraRoutes
 from gpupipe.localcloud.services.executions.history import Histories
+from gpupipe.localcloud.services.executions.metrics import ExecutionMetrics
 from gpupipe.localcloud.services.executions.runner import MOST_AT_ONCE, Runner
 from gpupipe.localcloud.services.executions.service import Executions
 from gpupipe.localcloud.services.executions.store import Store
@@ -47,6 +48,7 @@ class ExecutionsSurface(BaseSurface):
         self._extra = ExtraRoutes(kernel, pipeline, self._store, callbacks, histories)
         self._runner = Runner(kernel, self._store, callbacks, histories, at_once=at_once)
         self._executions = Executions(kernel, self._store, self._runner, histories)
+        kernel.metrics.register(ExecutionMetrics(self._store))
         kernel.workflow_runs.register(self._executions.start, self._executions.forget)
 
     def rpcs(self) -> Iterable[Rpc]:

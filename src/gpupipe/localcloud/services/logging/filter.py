@@ -73,12 +73,12 @@ def _time(one: Comparison) -> Callable[[LogEntry], bool]:
 
 
 def _value(one: Comparison) -> Callable[[LogEntry], bool]:
-    if one.field not in _PLAIN and not _in_map(one.path):
+    if not is_known(one.path):
         raise _unknown(one)
     if one.operator in _TEXT:
         compare = _TEXT[one.operator]
         _check_expression(one)
-        return lambda entry: any(compare(text, one.value) for text in _texts(entry, one.path))
+        return lambda entry: any(compare(text, one.value) for text in texts(entry, one.path))
     if one.path[0] != "jsonPayload":
         raise _unknown(one)
     return _number(one)
@@ -98,8 +98,11 @@ def _number(one: Comparison) -> Callable[[LogEntry], bool]:
     return test
 
 
-def _in_map(path: tuple[str, ...]) -> bool:
-    return any(path[: len(start)] == start and len(path) > len(start) for start in _MAPS)
+def is_known(path: tuple[str, ...]) -> bool:
+    """Whether entries have such a field."""
+    return ".".join(path) in _PLAIN or any(
+        path[: len(start)] == start and len(path) > len(start) for start in _MAPS
+    )
 
 
 def _check_expression(one: Comparison) -> None:
@@ -111,7 +114,7 @@ def _check_expression(one: Comparison) -> None:
         raise invalid_argument(f"{one.value!r} is no regular expression.", "filter") from error
 
 
-def _texts(entry: LogEntry, path: tuple[str, ...]) -> tuple[str, ...]:
+def texts(entry: LogEntry, path: tuple[str, ...]) -> tuple[str, ...]:
     """The field's text, or nothing where the entry has no such field (then nothing matches)."""
     found = _field(entry, path)
     if found is None:

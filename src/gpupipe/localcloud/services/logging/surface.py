@@ -1,11 +1,12 @@
 """Cloud Logging's surface."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from google.cloud.logging_v2 import types as pb
 from google.protobuf.empty_pb2 import Empty
 
 from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.services.logging.metrics import LogMetrics, LogMetricSource
 from gpupipe.localcloud.services.logging.service import (
     LIST,
     WRITE,
@@ -18,6 +19,7 @@ from gpupipe.localcloud.transport.rows import Rows
 from gpupipe.localcloud.transport.rpc import BaseSurface, Rpc
 
 _TABLE = Rows("google.logging.v2.LoggingServiceV2", "logging.googleapis.com")
+_METRICS = Rows("google.logging.v2.MetricsServiceV2", "logging.googleapis.com")
 
 _ENTRY = tuple(
     f"entries.{path}"
@@ -25,17 +27,28 @@ _ENTRY = tuple(
                  "json_payload", "proto_payload", "labels", "trace", "timestamp", "insert_id")
 )  # fmt: skip
 _WRITTEN = ("log_name", "resource", "labels", "dry_run", "partial_success", *_ENTRY)
+_METRIC = tuple(
+    f"metric.{path}"
+    for path in ("name", "description", "filter", "disabled", "metric_descriptor", "value_extractor",
+                 "label_extractors", "bucket_options", "create_time", "update_time", "version")
+)  # fmt: skip
 _LISTED = ("resource_names", "filter", "order_by", "page_size", "page_token")
 
 
 class LoggingSurface(BaseSurface):
-    """google.logging.v2.LoggingServiceV2."""
+    """google.logging.v2: LoggingServiceV2 and MetricsServiceV2."""
 
     def __init__(self, kernel: Kernel) -> None:
         self._logging = Logging(kernel)
+        self._metrics = LogMetrics(kernel)
+        kernel.metrics.register(LogMetricSource(kernel))
 
     def rpcs(self) -> Iterable[Rpc]:
-        """Entries; log-based metrics and sinks are services of their own."""
+        """Entries and log-based metrics; sinks are not emulated."""
+        yield from self._entry_rows()
+        yield from self._metric_rows()
+
+    def _entry_rows(self) -> Iterator[Rpc]:
         do, row = self._logging, _TABLE.row
         lists = (pb.ListLogEntriesRequest, pb.ListLogEntriesResponse)
         yield row("ListLogEntries", lists, do.list, LIST, listed_project, fields=_LISTED)
@@ -46,6 +59,24 @@ class LoggingSurface(BaseSurface):
         permission = "logging.logs.delete"
         yield row("DeleteLog", deletes, do.delete, permission, first_project, writes=True,
                   fields=("log_name",))  # fmt: skip
+
+    def _metric_rows(self) -> Iterator[Rpc]:
+        do, one = self._metrics, pb.LogMetric
+        for method, types, handler, resource, fields in (
+            ("CreateLogMetric", (pb.CreateLogMetricRequest, one), do.create, "parent",
+             ("parent", *_METRIC)),
+            ("GetLogMetric", (pb.GetLogMetricRequest, one), do.get, "metric_name",
+             ("metric_name",)),
+            ("ListLogMetrics", (pb.ListLogMetricsRequest, pb.ListLogMetricsResponse), do.list,
+             "parent", ("parent", "page_size", "page_token")),
+            ("UpdateLogMetric", (pb.UpdateLogMetricRequest, one), do.update, "metric_name",
+             ("metric_name", *_METRIC)),
+            ("DeleteLogMetric", (pb.DeleteLogMetricRequest, Empty), do.delete, "metric_name",
+             ("metric_name",)),
+        ):  # fmt: skip
+            verb = handler.__name__
+            yield _METRICS.row(method, types, handler, f"logging.logMetrics.{verb}", resource,
+                               writes=verb not in {"get", "list"}, fields=fields)  # fmt: skip
 
 
 def build(kernel: Kernel, _: Pipeline) -> LoggingSurface:

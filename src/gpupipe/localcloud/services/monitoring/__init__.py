@@ -1,1 +1,1 @@
-"""Cloud Monitoring: dashboards, alert policies and channels, checked and kept. Nothing is measured."""
+"""Cloud Monitoring: dashboards, alert policies and their incidents, channels, time series."""

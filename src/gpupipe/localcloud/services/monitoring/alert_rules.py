@@ -1,5 +1,6 @@
 """What an alert policy must look like: google.monitoring.v3.AlertPolicy."""
 
+from collections.abc import Callable
 from typing import Any
 
 from google.cloud import monitoring_v3 as pb
@@ -21,11 +22,12 @@ _MINUTE_S = 60
 _LEAST_ABSENCE_S = 120
 _HOUR_S = 3600
 _FORECAST_S = (_HOUR_S, 60 * _HOUR_S)
+Known = Callable[[str], bool]
 _AUTO_CLOSE_S = (_HOUR_S // 2, 7 * 24 * _HOUR_S)  # own knowledge: UNSURE
 
 
-def check(policy: Any) -> None:
-    """Raise the first refusal that applies."""
+def check(policy: Any, known: Known) -> None:
+    """Raise the first refusal that applies; `known`: whether there is a metric of a type."""
     _check_name(policy.display_name, f"{_POLICY}.display_name")
     check_labels(policy.user_labels, f"{_POLICY}.user_labels")
     if not policy.combiner:
@@ -33,19 +35,19 @@ def check(policy: Any) -> None:
     if not 1 <= len(policy.conditions) <= _MOST_CONDITIONS:
         _refuse(_CONDITIONS, f"has from 1 to {_MOST_CONDITIONS} conditions")
     for condition in policy.conditions:
-        _check_condition(condition)
+        _check_condition(condition, known)
     _check_documentation(policy.documentation)
     _check_strategy(policy.alert_strategy)
 
 
-def _check_condition(condition: Any) -> None:
+def _check_condition(condition: Any, known: Known) -> None:
     _check_name(condition.display_name, f"{_CONDITIONS}.display_name")
     kind = condition.WhichOneof("condition")
     if kind is None:
         _refuse(_CONDITIONS, "has a condition that tests nothing")
     test = getattr(condition, kind)
     path = f"{_CONDITIONS}.{kind}"
-    filters.check_alert(test.filter, f"{path}.filter")
+    filters.check_alert(test.filter, f"{path}.filter", known)
     for one in test.aggregations:
         aggregations.check(one, f"{path}.aggregations", aggregations.ALERT_MOST_S)
     least = 0 if kind == "condition_threshold" else _LEAST_ABSENCE_S
@@ -53,14 +55,14 @@ def _check_condition(condition: Any) -> None:
         _refuse(f"{path}.duration", f"must be whole minutes, at least {least} s")
     _check_trigger(test.trigger, f"{path}.trigger")
     if kind == "condition_threshold":
-        _check_threshold(test, path)
+        _check_threshold(test, path, known)
 
 
-def _check_threshold(test: Any, path: str) -> None:
+def _check_threshold(test: Any, path: str, known: Known) -> None:
     if test.comparison not in _COMPARISONS:
         _refuse(f"{path}.comparison", "must be COMPARISON_GT or COMPARISON_LT")
     if test.denominator_filter:
-        filters.check_alert(test.denominator_filter, f"{path}.denominator_filter")
+        filters.check_alert(test.denominator_filter, f"{path}.denominator_filter", known)
     for one in test.denominator_aggregations:
         aggregations.check(one, f"{path}.denominator_aggregations", aggregations.ALERT_MOST_S)
     if test.evaluation_missing_data and test.duration.seconds < _MINUTE_S:

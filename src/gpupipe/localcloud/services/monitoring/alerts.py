@@ -1,5 +1,6 @@
-"""google.monitoring.v3.AlertPolicyService: alert policies as they are stored; none is evaluated."""
+"""google.monitoring.v3.AlertPolicyService: alert policies as they are stored."""
 
+from collections.abc import Callable
 from typing import Any
 
 from google.cloud import monitoring_v3 as pb
@@ -39,7 +40,7 @@ class AlertPolicies:
         policy.CopyFrom(request.alert_policy)
         for field in _READ_ONLY:
             policy.ClearField(field)
-        alert_rules.check(policy)
+        alert_rules.check(policy, self._known_in(parent))
         policy.name = f"{parent}/{_COLLECTION}/{new_id()}"
         if not policy.HasField("enabled"):
             policy.enabled.value = True
@@ -74,7 +75,7 @@ class AlertPolicies:
                 without_mask=WithoutMask.WHOLE,
                 keep=_READ_ONLY,
             )
-            alert_rules.check(policy)
+            alert_rules.check(policy, self._known_in(key.partition(f"/{_COLLECTION}/")[0]))
             return self._put(policy, frozenset(one.name for one in old.conditions), call)
 
     def delete(self, request: Any, _: Call) -> Empty:
@@ -82,6 +83,10 @@ class AlertPolicies:
         with self._kernel.database.transaction():
             self._policies.delete(self._policies.key(request.name, "name"))
         return Empty()
+
+    def _known_in(self, parent: str) -> Callable[[str], bool]:
+        project = parent.removeprefix("projects/")
+        return lambda metric: self._kernel.metrics.descriptor(project, metric) is not None
 
     def _put(self, policy: Any, known: frozenset[str], call: Call) -> Any:
         for condition in policy.conditions:

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 
+from google.api.metric_pb2 import MetricDescriptor
 from google.cloud import monitoring_dashboard_v1, monitoring_v3
 from google.protobuf.empty_pb2 import Empty
 
 from gpupipe.localcloud.kernel.kernel import Kernel
-from gpupipe.localcloud.services.monitoring.alerts import AlertPolicies
+from gpupipe.localcloud.services.monitoring.alerts import AlertPolicies, policies_of
 from gpupipe.localcloud.services.monitoring.channels import Channels, channels_of
 from gpupipe.localcloud.services.monitoring.dashboards import Dashboards
+from gpupipe.localcloud.services.monitoring.evaluation import Evaluation
+from gpupipe.localcloud.services.monitoring.metric_service import MetricService
 from gpupipe.localcloud.transport.pipeline import Pipeline
 from gpupipe.localcloud.transport.rows import Rows
 from gpupipe.localcloud.transport.rpc import BaseSurface, Rpc
@@ -17,6 +20,7 @@ _API = "monitoring.googleapis.com"
 _DASHBOARDS = Rows("google.monitoring.dashboard.v1.DashboardsService", _API)
 _ALERTS = Rows("google.monitoring.v3.AlertPolicyService", _API)
 _CHANNELS = Rows("google.monitoring.v3.NotificationChannelService", _API)
+_SERIES = Rows("google.monitoring.v3.MetricService", _API)
 _POLICY = (
     *(f"alert_policy.{path}" for path in (
         "name", "display_name", "documentation", "user_labels", "combiner", "enabled", "severity",
@@ -29,18 +33,29 @@ _POLICY = (
 
 
 class MonitoringSurface(BaseSurface):
-    """Dashboards, alert policies and channels for e-mail; time series are not emulated."""
+    """Dashboards, alert policies with their incidents, channels for e-mail, time series."""
 
     def __init__(self, kernel: Kernel) -> None:
         self._dashboards = Dashboards(kernel)
         self._alerts = AlertPolicies(kernel, channels_of(kernel))
         self._channels = Channels(kernel)
+        self._metrics = MetricService(kernel)
+        self._evaluation = Evaluation(kernel, policies_of(kernel))
+
+    def start(self) -> None:
+        """Sample and evaluate every minute."""
+        self._evaluation.start()
+
+    def stop(self) -> None:
+        """No more."""
+        self._evaluation.stop()
 
     def rpcs(self) -> Iterable[Rpc]:
-        """Five methods of each."""
+        """Five methods of each, and three that read what was measured."""
         yield from self._dashboard_rows()
         yield from self._alert_rows()
         yield from self._channel_rows()
+        yield from self._series_rows()
 
     def _dashboard_rows(self) -> Iterator[Rpc]:
         do, pb = self._dashboards, monitoring_dashboard_v1
@@ -98,6 +113,20 @@ class MonitoringSurface(BaseSurface):
             permission = f"monitoring.notificationChannels.{verb}"
             yield _CHANNELS.row(method, types, handler, permission, resource,
                                 writes=verb not in {"get", "list"}, fields=fields)  # fmt: skip
+
+    def _series_rows(self) -> Iterator[Rpc]:
+        do, pb = self._metrics, monitoring_v3
+        series = (pb.ListTimeSeriesRequest, pb.ListTimeSeriesResponse)
+        yield _SERIES.row("ListTimeSeries", series, do.list, "monitoring.timeSeries.list", "name",
+                          fields=("name", "filter", "interval", "aggregation", "view", "page_size",
+                                  "page_token"))  # fmt: skip
+        several = (pb.ListMetricDescriptorsRequest, pb.ListMetricDescriptorsResponse)
+        kinds = "monitoring.metricDescriptors"
+        yield _SERIES.row("ListMetricDescriptors", several, do.descriptors, f"{kinds}.list", "name",
+                          fields=("name", "filter", "page_size", "page_token"))  # fmt: skip
+        one = (pb.GetMetricDescriptorRequest, MetricDescriptor)
+        yield _SERIES.row("GetMetricDescriptor", one, do.get, f"{kinds}.get", "name",
+                          fields=("name",))  # fmt: skip
 
 
 def build(kernel: Kernel, _: Pipeline) -> MonitoringSurface:

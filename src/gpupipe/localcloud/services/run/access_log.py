@@ -6,7 +6,7 @@ from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.run.instance_logs import RESOURCE, labels_of
 from gpupipe.localcloud.services.run.names import ServiceName
 
-_LOG = "run.googleapis.com%2Frequests"
+REQUESTS = "run.googleapis.com%2Frequests"
 _CLIENT_ERROR, _SERVER_ERROR = 400, 500
 
 
@@ -44,7 +44,7 @@ def write(kernel: Kernel, access: Access) -> None:
     if access.message:
         payload["message"] = access.message
     kernel.logs.write(
-        f"projects/{name.project}/logs/{_LOG}",
+        f"projects/{name.project}/logs/{REQUESTS}",
         RESOURCE,
         labels_of(name.project, name.region, name.service, access.revision),
         _severity(access.status),

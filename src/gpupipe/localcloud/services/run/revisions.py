@@ -93,6 +93,7 @@ def runnable(
         min_instances=revision.scaling.min_instance_count,
         max_instances=maximum(revision, most),
         timeout_s=revision.timeout.seconds + revision.timeout.nanos / 1e9,
+        cpu_idle=container.resources.cpu_idle,
         allocation=allocation(revision),
     )
 

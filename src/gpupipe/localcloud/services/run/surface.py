@@ -15,6 +15,7 @@ from gpupipe.localcloud.services.run.fleet import Fleet
 from gpupipe.localcloud.services.run.front_door import INVOKE, FrontDoor
 from gpupipe.localcloud.services.run.instance_logs import InstanceLogs
 from gpupipe.localcloud.services.run.metadata import Metadata
+from gpupipe.localcloud.services.run.metrics import RunMetrics
 from gpupipe.localcloud.services.run.names import API
 from gpupipe.localcloud.services.run.revision_methods import Revisions
 from gpupipe.localcloud.services.run.services import Services
@@ -41,6 +42,7 @@ class Run(BaseSurface):
         self._services = Services(kernel, self._store, self._deployments)
         self._front_door = FrontDoor(kernel, self._store, self._fleet)
         kernel.clock.on_move(self.supervisor.tick)
+        kernel.metrics.register(RunMetrics(kernel, self.supervisor))
         self._metadata = Metadata(kernel, self.supervisor.identity)
         kernel.operations.register_resumer(_METADATA_TYPE, self._deployments.resume)
 
