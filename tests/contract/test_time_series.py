@@ -1,6 +1,6 @@
 """What is measured, through the official clients: log-based metrics, series, aligned and reduced."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -70,10 +70,14 @@ def values(series: Any) -> list[float]:
     return [point.value.double_value or point.value.int64_value for point in series.points]
 
 
-def asked(entry: LogEntry) -> str:
-    """The URL of a request's entry."""
-    payload = entry.payload if isinstance(entry.payload, dict) else {}
-    return str(payload.get("httpRequest", {}).get("requestUrl", ""))
+def asks_for(path: str) -> Callable[[LogEntry], bool]:
+    """Whether an entry is of a request for this path."""
+
+    def of(entry: LogEntry) -> bool:
+        payload = entry.payload if isinstance(entry.payload, dict) else {}
+        return str(payload.get("httpRequest", {}).get("requestUrl", "")).endswith(path)
+
+    return of
 
 
 def test_a_metric_counts_the_entries_that_came_after_it(bench: Bench) -> None:
@@ -188,7 +192,7 @@ def test_a_service_is_measured(local_cloud: RunningCloud, tmp_path: Path) -> Non
     run.grant(service, f"serviceAccount:{run.account}")
     for path, code in (("/a", 200), ("/b", 200), ("/refused", 503)):
         assert run.get(service, path).status_code == code
-        run.wait_for_entry("svc", lambda entry, path=path: asked(entry).endswith(path))
+        run.wait_for_entry("svc", asks_for(path))
     client: Any = local_cloud.client(mon.MetricServiceClient)
 
     def ask(metric: str, **aggregation: Any) -> Sequence[Any]:
