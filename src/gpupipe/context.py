@@ -108,7 +108,8 @@ def _tell(line: str) -> None:
 
 
 def _tell_call(what: str, resource: str, seconds: float) -> None:
-    print(f"  {what}: {resource} ({seconds * 1000:.0f} ms)", file=sys.stderr, flush=True)
+    # In one piece: calls end in several threads.
+    sys.stderr.write(f"  {what}: {resource} ({seconds * 1000:.0f} ms)\n")
 
 
 def _local(target: Target, clock: SystemClock, impersonate: str | None) -> tuple[Clients, Caller]:

@@ -213,6 +213,7 @@ def test_what_cannot_be_told_stops_nothing(cloud: RunningCloud, deployer: Of) ->
     finally:
         cloud.enable("orgpolicy.googleapis.com", "cloudquotas.googleapis.com", project=PROJECT)
     assert {one.level for one in found} == {Level.UNKNOWN}
+    assert "gcloud services enable orgpolicy.googleapis.com" in found[0].fix
     assert stopping_error(found) is None
 
 

@@ -12,7 +12,6 @@ from tests.support.pipeline import FastClock
 
 from gpupipe.core.config import Config, Flags, load
 from gpupipe.core.options import GpuServiceOptions
-from gpupipe.core.presets import PRESETS
 from gpupipe.deploy.spec import PipelineSpec
 
 PROJECT = "preset-project"
@@ -43,9 +42,10 @@ def test_high_performance_has_the_recipes_values(tmp_path: Path) -> None:
 @pytest.mark.promise(144)
 @pytest.mark.promise("D17")
 def test_cost_optimized_is_lifted_to_what_an_l4_needs_and_says_so(tmp_path: Path) -> None:
-    found = configured(tmp_path, "cost-optimized").options
-    assert size(found.gpu_inference) == ("nvidia-l4", "4", "16Gi", 5, 120)
-    assert "2 CPU and 8Gi are less than an L4 needs" in PRESETS["cost-optimized"].note
+    found = configured(tmp_path, "cost-optimized")
+    assert size(found.options.gpu_inference) == ("nvidia-l4", "4", "16Gi", 5, 120)
+    (notice,) = found.notices
+    assert "2 CPU and 8Gi are less than an L4 needs" in notice
 
 
 @pytest.mark.promise(145)

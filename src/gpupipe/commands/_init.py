@@ -52,9 +52,8 @@ def run(request: InitRequest) -> int:
     config = load_text(text, path, Flags(), {})
     for name, why in taken.idle.items():
         say(talk(), f"Not taken over: {name}: {why}.", "yellow")
-    preset = PRESETS.get(config.options.preset or "")
-    if preset and preset.note:
-        say(talk(), f"Note: {preset.note}", "yellow")
+    for note in config.notices:
+        say(talk(), f"Note: {note}", "yellow")
     if text == old:
         say(talk(), f"{path} says all of that already; nothing was written.")
         return Exit.DONE

@@ -54,6 +54,7 @@ class Config:
 
     sources: where a value came from ("flag", "PROJECT_ID", "gpupipe.toml", "preset …"), by path of
     the option; a path that is missing has its default. folder: where relative paths of the file begin.
+    notices: what a person should know of it.
     """
 
     options: Options
@@ -156,9 +157,9 @@ def load_text(text: str, path: Path, flags: Flags, environment: Mapping[str, str
         found = Options.model_validate(merged.tree())
     except ValidationError as error:
         raise _not_valid(told(error, merged.places, text, path)) from error
-    notices = tuple(
-        f"{name} has no effect: {why}." for name, why in _IDLE.items() if environment.get(name)
-    )
+    idle = [f"{name} has no effect: {why}." for name, why in _IDLE.items() if environment.get(name)]
+    preset = PRESETS.get(found.preset or "")
+    notices = (*idle, *([preset.note] if preset and preset.note else []))
     return Config(found, merged.sources, path.parent, notices)
 
 

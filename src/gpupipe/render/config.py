@@ -7,7 +7,6 @@ from rich.text import Text
 
 from gpupipe.core.config import DEFAULT, Config
 from gpupipe.core.option_table import options
-from gpupipe.core.presets import PRESETS
 from gpupipe.render.columns import Cell, columns
 from gpupipe.render.console import say
 
@@ -42,8 +41,7 @@ def print_config(console: Console, config: Config) -> None:
         rows.append([path, Text(_text(config.value(path)), style=style), Text(source, style=style)])
     for line in columns(("option", "value", "from"), rows):
         say(console, line)
-    preset = PRESETS.get(config.options.preset or "")
-    for note in (*config.notices, *([preset.note] if preset and preset.note else [])):
+    for note in config.notices:
         say(console, f"Note: {note}", "yellow")
 
 

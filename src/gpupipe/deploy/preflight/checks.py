@@ -88,5 +88,6 @@ def _not_told(name: str, error: ApiError) -> Finding:
             name,
             "This could not be checked: an API that tells it is not enabled.",
             error.refusal.message.partition(" Enable it")[0],
+            f"To have it checked: gcloud services enable {error.refusal.message.partition(' ')[0]}",
         )
     return unknown(name, "This could not be checked.", error.brief, error.resolution)
