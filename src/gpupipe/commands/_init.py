@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpupipe.commands._eject import eject
-from gpupipe.commands._question import ask_for, can_ask
+from gpupipe.commands._question import ask_for
 from gpupipe.core.config import FILE, Flags, load_text, parsed, split_setting
 from gpupipe.core.errors import Exit, UsageError
 from gpupipe.core.option_table import options
@@ -44,7 +44,7 @@ def run(request: InitRequest) -> int:
     parsed(old or "", path)
     taken = _taken(request.source)
     values = {**taken.values, **_given(request)}
-    if old is None and not values and not request.eject and not request.yes and can_ask():
+    if old is None and not values and not request.eject and not request.yes:
         values = _asked()
     if request.eject:
         values.update(eject(path.parent, lambda line: say(talk(), line)))

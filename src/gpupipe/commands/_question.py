@@ -26,11 +26,6 @@ def ask_for(question: str, default: str) -> str:
     return _answer(f"{question} [{default}]: " if default else f"{question}: ", "--yes") or default
 
 
-def can_ask() -> bool:
-    """Whether somebody is there to answer."""
-    return sys.stdin is not None and sys.stdin.isatty() and not manners().no_input
-
-
 def _answer(prompt: str, flag: str) -> str:
     if manners().no_input or sys.stdin is None:
         raise _nobody(prompt, flag)

@@ -50,15 +50,23 @@ def _where(loc: list[str], name: str, places: Mapping[str, str], text: str, path
 
 
 def _line(loc: list[str], text: str) -> int | None:
-    """The line on which a key appears: the shortest beginning of the file that has it."""
+    """The line on which a key appears: where the beginning of the file that ends its value has it."""
     lines = text.splitlines()
-    for count in range(1, len(lines) + 1):
+    # Only where the key's name stands: trying every line of a long file would take minutes.
+    for start in (number for number, line in enumerate(lines, 1) if loc[-1] in line):
+        beginning = _first_whole(lines, start)
+        if beginning is not None and _has(beginning, loc):
+            return start
+    return None
+
+
+def _first_whole(lines: list[str], start: int) -> Any:
+    """The content of the shortest beginning of the file with this line that can be read."""
+    for count in range(start, len(lines) + 1):
         try:
-            found: Any = tomllib.loads("\n".join(lines[:count]))
+            return tomllib.loads("\n".join(lines[:count]))
         except (ValueError, RecursionError):
             continue
-        if _has(found, loc):
-            return count
     return None
 
 

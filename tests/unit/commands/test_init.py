@@ -1,5 +1,7 @@
 """`gpupipe init`: what it writes, what it leaves, what of the recipe it takes over."""
 
+import io
+import sys
 import tomllib
 from pathlib import Path
 
@@ -80,6 +82,25 @@ def test_it_writes_what_is_given_and_again_nothing(
     assert init(tmp_path, **chosen) == Exit.DONE
     assert (tmp_path / "gpupipe.toml").stat().st_mtime_ns == before
     assert "says all of that already" in capsys.readouterr().err
+
+
+def test_it_asks_where_nothing_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("my-project\n\nmine\ndevelopment\n"))
+    assert init(tmp_path, yes=False) == Exit.DONE
+    assert written(tmp_path) == {"project": "my-project", "prefix": "mine", "preset": "development"}
+    assert "Region [us-central1]: " in capsys.readouterr().err
+
+
+def test_without_anybody_to_answer_it_names_the_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    with pytest.raises(UsageError, match="nobody to answer") as caught:
+        init(tmp_path, yes=False)
+    assert "--yes" in caught.value.resolution
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_the_file_says_stays_comments_too(tmp_path: Path) -> None:

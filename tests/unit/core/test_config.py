@@ -152,6 +152,12 @@ def test_a_fault_of_the_file_is_named_by_its_place(tmp_path: Path, text: str, fa
     assert (caught.value.details or "").startswith(f"gpupipe.toml:{fault}")
 
 
+def test_the_line_is_the_keys_own_also_in_a_long_file(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        config(tmp_path, "# a note\n" * 20_000 + "queue_wait = [\n  1,\n]\n")
+    assert (caught.value.details or "").startswith("gpupipe.toml:20001: ")
+
+
 @pytest.mark.parametrize("text", ['[preprocess]\ngpu = "nvidia-l4"', 'memory = "16Gi"'])
 def test_a_key_that_belongs_elsewhere_is_not_proposed_as_itself(tmp_path: Path, text: str) -> None:
     with pytest.raises(UsageError) as caught:
