@@ -10,10 +10,12 @@ from contextlib import contextmanager, nullcontext
 import pytest
 from tests.support.localcloud import RunningCloud
 from tests.support.pipeline import ACCOUNT, PROJECT, Deployer, FastClock, QuickPipeline
+from tests.support.refusing import latest, writes_since
 
 from gpupipe.cloud.permissions import ROLES, Role, role_for
 from gpupipe.core.errors import Exit, GpupipeError
-from gpupipe.deploy import destroy
+from gpupipe.deploy import destroy, unproven
+from gpupipe.deploy.unproven import Unproven
 
 RESOURCE = f"projects/{PROJECT}"
 NEEDED = [role for role in ROLES if role.needed]
@@ -42,6 +44,22 @@ def without(cloud: RunningCloud, role: str) -> Iterator[None]:
         yield
     finally:
         policies.grant(RESOURCE, role, member)
+
+
+def test_what_is_not_proved_is_proved_by_the_next_deploy(quick_pipeline: QuickPipeline) -> None:
+    deployer = quick_pipeline.deployer
+    storage, bucket = deployer.connect().storage, deployer.spec.names.bucket("staging")
+    assert unproven.read(storage, bucket) is None
+    storage.upload(bucket, unproven.NAME, b"no JSON", content_type="application/json")
+    plan = deployer.engine().plan()
+    assert (plan.writes, plan.unproven) == ((), Unproven())
+    done = deployer.deploy()
+    assert done.canary is not None
+    assert done.canary.outcome.state == "succeeded"
+    assert unproven.read(storage, bucket) is None
+    before = latest(deployer.cloud)
+    assert deployer.deploy().canary is None
+    assert writes_since(deployer.cloud, before) == []
 
 
 @pytest.mark.parametrize("role", NEEDED, ids=lambda role: role.name)

@@ -113,6 +113,7 @@ class MortalCaller(Caller):
         *,
         idempotent: bool = True,
         causes: tuple[Cause, ...] = (),
+        api: str = "",
     ) -> T:
         """As in `Caller`; raises Killed."""
         if self.is_dead:
@@ -126,7 +127,9 @@ class MortalCaller(Caller):
         assert self.cloud is not None
         log = self.cloud.cloud.pipeline.log
         before = log.latest()
-        answer = Caller.call(self, what, resource, attempt, idempotent=idempotent, causes=causes)
+        answer = Caller.call(
+            self, what, resource, attempt, idempotent=idempotent, causes=causes, api=api
+        )
         for row in log.since(before):
             if row.writes:
                 self.writing[point] = row.method

@@ -185,13 +185,16 @@ class DoomedCaller(Caller):
         *,
         idempotent: bool = True,
         causes: tuple[Cause, ...] = (),
+        api: str = "",
     ) -> T:
         """As in `Caller`; raises Killed."""
         self._die_in_time()
         assert self.cloud is not None
         log = self.cloud.cloud.pipeline.log
         before = log.latest()
-        answer = Caller.call(self, what, resource, attempt, idempotent=idempotent, causes=causes)
+        answer = Caller.call(
+            self, what, resource, attempt, idempotent=idempotent, causes=causes, api=api
+        )
         self.written += any(row.writes for row in log.since(before))
         self._die_in_time()
         return answer

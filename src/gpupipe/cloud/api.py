@@ -1,12 +1,13 @@
 """What every facade shares: clients, the caller, and one unary call."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from gpupipe.cloud.call import TIMEOUT_S, Caller, Cause
 from gpupipe.cloud.clients import Clients, module
 from gpupipe.cloud.operations import carry_out
 
+T = TypeVar("T")
 Binding = tuple[str, str]
 """A role and one member, as ("roles/run.invoker", "serviceAccount:…")."""
 
@@ -25,6 +26,24 @@ class Api:
         self._clients = clients
         self._caller = caller
 
+    def _call(
+        self,
+        what: str,
+        resource: str,
+        attempt: Callable[[], T],
+        *,
+        idempotent: bool = True,
+        causes: tuple[Cause, ...] = (),
+    ) -> T:
+        """`Caller.call` on behalf of this API, whose rate limit all of its calls share."""
+        return self._caller.call(
+            what, resource, attempt, idempotent=idempotent, causes=causes, api=self._name
+        )
+
+    @property
+    def _name(self) -> str:
+        return type(self).__name__
+
     def _unary(
         self,
         what: str,
@@ -36,7 +55,7 @@ class Api:
         causes: tuple[Cause, ...] = (),
     ) -> Any:
         """One call of a generated client's method, without the library's retry."""
-        return self._caller.call(
+        return self._call(
             what,
             resource,
             lambda: method(request=request, retry=None, timeout=TIMEOUT_S),
@@ -61,11 +80,12 @@ class Api:
             resource,
             lambda: self._unary(what, resource, method, request, causes=causes),
             deadline_s,
+            api=self._name,
         )
 
     def _all(self, what: str, resource: str, method: Any, request: Mapping[str, Any]) -> list[Any]:
         """Every item of a paged list; the whole list is one attempt."""
-        return self._caller.call(
+        return self._call(
             what,
             resource,
             lambda: list(method(request=request, retry=None, timeout=TIMEOUT_S)),

@@ -103,7 +103,7 @@ class BuildsApi(Api):
                 lost = lost or (is_transient(error.refusal) and not error.refusal.rate_limit)
                 raise
 
-        return self._caller.call(what, request.image, attempt, causes=(API_USABLE, ACT_AS_VISIBLE))
+        return self._call(what, request.image, attempt, causes=(API_USABLE, ACT_AS_VISIBLE))
 
     def _begin(self, request: BuildRequest) -> Build:
         wanted = {

@@ -4,7 +4,7 @@ The client libraries' own retries are off (`retry=None`): they would multiply wi
 
 - nobody listens: the connection was refused, so nothing was sent and any call may be repeated; for
   as long as the target's `Presence` says.
-- a rate limit: nothing was done, so any call may be repeated.
+- a rate limit: nothing was done, so any call may be repeated. All calls of that API pause with it.
 - transient: the API could not answer, or was busy with another change of the same thing (ABORTED);
   retried for up to five minutes when repeating does no harm (`idempotent`).
 - propagation: what was just made is not visible everywhere; retried until the cause's deadline.
@@ -88,6 +88,7 @@ class Caller:
     always: tuple[Cause, ...] = ()
     on_call: Callable[[str, str, float], None] = lambda _what, _resource, _seconds: None
     _random: random.Random = field(default_factory=random.Random)
+    _quiet: dict[str, float] = field(default_factory=dict)
 
     def call(
         self,
@@ -97,15 +98,17 @@ class Caller:
         *,
         idempotent: bool = True,
         causes: tuple[Cause, ...] = (),
+        api: str = "",
     ) -> T:
         """Run `attempt` (one API call with retry=None and a timeout) until it answers or is final.
 
-        what: "Creating the bucket"; resource: its full name. Raises ApiError, or what `presence`
+        what: "Creating the bucket"; resource: its full name; api: whose calls share a rate limit
+        with this one, "" for none. Raises ApiError, or what `presence`
         says where nobody listens.
         """
         transient = (_TRANSIENT_CAUSE,) if idempotent else ()
         causes = (self._absence(), *causes, *self.always, _RATE_LIMIT_CAUSE, *transient)
-        policy = _Policy(self, causes)
+        policy = _Policy(self, causes, api)
         retrying = tenacity.Retrying(
             sleep=self.clock.sleep,
             retry=tenacity.retry_if_exception(policy.retries),
@@ -116,6 +119,7 @@ class Caller:
         )
 
         def once() -> T:
+            self._keep_quiet(api)
             start = self.clock.monotonic()
             try:
                 with translated(what, resource):
@@ -130,6 +134,19 @@ class Caller:
                 raise self.presence.gone() from error
             policy.tell_of_waiting(error)
             raise
+
+    def pause_all(self, api: str, seconds: float) -> None:
+        """An API takes no more calls for so many seconds; those of other threads need not find out."""
+        if api:
+            until = self.clock.monotonic() + seconds
+            self._quiet[api] = max(self._quiet.get(api, 0.0), until)
+
+    def _keep_quiet(self, api: str) -> None:
+        began = self.clock.monotonic()
+        while (left := self._quiet.get(api, 0.0) - self.clock.monotonic()) > 0:
+            elapsed = self.clock.monotonic() - began
+            self.on_wait(Wait(_RATE_LIMIT_CAUSE.what, elapsed, TRANSIENT_DEADLINE_S))
+            self.clock.sleep(left)
 
     def _absence(self) -> Cause:
         return Cause(
@@ -201,8 +218,9 @@ class _Policy:
     The time of each cause runs from when it was met first: one that comes after another has its own.
     """
 
-    def __init__(self, caller: Caller, causes: tuple[Cause, ...]) -> None:
+    def __init__(self, caller: Caller, causes: tuple[Cause, ...], api: str) -> None:
         self._caller = caller
+        self._api = api
         self._causes = causes
         self._began = caller.clock.monotonic()
         self._met: dict[str, float] = {}
@@ -218,10 +236,15 @@ class _Policy:
 
     def pause(self, state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, ApiError) and error.refusal.retry_after_s is not None:
-            return error.refusal.retry_after_s
         ceiling = min(1.0 * 2 ** (state.attempt_number - 1), 15.0)
-        return float(ceiling * self._caller.hurry * self._caller.spread())
+        seconds = float(ceiling * self._caller.hurry * self._caller.spread())
+        if not isinstance(error, ApiError):
+            return seconds
+        if error.refusal.retry_after_s is not None:
+            seconds = error.refusal.retry_after_s
+        if error.refusal.rate_limit:
+            self._caller.pause_all(self._api, seconds)
+        return seconds
 
     def tell(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from gpupipe.cloud.permissions import missing_permission, role_for
@@ -220,8 +221,17 @@ def _retry_after(error: Any) -> float | None:
             return float(delay.seconds) + float(delay.nanos) / 1e9
     response = getattr(error, "response", None)
     headers = getattr(response, "headers", None) or {}
-    header = headers.get("Retry-After")
-    return float(header) if header and str(header).isdigit() else None
+    return _seconds_until(str(headers.get("Retry-After", "")), str(headers.get("Date", "")))
+
+
+def _seconds_until(when: str, now: str) -> float | None:
+    """Retry-After in either of its forms: seconds, or a date, which is compared with the answer's own."""
+    if when.isdigit():
+        return float(when)
+    try:
+        return max(0.0, (parsedate_to_datetime(when) - parsedate_to_datetime(now)).total_seconds())
+    except (TypeError, ValueError):
+        return None
 
 
 def is_code(error: GpupipeError, *codes: str) -> bool:

@@ -90,7 +90,7 @@ class ExecutionsApi(Api):
             pager = self._client.list_executions(request=request, retry=None, timeout=TIMEOUT_S)
             return list(islice(pager, count))
 
-        found = none_if_missing(lambda: self._caller.call("Listing executions", workflow, attempt))
+        found = none_if_missing(lambda: self._call("Listing executions", workflow, attempt))
         return [_execution(one) for one in found or ()]
 
     def each(self, workflow: str, *, state: str = "") -> Iterator[Execution]:

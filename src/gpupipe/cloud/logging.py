@@ -71,7 +71,7 @@ class LoggingApi(Api):
 
         more = True
         while more:
-            found = self._caller.call("Reading logs", f"projects/{project}", attempt)
+            found = self._call("Reading logs", f"projects/{project}", attempt)
             # What is on the page is read before the next one is asked for.
             yield from map(_entry, found.entries)
             request["page_token"] = found.next_page_token

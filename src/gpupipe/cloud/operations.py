@@ -19,10 +19,22 @@ DELETE_S = 15 * 60.0
 ATTEMPTS = 4
 _PAUSE_S = 5.0
 _FIRST_S, _QUICK_S, _LONGEST_S = 0.05, 0.5, 10.0
+_NOUNS = {
+    "Creating": "the creation of",
+    "Updating": "the update of",
+    "Deleting": "the deletion of",
+    "Enabling": "the activation of",
+}
 
 
 def carry_out(
-    caller: Caller, what: str, resource: str, begin: Callable[[], Any], deadline_s: float
+    caller: Caller,
+    what: str,
+    resource: str,
+    begin: Callable[[], Any],
+    deadline_s: float,
+    *,
+    api: str = "",
 ) -> Any:
     """The response of the operation that `begin` starts.
 
@@ -32,7 +44,7 @@ def carry_out(
     began = caller.clock.monotonic()
     for attempt in range(1, ATTEMPTS + 1):
         operation = begin()
-        _wait(caller, what, resource, operation, deadline_s)
+        _wait(caller, what, resource, operation, deadline_s, api)
         try:
             with translated(what, resource):
                 return operation.result(timeout=0)
@@ -45,17 +57,25 @@ def carry_out(
     raise AssertionError("unreachable")
 
 
-def _wait(caller: Caller, what: str, resource: str, operation: Any, deadline_s: float) -> None:
+def _wait(
+    caller: Caller, what: str, resource: str, operation: Any, deadline_s: float, api: str
+) -> None:
     began = caller.clock.monotonic()
     never = module("google.api_core.retry").Retry(predicate=lambda _: False)
     pause = 0.0
-    while not caller.call(what, resource, lambda: operation.done(retry=never)):
+    while not caller.call(what, resource, lambda: operation.done(retry=never), api=api):
         elapsed = caller.clock.monotonic() - began
         if elapsed > deadline_s:
             raise _too_slow(what, resource, operation.operation.name, deadline_s)
-        caller.on_wait(Wait(what[0].lower() + what[1:], elapsed, deadline_s))
+        caller.on_wait(Wait(_noun(what), elapsed, deadline_s))
         pause = look_again_s(elapsed, pause, max(_QUICK_S, _LONGEST_S * caller.hurry))
         caller.clock.sleep(pause)
+
+
+def _noun(what: str) -> str:
+    """A change as what is waited for: "Updating the service" is "the update of the service"."""
+    verb, _, resource = what.partition(" ")
+    return f"{_NOUNS[verb]} {resource}"
 
 
 def look_again_s(elapsed_s: float, last_s: float, longest_s: float) -> float:

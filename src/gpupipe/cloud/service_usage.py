@@ -51,7 +51,7 @@ class ServiceUsageApi(Api):
             answer = session.post(url, json={}, timeout=TIMEOUT_S)
             return json_of(answer)
 
-        self._caller.call(f"Making the service agent of {api}", f"projects/{project}", attempt,
+        self._call(f"Making the service agent of {api}", f"projects/{project}", attempt,
                           causes=(API_USABLE,))  # fmt: skip
 
     @property

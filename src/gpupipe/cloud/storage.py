@@ -70,7 +70,7 @@ class StorageApi(Api):
     def get(self, name: str) -> Bucket | None:
         """The bucket, or None. One that belongs to somebody else raises ApiError (403)."""
         found = none_if_missing(
-            lambda: self._caller.call(
+            lambda: self._call(
                 "Reading the bucket", name, lambda: self._client.get_bucket(name, **_ONCE)
             )
         )
@@ -79,7 +79,7 @@ class StorageApi(Api):
     def labelled(self, labels: Mapping[str, str]) -> tuple[Bucket, ...]:
         """The project's buckets that carry all these labels; none where the API is not enabled."""
         buckets = none_if_missing(
-            lambda: self._caller.call(
+            lambda: self._call(
                 "Listing buckets",
                 self._client.project,
                 lambda: list(self._client.list_buckets(**_ONCE)),
@@ -93,7 +93,7 @@ class StorageApi(Api):
         """Make the bucket. ApiError ALREADY_EXISTS where the name is taken by anybody."""
         bucket = self._client.bucket(wanted.name)
         _fill(bucket, wanted)
-        self._caller.call(
+        self._call(
             "Creating the bucket",
             wanted.name,
             lambda: self._client.create_bucket(bucket, location=wanted.location, **_ONCE),
@@ -109,12 +109,12 @@ class StorageApi(Api):
             bucket.labels = labels
             bucket.patch(**_ONCE)
 
-        self._caller.call("Updating the bucket", wanted.name, attempt)
+        self._call("Updating the bucket", wanted.name, attempt)
 
     def delete(self, name: str) -> None:
         """Delete an empty bucket; one that is gone already is fine."""
         none_if_missing(
-            lambda: self._caller.call(
+            lambda: self._call(
                 "Deleting the bucket", name, lambda: self._client.bucket(name).delete(**_ONCE)
             )
         )
@@ -122,7 +122,7 @@ class StorageApi(Api):
     def notified(self, name: str) -> tuple[str, ...]:
         """Full names of the topics that the bucket's notifications go to; none without a bucket."""
         found = none_if_missing(
-            lambda: self._caller.call(
+            lambda: self._call(
                 "Reading the bucket's notifications",
                 name,
                 lambda: list(self._client.bucket(name).list_notifications(**_ONCE)),
@@ -152,7 +152,7 @@ class StorageApi(Api):
                 for role in sorted({role for role, _ in kept})
             ]
             policy.version = VERSION
-            self._caller.call(
+            self._call(
                 "Changing who may use the bucket",
                 name,
                 lambda: self._client.bucket(name).set_iam_policy(policy, **_ONCE),
@@ -165,7 +165,7 @@ class StorageApi(Api):
     def agent(self) -> str:
         """E-mail of the project's Cloud Storage service agent; asking makes it exist."""
         return str(
-            self._caller.call(
+            self._call(
                 "Asking for the Cloud Storage service agent",
                 self._client.project,
                 lambda: self._client.get_service_account_email(**_ONCE),
@@ -193,14 +193,14 @@ class StorageApi(Api):
             else:
                 blob.upload_from_string(data, **options, **_ONCE)
 
-        self._caller.call("Uploading", f"gs://{bucket}/{name}", attempt)
+        self._call("Uploading", f"gs://{bucket}/{name}", attempt)
         return _object(blob)
 
     def read(self, bucket: str, name: str, generation: int | None = None) -> bytes | None:
         """An object's content, or None."""
         blob = self._client.bucket(bucket).blob(name, generation=generation)
         return none_if_missing(
-            lambda: self._caller.call(
+            lambda: self._call(
                 "Reading", f"gs://{bucket}/{name}", lambda: bytes(blob.download_as_bytes(**_ONCE))
             )
         )
@@ -213,14 +213,12 @@ class StorageApi(Api):
             blob.reload(**_ONCE)
             return blob
 
-        blob = none_if_missing(
-            lambda: self._caller.call("Reading", f"gs://{bucket}/{name}", attempt)
-        )
+        blob = none_if_missing(lambda: self._call("Reading", f"gs://{bucket}/{name}", attempt))
         return None if blob is None else _object(blob)
 
     def objects(self, bucket: str, prefix: str = "", *, versions: bool = False) -> Iterator[Object]:
         """The objects below a prefix; with `versions` also noncurrent ones."""
-        blobs = self._caller.call(
+        blobs = self._call(
             "Listing objects",
             f"gs://{bucket}/{prefix}",
             lambda: list(
@@ -246,15 +244,13 @@ class StorageApi(Api):
             page = next(found.pages, ())
             return [_object(blob) for blob in page], found.next_page_token
 
-        return self._caller.call("Listing objects", f"gs://{bucket}/{prefix}", attempt)
+        return self._call("Listing objects", f"gs://{bucket}/{prefix}", attempt)
 
     def remove(self, bucket: str, name: str, generation: int | None = None) -> None:
         """Delete an object (one generation of it); one that is gone already is fine."""
         blob = self._client.bucket(bucket).blob(name, generation=generation)
         none_if_missing(
-            lambda: self._caller.call(
-                "Deleting", f"gs://{bucket}/{name}", lambda: blob.delete(**_ONCE)
-            )
+            lambda: self._call("Deleting", f"gs://{bucket}/{name}", lambda: blob.delete(**_ONCE))
         )
 
     def remove_generation(self, bucket: str, name: str, generation: int) -> None:
@@ -262,7 +258,7 @@ class StorageApi(Api):
         blob = self._client.bucket(bucket).blob(name)
         try:
             none_if_missing(
-                lambda: self._caller.call(
+                lambda: self._call(
                     "Deleting",
                     f"gs://{bucket}/{name}",
                     lambda: blob.delete(if_generation_match=generation, **_ONCE),
@@ -285,7 +281,7 @@ class StorageApi(Api):
         return done.generation
 
     def _policy(self, name: str) -> Any:
-        return self._caller.call(
+        return self._call(
             "Reading who may use the bucket",
             name,
             lambda: self._client.bucket(name).get_iam_policy(

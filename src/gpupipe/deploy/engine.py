@@ -6,13 +6,14 @@ to write, and plans again under it.
 
 import threading
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gpupipe.cloud.causes import API_USABLE
 from gpupipe.cloud.cloud import Cloud
+from gpupipe.cloud.storage import StorageApi
 from gpupipe.core.clock import Clock, InterruptedWaitError
-from gpupipe.deploy import canary
+from gpupipe.deploy import canary, unproven
 from gpupipe.deploy.action import OWNER, Action, Verb
 from gpupipe.deploy.canary import CanaryError, Proof
 from gpupipe.deploy.events import Report
@@ -22,20 +23,21 @@ from gpupipe.deploy.history import NO_RESULT, record, run_of
 from gpupipe.deploy.lease import lease
 from gpupipe.deploy.own_sources import check
 from gpupipe.deploy.planner import Plan, plan
-from gpupipe.deploy.releases import release_at
+from gpupipe.deploy.releases import release_at, serving
 from gpupipe.deploy.replace import ReplaceError, replaced
 from gpupipe.deploy.rollback import after_canary, run_turns
 from gpupipe.deploy.runner import Progress, run_actions
 from gpupipe.deploy.spec import PipelineSpec
 from gpupipe.deploy.step import Choices, Step, World
 from gpupipe.deploy.steps import STEPS
+from gpupipe.deploy.unproven import Unproven
 
 BEFORE_LEASE = ("apis", "account:build", "bucket:staging")
 """What must exist before there can be a lease; a bucket is made by one of two deploys, never twice."""
 
 _ON_A_FILES_WAY = frozenset({"image", "service", "bucket", "workflow", "trigger", "project grants"})
 
-
+_UNPROVEN = "What was deployed last is not proved yet: no canary file has come out since."
 _ONCE_MORE = (
     "See the execution's error with `gpupipe status`, mend what it names, and deploy again; the same "
     "thing again is only tried with --no-rollback."
@@ -79,14 +81,22 @@ class Engine:
         """What the steps see."""
         return self._world
 
+    @property
+    def _staging(self) -> tuple[StorageApi, str]:
+        return self._world.cloud.storage, self._world.spec.names.bucket("staging")
+
     def plan(self) -> Plan:
         """What a deploy would do now. Writes nothing; UsageError where own sources are wrong."""
         check(self._world.spec.config)
-        return plan(self._world, tuple(self._steps.values()), parallelism=self._parallelism)
+        owed = self._world.meanwhile(lambda: unproven.read(*self._staging))
+        found = plan(self._world, tuple(self._steps.values()), parallelism=self._parallelism)
+        return replace(found, unproven=owed())
 
     def sends_canary(self, plan: Plan, *, send_canary: bool, verify: bool) -> bool:
         """Whether a deploy of this plan ends with a canary file."""
-        return send_canary and (verify or any(one.kind in _ON_A_FILES_WAY for one in plan.writes))
+        owed = plan.unproven is not None
+        changed = any(one.kind in _ON_A_FILES_WAY for one in plan.writes)
+        return send_canary and (verify or owed or changed)
 
     def deploy(
         self, first: Plan, progress: Progress, *, send_canary: bool, verify: bool
@@ -105,7 +115,7 @@ class Engine:
         began = self._clock.now()
         self._world.facts.release = release_at(began)
         with progress(shown) as report:
-            if not first.writes:
+            if not first.writes and first.unproven is None:
                 return Deployed(first, Outcome(), self._canary(report), self._world.facts)
             before = [action for action in first.writes if action.step in BEFORE_LEASE]
             if not any(action.step == "apis" for action in before):
@@ -115,8 +125,7 @@ class Engine:
             if outcome.failed:
                 return Deployed(first, outcome, None, self._world.facts)
             self._may_begin()
-            storage, staging = self._world.cloud.storage, self._world.spec.names.bucket("staging")
-            with lease(storage, staging, "deploy"):
+            with lease(*self._staging, "deploy"):
                 again = self.plan()
                 self._check_replaced(again)
                 wanted = self.sends_canary(again, send_canary=send_canary, verify=verify)
@@ -128,6 +137,7 @@ class Engine:
         refused = () if self._allow_replace else replaced(plan)
         return (
             *self._world.facts.notes.values(),
+            *((_UNPROVEN,) if plan.unproven is not None else ()),
             *(f"Replacing the {one.kind} {one.name} needs --allow-replace." for one in refused),
             *(
                 f"Taking over the {one.kind} {one.name}: from now on a destroy removes it."
@@ -148,28 +158,44 @@ class Engine:
 
         outcome: of what was done before, to which all of this is added.
         """
-        proof, state = None, ""
+        proof, state, owed = None, "", self._owe(what, prove=prove)
         outcome.add(self._run_all(what.writes, report))
         try:
             if prove and not outcome.failed:
                 state = NO_RESULT
                 proof = self._canary(report)
                 state = proof.outcome.state
+                unproven.settle(*self._staging)
         except CanaryError as error:
             state = error.state
-            self._give_back(what, outcome, error, report)
+            self._give_back(owed, outcome, error, report)
             raise
         finally:
             run = run_of("deploy", outcome, began, self._clock.now(), canary=state)
-            names = self._world.spec.names
-            record(self._world.cloud.storage, names.bucket("staging"), run)
+            record(*self._staging, run)
         return proof
 
-    def _give_back(self, what: Plan, outcome: Outcome, error: CanaryError, report: Report) -> None:
-        """The traffic of the services that this run rolled out; the error tells it."""
+    def _owe(self, what: Plan, *, prove: bool) -> Unproven:
+        """Remember that what follows is to be proved, and which traffic was proved before it."""
+        known = what.unproven
+        if not prove:
+            if known is not None:
+                unproven.settle(*self._staging)
+            return Unproven()
+        seen = [what.observed[key] for key in self._steps if key.startswith("service:")]
+        before = {one[0].service.name: serving(one[0]) for one in seen if one and serving(one[0])}
+        owed = Unproven({**before, **(known.traffic if known else {})})
+        if owed != known:
+            unproven.write(*self._staging, owed)
+        return owed
+
+    def _give_back(
+        self, owed: Unproven, outcome: Outcome, error: CanaryError, report: Report
+    ) -> None:
+        """The traffic that services had when they were proved last; the error tells it."""
         if not self._world.choices.rollback:
             return
-        turns = after_canary(self._world, what, tuple(outcome.done))
+        turns = after_canary(self._world, owed.traffic)
         done = run_turns(self._world, turns, self._clock, report, parallelism=self._parallelism)
         outcome.add(done)
         told = [f"Rolled back: {one.action.name}, {one.traffic_told}." for one in turns

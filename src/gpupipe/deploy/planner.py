@@ -14,16 +14,21 @@ from typing import Any
 from gpupipe.deploy.action import Action, Verb
 from gpupipe.deploy.ownership import NotOursError, is_ours
 from gpupipe.deploy.step import Step, World, action, is_wanted
+from gpupipe.deploy.unproven import Unproven
 
 _UNASKED = "the configuration does not ask for it any more"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a deploy would do: one action a step, in the order of the table."""
+    """What a deploy would do: one action a step, in the order of the table.
+
+    unproven: what an earlier deploy has still to prove, None where all is proved.
+    """
 
     actions: tuple[Action, ...]
     observed: dict[str, Any]
+    unproven: Unproven | None = None
 
     @property
     def writes(self) -> tuple[Action, ...]:

@@ -4,7 +4,7 @@ Nothing is built or rolled out: the older revisions are still there, and only th
 """
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from gpupipe.cloud import run
 from gpupipe.core.clock import Clock
 from gpupipe.core.errors import GpupipeError, UsageError
 from gpupipe.core.names import SERVICES
-from gpupipe.deploy import canary, releases
+from gpupipe.deploy import canary, releases, unproven
 from gpupipe.deploy.action import Action, Change, Verb
 from gpupipe.deploy.canary import Proof
 from gpupipe.deploy.events import Report
@@ -21,9 +21,9 @@ from gpupipe.deploy.history import NO_RESULT, record, run_of
 from gpupipe.deploy.lease import lease
 from gpupipe.deploy.ownership import check_labels
 from gpupipe.deploy.phase import Phase
-from gpupipe.deploy.planner import Plan
 from gpupipe.deploy.runner import Progress, run_actions
 from gpupipe.deploy.step import World
+from gpupipe.deploy.unproven import Unproven
 
 _DOC = "reference/errors.md#rollback"
 
@@ -105,18 +105,13 @@ class _Service:
         return next(iter(then), able[-1] if able else None)
 
 
-def after_canary(world: World, plan: Plan, done: Iterable[Action]) -> tuple[Turn, ...]:
-    """The services that this run rolled out, back to the traffic that they had before it."""
+def after_canary(world: World, before: Mapping[str, run.Traffic]) -> tuple[Turn, ...]:
+    """The services whose traffic is another than before, back to that."""
     turns = []
-    for one in done:
-        rolled = {change.field for change in one.changes} - {"roles"}
-        if one.kind != "service" or one.verb is not Verb.UPDATE or not rolled:
-            continue
-        seen: run.Observed = plan.observed[one.step][0]
-        before = releases.serving(seen)
-        found = world.cloud.run.get(seen.service.name)
-        if before and found is not None:
-            turns.append(_turn(found, before, releases.CANARY, "the canary failed"))
+    for name, traffic in before.items():
+        found = world.cloud.run.get(name)
+        if found is not None and releases.serving(found) != traffic:
+            turns.append(_turn(found, traffic, releases.CANARY, "the canary failed"))
     return tuple(turns)
 
 
@@ -168,19 +163,26 @@ def plan_rollback(world: World, to: str | None) -> Rollback:
 def roll_back(
     world: World, to: str | None, clock: Clock, progress: Progress, *, send_canary: bool
 ) -> RolledBack:
-    """Plan under the lease, turn the traffic, prove it, leave a record. GpupipeError as of these."""
+    """Plan under the lease, turn the traffic, prove it, leave a record. GpupipeError as of these.
+
+    One that is killed leaves the proof to the next deploy; what was not proved before has lost.
+    """
     storage, staging = world.cloud.storage, world.spec.names.bucket("staging")
     with lease(storage, staging, "rollback"):
         rollback, began, proof, state = plan_rollback(world, to), clock.now(), None, ""
         actions = [one.action for one in rollback.turns]
         shown = [*actions, *([canary.action(world.spec)] if send_canary else [])]
         with progress(shown) as report:
+            if send_canary:
+                unproven.write(storage, staging, Unproven())
             outcome = run_turns(world, rollback.turns, clock, report, parallelism=len(SERVICES))
             try:
                 if send_canary and not outcome.failed:
                     state = NO_RESULT
                     proof = canary.run(world.cloud, world.spec, clock, report)
                     state = proof.outcome.state
+                if not outcome.failed:
+                    unproven.settle(storage, staging)
             finally:
                 done = run_of("rollback", outcome, began, clock.now(), canary=state)
                 record(storage, staging, done)

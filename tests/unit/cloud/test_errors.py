@@ -111,7 +111,14 @@ def test_how_long_to_wait_is_read_from_both_protocols() -> None:
     response = requests.Response()
     response.headers["Retry-After"] = "9"
     assert refusal_of(api.TooManyRequests(LIBRARY, response=response)).retry_after_s == 9.0
-    response.headers["Retry-After"] = "Wed, 21 Oct 2026 07:28:00 GMT"
+    response.headers["Retry-After"] = "Wed, 21 Oct 2026 07:28:30 GMT"
+    # A date without one to compare it with says nothing: the clocks may differ.
+    assert refusal_of(api.TooManyRequests(LIBRARY, response=response)).retry_after_s is None
+    for date, seconds in (("07:28:00", 30.0), ("07:29:00", 0.0)):
+        response.headers["Date"] = f"Wed, 21 Oct 2026 {date} GMT"
+        found = refusal_of(api.TooManyRequests(LIBRARY, response=response))
+        assert found.retry_after_s == seconds
+    response.headers["Retry-After"] = "soon"
     assert refusal_of(api.TooManyRequests(LIBRARY, response=response)).retry_after_s is None
 
 

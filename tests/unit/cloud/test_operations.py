@@ -58,7 +58,7 @@ def test_pauses_grow_to_ten_seconds_and_are_told() -> None:
         for pause, wait in zip(clock.slept, told, strict=True)
     )
     assert (clock.slept[0], clock.slept[-1]) == (0.05, 10.0)
-    assert {wait.what for wait in told} == {"creating the service"}
+    assert {wait.what for wait in told} == {"the creation of the service"}
     assert [wait.elapsed_s for wait in told] == [sum(clock.slept[:n]) for n in range(200)]
 
 
