@@ -244,6 +244,21 @@ def test_a_failed_build_tells_the_end_of_its_log_or_why_it_cannot(pipeline: Depl
     )
 
 
+def test_who_may_not_take_the_lease_is_told_the_permission(pipeline: Deployer) -> None:
+    permission = {"name": "storage.objects.create", "project": PROJECT}
+    world = pipeline.engine().world
+    world.cloud.eventarc.delete(world.spec.trigger(world.spec.names.region).name)
+    pipeline.cloud.control("POST", "permissions", permission)
+    try:
+        with pytest.raises(GpupipeError, match="permission is missing") as caught:
+            pipeline.deploy(canary=False)
+    finally:
+        pipeline.cloud.control("DELETE", "permissions", permission)
+    assert caught.value.exit is Exit.CREDENTIALS
+    assert "storage.objects.create" in caught.value.resolution
+    assert not pipeline.deploy(canary=False).outcome.failed
+
+
 @pytest.mark.promise(134)
 def test_a_destroy_goes_on_and_what_it_keeps_has_no_roles_of_accounts_that_are_gone(
     pipeline: Deployer,

@@ -25,6 +25,7 @@ from gpupipe.deploy import health, history, releases
 from gpupipe.deploy.canary import CanaryError
 from gpupipe.deploy.rollback import plan_rollback, roll_back
 from gpupipe.deploy.step import Choices
+from gpupipe.deploy.unproven import Unproven
 
 PROJECT = "rolling-back"
 
@@ -200,7 +201,15 @@ def test_a_rollback_goes_to_the_release_before_and_to_any_other(sized: Sized) ->
     assert plan_rollback(world, None).to == oldest.name
     go_back(pipeline, oldest.name)
     assert plan_rollback(world, oldest.name).turns == ()
+    with pytest.raises(CanaryError) as refused:
+        go_back(pipeline, newest.name, canary=True)
+    assert f"with the release {newest.name}" in refused.value.resolution
+    assert "same command" not in refused.value.resolution  # it would go back by one more
+    plan = pipeline.engine().plan()
+    assert plan.unproven == Unproven()
+    go_back(pipeline, oldest.name)
     go_back(pipeline, newest.name)
+    assert pipeline.engine().plan().unproven is None
     assert traffic(service(pipeline)) == [("", 100)]
     assert pipeline.engine().plan().writes == ()
     assert keeps(pipeline) == []
@@ -209,8 +218,8 @@ def test_a_rollback_goes_to_the_release_before_and_to_any_other(sized: Sized) ->
     assert newest.name in (caught.value.details or "")
 
 
-def go_back(pipeline: Deployer, to: str | None) -> Any:
+def go_back(pipeline: Deployer, to: str | None, *, canary: bool = False) -> Any:
     world = pipeline.engine().world
     return roll_back(
-        world, to, pipeline.clock, lambda _: nullcontext(lambda _: None), send_canary=False
+        world, to, pipeline.clock, lambda _: nullcontext(lambda _: None), send_canary=canary
     )

@@ -275,7 +275,7 @@ class StorageApi(Api):
                 bucket, name, data, content_type="application/json", only_if_generation=generation
             )
         except ApiError as error:
-            if error.refusal.code in {"FAILED_PRECONDITION", "PERMISSION_DENIED"}:
+            if error.refusal.code == "FAILED_PRECONDITION":
                 return None
             raise
         return done.generation

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gpupipe.cloud import run
-from gpupipe.core.clock import Clock
+from gpupipe.core.clock import Clock, InterruptedWaitError
 from gpupipe.core.errors import GpupipeError, UsageError
 from gpupipe.core.names import SERVICES
 from gpupipe.deploy import canary, releases, unproven
 from gpupipe.deploy.action import Action, Change, Verb
-from gpupipe.deploy.canary import Proof
+from gpupipe.deploy.canary import CanaryError, Proof
 from gpupipe.deploy.events import Report
 from gpupipe.deploy.executor import Outcome
 from gpupipe.deploy.history import NO_RESULT, record, run_of
@@ -26,6 +26,10 @@ from gpupipe.deploy.step import World
 from gpupipe.deploy.unproven import Unproven
 
 _DOC = "reference/errors.md#rollback"
+_TURNED = (
+    "The traffic is with the release {0}. See `gpupipe status`; `gpupipe deploy` sends the canary file "
+    "again, and `gpupipe rollback --to RELEASE` goes to another release."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +187,10 @@ def roll_back(
                     state = proof.outcome.state
                 if not outcome.failed:
                     unproven.settle(storage, staging)
+            except (CanaryError, InterruptedWaitError) as error:
+                # The same command would go back by one more.
+                error.resolution = _TURNED.format(rollback.to)
+                raise
             finally:
                 done = run_of("rollback", outcome, began, clock.now(), canary=state)
                 record(storage, staging, done)
