@@ -34,8 +34,8 @@ _TAIL = """## Buckets of your own
 
 `name` in `[buckets.input]`, `[buckets.models]` and `[buckets.output]` names a bucket of yours. It must exist. It gets
 roles for the pipeline's accounts, and a destroy takes these away again; it is otherwise left as it is and never
-deleted. The trigger is made in the input bucket's location, as Eventarc demands. A destroy has to know the names, so
-run it with the same configuration.
+deleted. The trigger is made in the input bucket's location, as Eventarc demands. A destroy without the configuration
+finds the names in the environment of the services.
 
 The other buckets are made by gpupipe. Objects of the work bucket live a day, inputs, results and build sources
 `retention_days`; models are never deleted by age. Replaced and deleted objects of a versioned bucket live one day

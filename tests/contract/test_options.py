@@ -439,9 +439,16 @@ def test_buckets_that_the_user_names_are_used_and_never_deleted(
     assert members(storage, "my-own-output") == {f"named-post@{PROJECT}.iam.gserviceaccount.com"}
     assert [one.step for one in named.engine().plan().writes] == []
 
-    outcome, leftovers = destroy_all(named, named.connect())
+    without_names = tmp_path / "without-names.toml"
+    without_names.write_text(f'prefix = "named"\nregion = "{REGION}"\n')
+    without_file = replace(named, file=without_names)
+    outcome, leftovers = destroy_all(without_file, without_file.connect())
     assert not outcome.failed
     assert leftovers == ()
+    triggers = cloud.client(eventarc_v1.EventarcClient).list_triggers(
+        parent=f"projects/{PROJECT}/locations/eu"
+    )
+    assert list(triggers) == []
     for role in ("input", "models", "output"):
         bucket = storage.get_bucket(f"my-own-{role}")
         assert [blob.name for blob in bucket.list_blobs()] == ["mine.txt"]

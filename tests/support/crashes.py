@@ -17,6 +17,7 @@ from gpupipe.core.assets import SourceFile
 from gpupipe.deploy import destroy
 from gpupipe.deploy.executor import Outcome
 from gpupipe.deploy.facts import Facts
+from gpupipe.deploy.given_buckets import remembered
 from gpupipe.deploy.lease import LIFE_S
 from gpupipe.deploy.lease import NAME as LEASE
 from gpupipe.deploy.leftovers import Leftover
@@ -197,7 +198,7 @@ def mortal(deployer: Deployer, deaths: Deaths | None = None) -> MortalCaller:
 
 def destroy_all(deployer: Deployer, cloud: Cloud) -> tuple[Outcome, tuple[Leftover, ...]]:
     """Destroy by names alone and take the inventory."""
-    world = World(cloud, deployer.spec, Facts())
+    world = remembered(World(cloud, deployer.spec, Facts()))
     removal = destroy.plan_removal(world, keep=NOTHING_KEPT, parallelism=deployer.parallelism)
     outcome = destroy.remove(
         world,

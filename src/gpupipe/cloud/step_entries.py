@@ -51,7 +51,7 @@ class StepEntriesApi(Api):
 
         more = True
         while more:
-            page = self._caller.call("Reading the steps", execution, attempt)
+            page = self._call("Reading the steps", execution, attempt)
             yield from map(_entry, page.get("stepEntries", ()))
             query["pageToken"] = page.get("nextPageToken", "")
             more = bool(query["pageToken"])

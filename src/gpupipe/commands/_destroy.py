@@ -7,10 +7,11 @@ from gpupipe.commands._question import ask, ask_to_type
 from gpupipe.context import Context, history_folder, open_context
 from gpupipe.core.clock import InterruptedWaitError
 from gpupipe.core.config import Flags
-from gpupipe.core.errors import Exit
+from gpupipe.core.errors import Exit, GpupipeError
 from gpupipe.deploy.destroy import DATA, Removal, check_protection, inventory, plan_removal, remove
 from gpupipe.deploy.executor import Outcome
 from gpupipe.deploy.facts import Facts
+from gpupipe.deploy.given_buckets import remembered
 from gpupipe.deploy.history import copy, record_in, run_of
 from gpupipe.deploy.pipelines import Pipeline, pipelines
 from gpupipe.deploy.step import World
@@ -58,8 +59,8 @@ def run(request: DestroyRequest) -> int:
 
 
 def _run(request: DestroyRequest, context: Context, stop: Stopping) -> int:
-    world = World(context.cloud, context.spec, Facts())
     with busy(talk(), LOOKING):
+        world = remembered(World(context.cloud, context.spec, Facts()))
         removal = plan_removal(world, keep=request.keep, parallelism=_PARALLELISM)
         if not request.dry_run:
             check_protection(world)
@@ -74,7 +75,11 @@ def _run(request: DestroyRequest, context: Context, stop: Stopping) -> int:
         return Exit.DONE
     stop.begin()
     folder, began = history_folder(context), context.clock.now()
-    copy(context.cloud.storage, context.spec.names.bucket("staging"), folder)
+    try:
+        copy(context.cloud.storage, context.spec.names.bucket("staging"), folder)
+    except GpupipeError:
+        if not request.force:
+            raise
     outcome = remove(
         world,
         removal,

@@ -28,13 +28,15 @@ from gpupipe.deploy.steps import SHARED, STEPS
 from gpupipe.deploy.steps.grants import ProjectGrants
 from gpupipe.deploy.steps.workflow import PipelineWorkflow
 
-# Events stop first, then what works on them, then who worked, then what it worked on.
+# Events stop first, then what works on them, then who worked, then what it worked on. Roles on what
+# stays go before the services, which say where a user's buckets are.
 ORDER: tuple[tuple[str, ...], ...] = (
     ("budget",),
     ("trigger",),
     ("workflow",),
+    ("roles on bucket", "roles on repository"),
     ("service",),
-    ("project grants", "roles on bucket", "roles on repository"),
+    ("project grants",),
     ("service account",),
     ("bucket",),
     ("repository",),

@@ -3,10 +3,35 @@
 What is observed of it is the set of our accounts' bindings on it, as with the project's policy.
 """
 
+from dataclasses import replace
+
 from gpupipe.cloud.api import Binding
 from gpupipe.core.errors import GpupipeError
+from gpupipe.core.names import SERVICES
 from gpupipe.deploy.action import Action, Verb
 from gpupipe.deploy.step import Step, World, action, role_changes
+
+_VARIABLES = {"input": "INPUT_BUCKET", "models": "MODEL_BUCKET", "output": "OUTPUT_BUCKET"}
+
+
+def remembered(world: World) -> World:
+    """The world with the user's buckets of the last deploy, for who comes without its configuration.
+
+    A service's environment names them. Where no service is left, a destroy has taken our accounts'
+    roles on them away before.
+    """
+    spec = world.spec
+    for service in SERVICES:
+        found = world.cloud.run.get(spec.service_name(service))
+        if found is None or not spec.identity.items() <= found.service.labels.items():
+            continue
+        named = {role: found.service.environment.get(key) for role, key in _VARIABLES.items()}
+        given = {
+            role: name for role, name in named.items() if name and name != spec.names.bucket(role)
+        }
+        names = replace(spec.names, given={**given, **spec.names.given})
+        return replace(world, spec=replace(spec, names=names))
+    return world
 
 
 def observe(world: World, name: str) -> frozenset[Binding] | None:
