@@ -424,6 +424,10 @@ def test_buckets_that_the_user_names_are_used_and_never_deleted(
         bucket = storage.bucket(f"my-own-{role}")
         bucket.labels = {"whose": "mine"}
         storage.create_bucket(bucket, location="EU").blob("mine.txt").upload_from_string("mine")
+    # Made by a deploy before the configuration named another: ours, and removed at the end.
+    before = storage.bucket(f"named-output-{PROJECT}")
+    before.labels = named.spec.labels
+    storage.create_bucket(before, location=REGION).blob("old.json").upload_from_string("{}")
     done = named.deploy(canary=False)
     assert not done.outcome.failed, done.outcome
     trigger = cloud.client(eventarc_v1.EventarcClient).get_trigger(
@@ -449,6 +453,7 @@ def test_buckets_that_the_user_names_are_used_and_never_deleted(
         parent=f"projects/{PROJECT}/locations/eu"
     )
     assert list(triggers) == []
+    assert storage.lookup_bucket(before.name) is None
     for role in ("input", "models", "output"):
         bucket = storage.get_bucket(f"my-own-{role}")
         assert [blob.name for blob in bucket.list_blobs()] == ["mine.txt"]

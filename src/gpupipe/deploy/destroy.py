@@ -8,7 +8,7 @@ our accounts.
 import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gpupipe.cloud.api import Binding
 from gpupipe.cloud.executions import Execution
@@ -25,6 +25,7 @@ from gpupipe.deploy.runner import Progress, run_actions
 from gpupipe.deploy.spec import PROTECTED
 from gpupipe.deploy.step import KeepableStep, Step, World, action
 from gpupipe.deploy.steps import SHARED, STEPS
+from gpupipe.deploy.steps.buckets import DataBucket
 from gpupipe.deploy.steps.grants import ProjectGrants
 from gpupipe.deploy.steps.workflow import PipelineWorkflow
 
@@ -42,7 +43,8 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("repository",),
 )
 _LAST = "bucket:staging"
-_ROLES = "roles:"
+_ROLES, _OWN = "roles:", "own:"
+_IN_ITS_PLACE = "the configuration names another one in its place"
 AS_ASKED = "as asked"
 YOURS = "yours, kept"
 _MOST_RUNNING = 100
@@ -76,8 +78,16 @@ def plan_removal(world: World, *, keep: frozenset[str], parallelism: int) -> Rem
         for step in present
         if _stays(step, world, keep) and _roles_on(step, world)
     ]
+    own, replaced = _without_given(world), _replaced(world)
+    gone += [
+        replace(action(step, own, Verb.DELETE, _IN_ITS_PLACE), step=_OWN + step.key)
+        for step in replaced
+        if step.key not in keep
+    ]
     actions = tuple(sorted(gone, key=_rank))
-    kept = [(f"{step.kind} {step.name(world)}", AS_ASKED) for step in present if step.key in keep]
+    kept = [(f"{step.kind} {step.name(world)}", AS_ASKED) for step in present
+            if step.key in keep and not _is_given(step, world)]  # fmt: skip
+    kept += [(f"bucket {step.name(own)}", AS_ASKED) for step in replaced if step.key in keep]
     kept += [(f"bucket {name}", YOURS) for name in world.spec.names.given.values()]
     kept += [(f"{step.kind} {step.name(world)}", "shared, kept") for step in STEPS
              if step.key in SHARED]  # fmt: skip
@@ -86,9 +96,26 @@ def plan_removal(world: World, *, keep: frozenset[str], parallelism: int) -> Rem
 
 def _stays(step: Step, world: World, keep: frozenset[str]) -> bool:
     """Whether a destroy keeps it: it was told to, or the user has named a bucket of theirs."""
-    return step.key in keep or (
-        step.kind == "bucket" and step.name(world) in world.spec.names.given.values()
-    )
+    return step.key in keep or _is_given(step, world)
+
+
+def _is_given(step: Step, world: World) -> bool:
+    return step.kind == DataBucket.kind and step.name(world) in world.spec.names.given.values()
+
+
+def _without_given(world: World) -> World:
+    names = replace(world.spec.names, given={})
+    return replace(world, spec=replace(world.spec, names=names))
+
+
+def _replaced(world: World) -> tuple[DataBucket, ...]:
+    """The buckets that we made before the configuration named one of the user's in their place."""
+    given = world.spec.names.given
+    if not given:
+        return ()
+    ours = {one.name for one in world.cloud.storage.labelled(world.spec.identity)}
+    own = _without_given(world)
+    return tuple(one for one in map(DataBucket, given) if one.name(own) in ours)
 
 
 def _roles_on(step: Step, world: World) -> frozenset[Binding]:
@@ -158,6 +185,8 @@ def remove(
 
 
 def _remove(world: World, one: Action) -> None:
+    if one.step.startswith(_OWN):
+        one, world = replace(one, step=one.step.removeprefix(_OWN)), _without_given(world)
     step = next(step for step in STEPS if step.key == one.step.removeprefix(_ROLES))
     if not one.step.startswith(_ROLES):
         step.remove(world)

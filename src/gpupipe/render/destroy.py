@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
-from gpupipe.deploy.destroy import AS_ASKED, Removal
+from gpupipe.deploy.destroy import AS_ASKED, YOURS, Removal
 from gpupipe.deploy.executor import Outcome
 from gpupipe.deploy.leftovers import Leftover
 from gpupipe.deploy.pipelines import Pipeline
@@ -109,11 +109,13 @@ def print_destroyed(
             say(console, f"  {command}")
         return
     asked = [what for what, why in removal.kept if why == AS_ASKED]
-    shared = [what for what, why in removal.kept if why != AS_ASKED]
+    yours = [what for what, why in removal.kept if why == YOURS]
+    shared = [what for what, why in removal.kept if why not in {AS_ASKED, YOURS}]
     nothing = "Nothing else" if asked else "Nothing"
     say(console, f"{nothing} is left: {len(outcome.done)} resources removed.", "bold green")
     say(console, "  Looked for by name, by label, by account and by binding.")
     _list(console, "Kept, as asked; a destroy without that option removes it:", asked)
+    _list(console, "Kept, because it is yours:", yours)
     _list(console, "Kept, because the project shares it:", shared)
     _list(console, "Kept by Google for a while:", (*TOMBSTONES, *_held(held)))
 
