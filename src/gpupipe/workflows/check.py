@@ -49,11 +49,12 @@ class Checker:
     faults: list[Fault] = field(default_factory=list)
     _where: str = "routine"
     _step: Word = field(default=Word("", 1, 1))
+    _names: set[str] = field(default_factory=set)
 
     def check(self) -> None:
         """Check every routine."""
         for routine in self.routines.values():
-            self._step, self._where = routine.name, "routine"
+            self._step, self._where, self._names = routine.name, "routine", set()
             names = [one.name for one in routine.parameters]
             scope = _Scope(frozenset(), None, frozenset({"end"}))
             for one in routine.parameters:
@@ -71,12 +72,11 @@ class Checker:
             writable=writable,
             targets=scope.targets | {step.name.text for step in body},
         )
-        seen: set[str] = set()
         for step in body:
             self._step = step.name
-            if step.name.text in seen:
-                self._fault(step.name, "the step name stands here twice")
-            seen.add(step.name.text)
+            if step.name.text in self._names:
+                self._fault(step.name, "the step name is there twice in its routine")
+            self._names.add(step.name.text)
             self._jump(step.next, inside)
             if step.action is not None:
                 self._action(step.action, inside)
@@ -159,6 +159,9 @@ class Checker:
         signature = self._signature(action.function, name) if name else None
         if signature is None:
             return
+        if isinstance(action.arguments, tuple):
+            self._by_position(action.function, signature, len(action.arguments))
+            return
         given: set[str] = set()
         for word in action.arguments:
             argument = signature.aliases.get(word.text, word.text)
@@ -214,13 +217,19 @@ class Checker:
             self._fault(word, f"{name} can only be used in a call step")
             return
         signature = self._signature(word, name)
-        if signature is None:
-            return
+        if signature is not None:
+            self._by_position(word, signature, given)
+
+    def _by_position(self, word: Word, signature: _Signature, given: int) -> None:
         if given > len(signature.names):
-            self._fault(word, f"{name} takes {len(signature.names)} arguments; got: {given}")
+            told = f"{word.text} takes {len(signature.names)} arguments; got: {given}"
+            self._fault(word, told)
         for missing in signature.names[given:]:
             if missing in signature.needed:
-                self._fault(word, f"{name} needs the argument {missing!r}")
+                self._fault(word, f"{word.text} needs the argument {missing!r}")
+        for refused in signature.names[:given]:
+            if refused in signature.refused:
+                self._fault(word, f"{word.text}: the argument {refused!r} is not emulated")
 
     def _fault(self, at: Word, message: str) -> None:
         self.faults.append(
@@ -253,7 +262,7 @@ def _trees(action: nodes.Action) -> Iterator[Tree]:
                 yield item.value
                 yield from _keys(item)
         case nodes.Call(arguments=arguments):
-            yield from arguments.values()
+            yield from arguments if isinstance(arguments, tuple) else arguments.values()
         case nodes.Switch(conditions=conditions):
             yield from (one.condition for one in conditions)
         case nodes.For(items=found, bounds=bounds):

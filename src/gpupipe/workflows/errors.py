@@ -116,7 +116,7 @@ def _is_of_service(value: Any) -> bool:
 def _payload(value: Any) -> str:
     """A value as JSON; bytes, NaN and what is nested too deeply only as text."""
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError):
         return json.dumps(str(value), ensure_ascii=False)
     except RecursionError:

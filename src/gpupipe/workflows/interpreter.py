@@ -8,6 +8,7 @@ import math
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count, takewhile
 
 from gpupipe.workflows import limits
 from gpupipe.workflows.effects import Effects
@@ -110,13 +111,19 @@ class Interpreter:
             scope.close()
         return flow.value if isinstance(flow, Returned) else None
 
+    def parameters(self, name: str) -> list[str]:
+        """The names of a routine's or a function's parameters, in order."""
+        if name in self.program.routines:
+            return [one.name.text for one in self.program.routines[name].parameters]
+        return [one.name for one in FUNCTIONS[name].parameters]
+
     async def call(self, name: str, arguments: Arguments, depth: "Depth", entry: int) -> Value:
         """A routine or a function of the library."""
         if name in self.program.routines:
             below = Depth(depth.calls + 1, depth.parallel)
             return await self.invoke(name, arguments, below, entry)
         function = FUNCTIONS[name]
-        named = _named(name, [one.name for one in function.parameters], arguments)
+        named = _named(name, self.parameters(name), arguments)
         result = await function.body(self.runtime, function.bind(named))
         return text_in_limits(result) if isinstance(result, str) else result
 
@@ -257,7 +264,7 @@ class Activation:
     async def call_step(self, action: nodes.Call) -> Flow:
         """`call`, with its result where one is wanted."""
         name, watch = action.function.text, self.interpreter.watch
-        arguments = {word.text: await self.value(tree) for word, tree in action.arguments.items()}
+        arguments = await self._arguments(action)
         call = watch.calling(self.step, name, arguments)
         try:
             result = await self.interpreter.call(name, arguments, self.depth, self.entry)
@@ -268,6 +275,12 @@ class Activation:
         if action.result is not None:
             self.scope.assign(action.result.text, result)
         return None
+
+    async def _arguments(self, action: nodes.Call) -> Mapping[str, Value]:
+        if isinstance(action.arguments, Mapping):
+            return {word.text: await self.value(tree) for word, tree in action.arguments.items()}
+        name, values = action.function.text, [await self.value(tree) for tree in action.arguments]
+        return _named(name, self.interpreter.parameters(name), values)
 
     async def switch(self, action: nodes.Switch) -> Flow:
         """`switch`: the first condition that is true."""
@@ -393,7 +406,7 @@ async def _bind(
     activation: Activation,
 ) -> None:
     name = routine.name.text
-    given = _named(name, [one.name.text for one in routine.parameters], arguments)
+    given = _named(name, activation.interpreter.parameters(name), arguments)
     for one in routine.parameters:
         word = one.name.text
         if word in given:
@@ -419,7 +432,5 @@ def _range(bounds: Value) -> Iterator[Value]:
     first, last = bounds
     if not (math.isfinite(first) and math.isfinite(last)):
         raise raised("ValueError", "range must be a list of two finite numbers")
-    count = math.floor(last - first) + 1
-    if count > limits.STEPS:
-        raise raised("ResourceLimitError", f"more than {limits.STEPS} steps were executed")
-    return (first + at for at in range(count))
+    # One by one: a loop over a huge range may end with its third iteration.
+    return takewhile(lambda value: value <= last, (first + at for at in count()))

@@ -10,11 +10,14 @@ from gpupipe.workflows.steps.nodes import Program
 def load(source: str) -> Program:
     """Parse and check. SourceError with every fault that was found."""
     loader = Loader()
-    routines = loader.routines(compose(source))
+    root, odd = compose(source)
+    routines = loader.routines(root)
     checker = Checker(routines)
     checker.check()
+    told = {(one.line, one.column) for one in odd}
+    found = [one for one in [*loader.faults, *checker.faults] if (one.line, one.column) not in told]
     # An alias repeats the faults of its anchor, at the same place.
-    faults = dict.fromkeys([*loader.faults, *checker.faults])
+    faults = dict.fromkeys([*odd, *found])
     if faults:
         raise SourceError(tuple(sorted(faults, key=lambda one: (one.line, one.column))))
     return Program(routines)

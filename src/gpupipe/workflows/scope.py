@@ -17,10 +17,8 @@ class Meter:
         """Count bytes, or take them off when negative; ResourceLimitError."""
         self.used += size_in_bytes
         if size_in_bytes > 0 and self.used > limits.VARIABLES_BYTES:
-            raise raised(
-                "ResourceLimitError",
-                f"the variables hold more than {limits.VARIABLES_BYTES} bytes",
-            )
+            # The service's words, quoted in a public log.
+            raise raised("ResourceLimitError", "Memory usage limit exceeded")
 
 
 @dataclass(slots=True)

@@ -60,16 +60,20 @@ class _Loader(yaml.SafeLoader):
         super().fetch_flow_collection_start(token)
 
 
-def compose(text: str) -> Node:
-    """The root node. SourceError for broken YAML, too large a source, double keys."""
+def compose(text: str) -> tuple[Node, tuple[Fault, ...]]:
+    """The root node, and what is wrong with the tree and yet lets it be looked at.
+
+    SourceError for what cannot be: broken YAML, too large a source, aliases without an end.
+    """
     text = well_formed(text)
     if len(text.encode()) > SOURCE_BYTES:
         raise SourceError((Fault(f"the source is larger than {SOURCE_BYTES} bytes", 1, 1),))
     root = _root(_without_tabs(text))
-    faults = tuple(_Faults().of(root))
-    if faults:
-        raise SourceError(faults)
-    return root
+    faults = _Faults()
+    found = tuple(faults.of(root))
+    if faults.fatal:
+        raise SourceError(found)
+    return root, found
 
 
 def _root(text: str) -> Node:
@@ -154,20 +158,23 @@ def entries(node: MappingNode) -> Iterator[tuple[str, Node, Node]]:
 
 
 class _Faults:
-    """What is wrong with a tree as such."""
+    """What is wrong with a tree as such. `fatal`: it is no tree that can be walked."""
 
     def __init__(self) -> None:
         self._above: set[int] = set()
         self._nodes = 0
+        self.fatal = False
 
     def of(self, node: Node) -> Iterator[Fault]:
         """The faults below a node."""
         self._nodes += 1
         if self._nodes == SOURCE_NODES:
+            self.fatal = True
             yield Fault(f"the aliases make more than {SOURCE_NODES} values", *place(node))
         if self._nodes >= SOURCE_NODES:
             return
         if id(node) in self._above or len(self._above) > _DEPTH:
+            self.fatal = True
             yield Fault("the source is nested too deeply, or in itself", *place(node))
             return
         if not (node.tag or _TEXT).startswith(_KNOWN_TAGS):
@@ -181,6 +188,7 @@ class _Faults:
             for item in node.value:
                 yield from self.of(item)
         elif isinstance(node, MappingNode):
+            self.fatal |= not all(isinstance(key, ScalarNode) for key, _ in node.value)
             yield from _double_keys(node)
             for _, value in node.value:
                 yield from self.of(value)

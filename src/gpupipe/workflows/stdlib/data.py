@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
+from dataclasses import replace
 
 from gpupipe.workflows.errors import raised
 from gpupipe.workflows.stdlib.function import NUMBER, Function, Runtime, may, need, pure
@@ -100,7 +101,8 @@ FUNCTIONS: tuple[Function, ...] = (
          need("objs", "list"), need("val")),
     pure("list.prepend", lambda items, value: [copy(value), *items],
          need("objs", "list"), need("val")),
-    pure("map.get", _get, need("map"), need("key", "string", "list")),
+    replace(pure("map.get", _get, need("map"), need("keys", "string", "list")),
+            aliases={"key": "keys"}),
     pure("map.delete", lambda value, key: {k: v for k, v in value.items() if k != key},
          need("map", "map"), need("key", "string")),
     pure("map.merge", lambda first, second: {**first, **second},

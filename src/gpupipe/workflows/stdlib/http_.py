@@ -216,9 +216,9 @@ FUNCTIONS: tuple[Function, ...] = (
     Function("http.request", (need("method", "string"), *_COMMON, may("body", None)), _any,
              blocking=True),
     pure("http.default_retry_predicate",
-         lambda error: is_retried(error, idempotent=True), need("e")),
+         lambda error: is_retried(error, idempotent=True), need("exception")),
     pure("http.default_retry_predicate_non_idempotent",
-         lambda error: is_retried(error, idempotent=False), need("e")),
-    pure("retry.always", lambda _: True, need("e")),
-    pure("retry.never", lambda _: False, need("e")),
+         lambda error: is_retried(error, idempotent=False), need("exception")),
+    pure("retry.always", lambda _: True, need("exception")),
+    pure("retry.never", lambda _: False, need("exception")),
 )  # fmt: skip

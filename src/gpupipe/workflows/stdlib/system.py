@@ -6,8 +6,9 @@ from gpupipe.workflows.errors import raised
 from gpupipe.workflows.limits import EXECUTION_S
 from gpupipe.workflows.stdlib.function import NUMBER, Function, Runtime, may, need
 from gpupipe.workflows.stdlib.text import parse_time
-from gpupipe.workflows.values import Value
+from gpupipe.workflows.values import Value, to_json, type_error
 
+_LOGGED = (*NUMBER, "boolean", "string", "list", "map")
 _SEVERITIES = frozenset(
     {"DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY"}
 )
@@ -21,10 +22,12 @@ async def _get_env(runtime: Runtime, arguments: Mapping[str, Value]) -> Value:
 async def _log(runtime: Runtime, arguments: Mapping[str, Value]) -> Value:
     given = [name for name in ("data", "text", "json") if arguments[name] is not None]
     if len(given) != 1:
-        raise raised("ValueError", "sys.log takes exactly one of data, text and json")
+        raise type_error("sys.log takes exactly one of data, text and json")
     if arguments["severity"] not in _SEVERITIES:
         raise raised("ValueError", f"unknown severity {arguments['severity']!r}")
-    runtime.effects.log.write(arguments["severity"], arguments[given[0]])
+    payload = arguments[given[0]]
+    as_text = given[0] == "text" and not isinstance(payload, str)
+    runtime.effects.log.write(arguments["severity"], to_json(payload) if as_text else payload)
     return None
 
 
@@ -48,10 +51,10 @@ FUNCTIONS: tuple[Function, ...] = (
     Function(
         "sys.log",
         (
-            may("data", None),
+            may("data", None, *_LOGGED),
             may("severity", "DEFAULT", "string"),
-            may("text", None),
-            may("json", None),
+            may("text", None, *_LOGGED),
+            may("json", None, "map"),
             may("timeout", None, *NUMBER),
         ),
         _log,

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from urllib.parse import quote, quote_plus, unquote
+from urllib.parse import quote, quote_plus, unquote_plus
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gpupipe.workflows.errors import raised
@@ -16,6 +16,8 @@ _CHARSETS = ("utf", "us-ascii", "ascii", "iso-8859", "latin", "windows-125", "cp
 _RFC_3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
+
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def _find_all(source: str, substr: str) -> list[int]:
@@ -45,6 +47,12 @@ def _substring(source: str, start: int, end: int) -> str:
 
 def _split(source: str, separator: str) -> list[str]:
     return source.split(separator) if separator else list(source)
+
+
+def _url_decode(source: str) -> str:
+    if _BAD_ESCAPE.search(source):
+        raise raised("ValueError", "a % without two hexadecimal digits behind it")
+    return unquote_plus(source)
 
 
 def _charset(name: str) -> str:
@@ -102,7 +110,7 @@ FUNCTIONS: tuple[Function, ...] = (
     pure("text.to_upper", lambda source: source.upper(), _SOURCE),
     pure("text.url_encode", lambda source: quote(source, safe=""), _SOURCE),
     pure("text.url_encode_plus", lambda source: quote_plus(source, safe=""), _SOURCE),
-    pure("text.url_decode", unquote, _SOURCE),
+    pure("text.url_decode", _url_decode, _SOURCE),
     pure("text.encode", _encode, need("text", "string"), may("charset", "UTF-8", "string")),
     pure("text.decode", _decode, need("data", "bytes"), may("charset", "UTF-8", "string")),
     pure("time.format", _format, need("seconds", *NUMBER), may("timezone", "UTC", "string")),

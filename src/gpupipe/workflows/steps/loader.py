@@ -33,6 +33,7 @@ _RETRIES, _FIRST, _MOST, _FACTOR = 5, 1, 60, 1.25
 _NO_PREDICATE = "retry.always"
 _LEAST_BRANCHES = 2
 _BOUNDS = 2
+_NOTHING = Constant(None)
 
 
 @dataclass(slots=True)
@@ -63,6 +64,8 @@ class Loader:
         parts = self._parts(node, f"the routine {name!r}", ("params", "steps"), ("steps",))
         body = self.steps(parts["steps"]) if "steps" in parts else ()
         parameters = self._parameters(parts["params"]) if "params" in parts else ()
+        if name == "main" and parameters and parameters[0].default is not None:
+            self.fault(parts["params"], "the parameter of 'main' cannot have a default")
         most = 1 if name == "main" else limits.SUBWORKFLOW_PARAMETERS
         if len(parameters) > most:
             self.fault(node, f"the routine {name!r} has more than {most} parameters")
@@ -158,17 +161,17 @@ class Loader:
         return target
 
     def _call(self, parts: dict[str, Node]) -> nodes.Call:
-        arguments: dict[Word, Tree] = {}
-        if "args" in parts:
-            given = parts["args"]
-            if isinstance(given, MappingNode):
-                arguments = {
-                    Word(name, *place(key)): self.tree(value) for name, key, value in entries(given)
-                }
-            else:
-                self.fault(given, "args must be a map")
+        arguments = self._arguments(parts["args"]) if "args" in parts else {}
         result = self._variable(parts["result"], "result") if "result" in parts else None
         return nodes.Call(self._word(parts["call"], "call"), arguments, result)
+
+    def _arguments(self, node: Node) -> dict[Word, Tree] | tuple[Tree, ...]:
+        if isinstance(node, MappingNode):
+            return {Word(name, *place(key)): self.tree(value) for name, key, value in entries(node)}
+        if isinstance(node, SequenceNode):
+            return tuple(self.tree(item) for item in node.value)
+        self.fault(node, "args must be a map, or a list in the order of the parameters")
+        return {}
 
     def _switch(self, node: Node) -> nodes.Switch:
         found: list[nodes.Condition] = []
@@ -180,9 +183,17 @@ class Loader:
             action, jump = self._body(item, "a switch entry", ("condition",))
             if "condition" not in parts:
                 self.fault(item, "a switch entry has no condition")
-            condition = self.tree(parts["condition"]) if "condition" in parts else Constant(None)
+            condition = self._condition(parts["condition"]) if "condition" in parts else _NOTHING
             found.append(nodes.Condition(condition, action, jump))
         return nodes.Switch(tuple(found))
+
+    def _condition(self, node: Node) -> Tree:
+        known = len(self.faults)
+        tree = self.tree(node)
+        is_boolean = isinstance(tree, Constant) and isinstance(tree.value, bool)
+        if not (isinstance(tree, Expression) or is_boolean) and len(self.faults) == known:
+            self.fault(node, "a condition must be true, false or an expression")
+        return tree
 
     def _for(self, node: Node) -> nodes.For:
         keys = ("value", "index", "in", "range", "steps")

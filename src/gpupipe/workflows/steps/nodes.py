@@ -34,10 +34,10 @@ class Assign:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function or subworkflow with named arguments."""
+    """A function or subworkflow with arguments by name, or by position."""
 
     function: Word
-    arguments: Mapping[Word, Tree]
+    arguments: Mapping[Word, Tree] | tuple[Tree, ...]
     result: Word | None
 
 
