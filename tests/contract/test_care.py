@@ -260,6 +260,9 @@ def test_who_may_not_take_the_lease_is_told_the_permission(pipeline: Deployer) -
 
 
 @pytest.mark.promise(134)
+@pytest.mark.promise("S33")
+@pytest.mark.promise("S39")
+@pytest.mark.promise(135)
 def test_a_destroy_goes_on_and_what_it_keeps_has_no_roles_of_accounts_that_are_gone(
     pipeline: Deployer,
 ) -> None:

@@ -271,6 +271,7 @@ def test_an_execution_without_an_answer_is_not_started_again(
     assert len(ours.executions.newest(workflow, 10)) == 2
 
 
+@pytest.mark.promise("D6")
 def test_a_missing_agent_is_healed_by_making_it_again(cloud: RunningCloud, ours: Cloud) -> None:
     agents, api = cloud.kernel.agents, "eventarc.googleapis.com"
     ours.service_usage.make_agent(cloud.project, api)

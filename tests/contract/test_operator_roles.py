@@ -15,12 +15,14 @@ from tests.support.refusing import latest, writes_since
 from gpupipe.cloud.permissions import ROLES, Role, role_for
 from gpupipe.core.errors import Exit, GpupipeError
 from gpupipe.deploy import destroy, unproven
+from gpupipe.deploy.spec import APIS
 from gpupipe.deploy.unproven import Unproven
 
 RESOURCE = f"projects/{PROJECT}"
 NEEDED = [role for role in ROLES if role.needed]
 
 
+@pytest.mark.promise(24)
 def test_exactly_the_documented_roles_are_enough(quick_pipeline: QuickPipeline) -> None:
     deployed = quick_pipeline.deployed
     assert deployed.outcome.errors == []
@@ -131,6 +133,7 @@ def errors_of(one: Deployer, command: str) -> list[GpupipeError]:
     return [error for _, error in done.outcome.errors]
 
 
+@pytest.mark.promise("S66")
 def test_the_roles_are_enough_to_destroy(quick_pipeline: QuickPipeline) -> None:
     """The last test of all that use the pipeline: it is gone afterwards."""
     one = quick_pipeline.deployer
@@ -147,3 +150,4 @@ def test_the_roles_are_enough_to_destroy(quick_pipeline: QuickPipeline) -> None:
     )
     assert outcome.errors == []
     assert destroy.inventory(world, keep=frozenset(), parallelism=8) == ()
+    assert world.cloud.service_usage.enabled(PROJECT) >= APIS

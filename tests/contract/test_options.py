@@ -334,6 +334,8 @@ def deployed(cloud: RunningCloud, tmp_path_factory: pytest.TempPathFactory) -> D
 @pytest.mark.promise("S53")
 @pytest.mark.promise("D16")
 @pytest.mark.promise("D31")
+@pytest.mark.promise(141)
+@pytest.mark.promise("S52")
 def test_the_option_is_read_back(
     cloud: RunningCloud, deployed: Deployer, path: str, read: Read, value: Any
 ) -> None:

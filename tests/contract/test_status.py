@@ -119,6 +119,7 @@ def told(pipeline: Deployer) -> dict[str, Any]:
 
 @pytest.mark.promise("S67")
 @pytest.mark.promise("S72")
+@pytest.mark.promise(89)
 def test_every_output_of_the_recipe_is_there_under_its_name(pipeline: Deployer) -> None:
     found = told(pipeline)
     assert (len(TERRAFORM), len(INFRASTRUCTURE_MANAGER)) == (35, 11)

@@ -31,6 +31,12 @@ def runs(pid: int) -> bool:
 @pytest.mark.promise("S32")
 @pytest.mark.promise("S44")
 @pytest.mark.promise("S46")
+@pytest.mark.promise(132)
+@pytest.mark.promise(133)
+@pytest.mark.promise("S43")
+@pytest.mark.promise("D23")
+@pytest.mark.promise("D24")
+@pytest.mark.promise("S40")
 def test_deploy_destroy_prove_deploy(own: Cli) -> None:
     first = own("deploy", "--local", "-y")
     assert first.code == 0, first.err
@@ -40,12 +46,16 @@ def test_deploy_destroy_prove_deploy(own: Cli) -> None:
     notified = client(own).bucket(buckets["input"]).list_notifications
     assert len(list(notified())) == 1
 
+    mine = own.home.parent / "notes.txt"  # in the folder that the commands run in
+    mine.write_text("of the user")
     kept = own("destroy", "--local", "-y", "--keep-data")
     assert kept.code == 0, kept.err
     assert "Nothing else is left" in kept.out
     for role in ("input", "models", "output"):
         assert f"    bucket {buckets[role]}\n" in kept.out
     assert list(notified()) == []
+    for text in ("first", "second"):
+        client(own).bucket(buckets["input"]).blob("twice.txt").upload_from_string(text)
     there = {one.name for one in client(own).list_buckets()}
     assert there == {buckets[role] for role in ("input", "models", "output")}
     assert client(own).bucket(buckets["models"]).blob("mine").download_as_bytes() == b"precious"
@@ -58,6 +68,7 @@ def test_deploy_destroy_prove_deploy(own: Cli) -> None:
     assert done.json["leftovers"] == []
     assert len(done.json["removed"]) == 3
     assert done.json["pipelines"] == []
+    assert mine.read_text() == "of the user"
     again = own("destroy", "--local", "--yes", "--output", "json")
     assert again.code == 0
     assert again.json["removed"] == []

@@ -31,6 +31,8 @@ def own(tmp_path: Path) -> Iterator[Cli]:
     ],
 )
 @pytest.mark.promise("S8")
+@pytest.mark.promise("S1")
+@pytest.mark.promise("S3")
 def test_wrong_words_are_refused_before_anything_starts(
     cli: Cli, arguments: tuple[str, ...], code: int, words: str
 ) -> None:
@@ -134,6 +136,7 @@ def test_an_emulator_variable_stops_a_google_command(cli: Cli, tmp_path: Path) -
 
 @pytest.mark.parametrize("command", ["deploy", "test-upload", "status", "destroy", "local"])
 @pytest.mark.promise("S7")
+@pytest.mark.promise("S35")
 def test_help_has_examples(cli: Cli, command: str) -> None:
     for flag in ("-h", "--help"):
         done = cli(command, flag)

@@ -44,15 +44,27 @@ def last_sequence(cli: Cli) -> int:
 @pytest.mark.promise(3)
 @pytest.mark.promise(30)
 @pytest.mark.promise("S24")
+@pytest.mark.promise(1)
+@pytest.mark.promise(28)
+@pytest.mark.promise(67)
+@pytest.mark.promise(68)
+@pytest.mark.promise(69)
+@pytest.mark.promise(76)
+@pytest.mark.promise(130)
+@pytest.mark.promise("S83")
+@pytest.mark.promise("D11")
 def test_deploy_ends_with_what_was_made(deployed: Cli) -> None:
     done = deployed("status", "--local", "--output", "json")
     assert done.code == 0, done.err
     kinds = {row["kind"] for row in done.json["resources"]}
-    assert {"bucket", "service", "workflow", "trigger", "service account"} <= kinds
+    assert {"image", "repository", "bucket", "service", "workflow", "trigger"} <= kinds
+    assert "service account" in kinds
     assert all(row["state"] == "ready" for row in done.json["resources"]), done.json
 
 
 @pytest.mark.promise("S42")
+@pytest.mark.promise(2)
+@pytest.mark.promise("S6")
 def test_the_second_deploy_writes_nothing(deployed: Cli) -> None:
     before = last_sequence(deployed)
     done = deployed("deploy", "--local", "--yes", "--output", "json")
@@ -66,6 +78,8 @@ def test_the_second_deploy_writes_nothing(deployed: Cli) -> None:
 @pytest.mark.promise(41)
 @pytest.mark.promise(80)
 @pytest.mark.promise("S23")
+@pytest.mark.promise(42)
+@pytest.mark.promise("D1")
 def test_upload_of_own_files(deployed: Cli, tmp_path: Path) -> None:
     for name, text in TEXTS.items():
         (tmp_path / name).write_text(text)

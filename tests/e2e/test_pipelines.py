@@ -32,6 +32,7 @@ def test_destroy_names_the_pipelines_that_are(deployed: Cli, how: str) -> None:
     assert answer["remove" if how == "-n" else "removed"] == []
 
 
+@pytest.mark.promise("S28")
 def test_a_pipeline_is_not_destroyed_from_another_region(deployed: Cli) -> None:
     before = last_sequence(deployed)
     done = deployed("destroy", "--local", "-y", "-r", "europe-west4")
@@ -43,6 +44,7 @@ def test_a_pipeline_is_not_destroyed_from_another_region(deployed: Cli) -> None:
 @pytest.mark.promise("S31")
 @pytest.mark.promise("S37")
 @pytest.mark.parametrize("keep", [(), ("--keep-data",), ("-k",)])
+@pytest.mark.promise("S34")
 def test_a_dry_run_lists_and_removes_nothing(deployed: Cli, keep: tuple[str, ...]) -> None:
     before = last_sequence(deployed)
     answer = deployed("destroy", "--local", "-n", *keep, "-o", "json").json
@@ -65,6 +67,7 @@ def test_a_service_account_is_acted_as(deployed: Cli) -> None:
 
 
 @pytest.mark.promise(4)
+@pytest.mark.promise("D22")
 def test_what_is_left_is_told_with_the_command_that_removes_it(deployed: Cli) -> None:
     """A bucket with another pipeline's labels and a name of nobody's: found, and not removed."""
     bucket = client(deployed).bucket("stray-of-a-pipeline")
@@ -83,3 +86,11 @@ def test_what_is_left_is_told_with_the_command_that_removes_it(deployed: Cli) ->
     assert left["command"].startswith("gpupipe destroy --local ")
     assert f"  {left['command']}\n" in text.out
     assert deployed("destroy", "--local", "-s", "stray", "-y").code == 0
+
+
+@pytest.mark.promise("S29")
+def test_a_destroy_takes_the_project_that_it_is_given(deployed: Cli) -> None:
+    done = deployed("destroy", "--local", "-p", "elsewhere-1", "-n", "-o", "json")
+    assert done.code == 0, done.err
+    assert "project elsewhere-1" in done.err
+    assert done.json["remove"] == []

@@ -20,6 +20,8 @@ def test_a_plan_of_nothing_changed(deployed: Cli) -> None:
 
 
 @pytest.mark.promise(27)
+@pytest.mark.promise("S4")
+@pytest.mark.promise("S68")
 def test_a_plan_of_a_pipeline_that_is_not_there(deployed: Cli) -> None:
     """Another prefix: the APIs and agents of the project are kept, all else is made."""
     arguments = ("--local", "--prefix", "other", "--output", "json")

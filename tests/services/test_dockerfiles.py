@@ -41,6 +41,7 @@ def test_image_runs_its_package_as_nobody_with_hashed_packages(path: Path) -> No
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.parent.name)
+@pytest.mark.promise("D13")
 def test_dockerfile_keeps_the_rules(path: Path) -> None:
     found = instructions(path)
     words = [word for word, _ in found]
@@ -90,6 +91,7 @@ def requirements(kind: str) -> str:
     return (ROOT / "gpu_inference" / f"requirements-{kind}.txt").read_text("utf-8")
 
 
+@pytest.mark.promise(66)
 def test_cuda_runtime_is_the_last_one_for_cuda_12_and_a_layer_of_its_own() -> None:
     text = requirements("cuda-runtime")
     assert "onnxruntime-gpu==1.26.0 " in text

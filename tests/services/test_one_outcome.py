@@ -169,6 +169,7 @@ def test_an_overwrite_after_the_file_was_read_leaves_an_outcome_for_each() -> No
         ("read", "scores", "postprocess"),
     ],
 )
+@pytest.mark.promise(75)
 def test_a_missing_permission_is_one_error_record_of_the_system(
     call: str, name: str, stage: str
 ) -> None:

@@ -9,7 +9,7 @@ from tests.support.clock import FakeClock
 
 from gpupipe.cloud.call import Caller, Wait
 from gpupipe.cloud.errors import ApiError
-from gpupipe.cloud.operations import ATTEMPTS, carry_out
+from gpupipe.cloud.operations import ATTEMPTS, CREATE_S, DELETE_S, UPDATE_S, carry_out
 from gpupipe.core.errors import GpupipeError
 
 WHAT, RESOURCE = "Creating the service", "projects/p/locations/l/services/s"
@@ -68,10 +68,11 @@ def test_the_local_cloud_is_asked_at_least_twice_a_second() -> None:
     assert max(clock.slept) == 0.5
 
 
+@pytest.mark.promise("S69")
 def test_a_deadline_that_passes_says_what_was_waited_for_and_that_it_goes_on() -> None:
     clock = FakeClock()
     with pytest.raises(GpupipeError, match="did not finish within 30 minutes") as caught:
-        finish(Caller(clock), Operation(10**6), 1800.0)
+        finish(Caller(clock), Operation(10**6), CREATE_S)
     error = caught.value
     assert not isinstance(error, ApiError)
     assert error.brief.startswith(WHAT)
@@ -79,6 +80,7 @@ def test_a_deadline_that_passes_says_what_was_waited_for_and_that_it_goes_on() -
     assert "operations/o goes on" in (error.details or "")
     assert "same command again" in error.resolution
     assert 1800.0 < clock.monotonic() <= 1810.0
+    assert (CREATE_S, UPDATE_S, DELETE_S) == (1800.0, 1200.0, 900.0)
 
 
 def test_an_operation_that_failed_is_an_error_of_its_resource() -> None:

@@ -99,6 +99,7 @@ def test_the_local_cloud_with_a_project_of_the_environment_keeps_that_of_the_fil
 @pytest.mark.parametrize(
     ("environment", "file"), [({"GPUPIPE_TARGET": "google"}, ""), ({}, 'target = "google"')]
 )
+@pytest.mark.promise(45)
 def test_google_without_a_project_is_refused(
     tmp_path: Path, environment: dict[str, str], file: str
 ) -> None:

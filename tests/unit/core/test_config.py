@@ -17,6 +17,11 @@ def config(
     return load(flags, environment or {}, folder)
 
 
+@pytest.mark.promise(46)
+@pytest.mark.promise(47)
+@pytest.mark.promise(65)
+@pytest.mark.promise("S17")
+@pytest.mark.promise("S18")
 def test_the_defaults(tmp_path: Path) -> None:
     found = config(tmp_path).options
     assert (found.target, found.project) == (None, None)
@@ -57,6 +62,14 @@ def test_a_table_of_a_service_keeps_the_defaults_that_it_does_not_name(tmp_path:
         ("prefix", ["GPUPIPE_PREFIX", "SERVICE_PREFIX"]),
     ],
 )
+@pytest.mark.promise(23)
+@pytest.mark.promise(51)
+@pytest.mark.promise(52)
+@pytest.mark.promise(54)
+@pytest.mark.promise(62)
+@pytest.mark.promise(63)
+@pytest.mark.promise(65)
+@pytest.mark.promise("D14")
 def test_flag_over_variables_over_file_over_default(
     tmp_path: Path, name: str, variables: list[str]
 ) -> None:
@@ -245,6 +258,7 @@ def test_values_of_variables_and_flags_have_the_types_of_the_file(tmp_path: Path
 
 @pytest.mark.promise(53)
 @pytest.mark.promise(64)
+@pytest.mark.promise("S2")
 def test_a_zone_is_taken_with_a_notice(tmp_path: Path) -> None:
     (notice,) = config(tmp_path, environment={"ZONE": "us-central1-a"}).notices
     assert notice.startswith("ZONE has no effect: ")

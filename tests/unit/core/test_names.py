@@ -30,6 +30,7 @@ def test_a_project_id_is_accepted(project: str) -> None:
     ["", "abcde", "a" * 31, "Abcdef", "1abcdef", "-abcdef", "abcdef-", "abc_def", "abc def",
      "123456789012", "abcdef\n", "äbcdef"],
 )  # fmt: skip
+@pytest.mark.promise("S47")
 def test_what_is_no_project_id_is_refused(project: str) -> None:
     with pytest.raises(UsageError, match=re.escape(f"{project!r} is not a project id.")) as caught:
         check_project(project)
@@ -51,6 +52,8 @@ def test_a_region_is_accepted(region: str) -> None:
 @pytest.mark.parametrize(
     "region", ["", "us", "us-central", "us-central1-a", "US-central1", "us-central123", "global"]
 )
+@pytest.mark.promise("S9")
+@pytest.mark.promise("S48")
 def test_what_is_no_region_is_refused(region: str) -> None:
     with pytest.raises(UsageError, match=re.escape(f"{region!r} is not a region.")) as caught:
         check_region(region)
@@ -65,6 +68,8 @@ def test_a_prefix_is_accepted(prefix: str) -> None:
 @pytest.mark.parametrize(
     "prefix", ["", "ab", "a" * 22, "1abc", "-abc", "abc-", "Abc", "a_bc", "a.bc", "abc\n"]
 )
+@pytest.mark.promise(47)
+@pytest.mark.promise("S49")
 def test_what_is_no_prefix_is_refused(prefix: str) -> None:
     expected = re.escape(f"{prefix!r} is not a usable prefix.")
     with pytest.raises(UsageError, match=expected) as caught:
@@ -97,6 +102,11 @@ def test_each_part_is_checked(project: str, region: str, prefix: str) -> None:
         Names(project, region, prefix)
 
 
+@pytest.mark.promise("S20")
+@pytest.mark.promise("S22")
+@pytest.mark.promise("S57")
+@pytest.mark.promise("S71")
+@pytest.mark.promise("D12")
 def test_the_names() -> None:
     assert NAMES.service("gpu-inference") == "ml-pipeline-gpu-inference"
     assert NAMES.bucket("input") == "ml-pipeline-input-demo-project"
@@ -117,6 +127,7 @@ def test_the_names() -> None:
     project=st.from_regex(r"[a-z][a-z0-9-]{4,28}[a-z0-9]", fullmatch=True),
     prefix=st.from_regex(r"[a-z][a-z0-9-]{1,19}[a-z0-9]", fullmatch=True),
 )
+@pytest.mark.promise("S49")
 def test_whatever_is_accepted_stays_within_googles_limits(project: str, prefix: str) -> None:
     try:
         names = Names(project, "us-central1", prefix)

@@ -52,6 +52,7 @@ def world_of(tmp_path: Path) -> WorldOf:
         ({L4: 3, MEMORY: 40 * GIB, CPU: 100_000}, 2),
     ],
 )
+@pytest.mark.promise(50)
 def test_the_default_is_lowered_to_the_quota_that_binds(
     world_of: WorldOf, limits: dict[str, int], fits: int
 ) -> None:
@@ -62,6 +63,7 @@ def test_the_default_is_lowered_to_the_quota_that_binds(
 
 
 @pytest.mark.parametrize("limits", [{}, {L4: 10}, {L4_ZONAL: 0}, {L4: 16, CPU: 40_000}])
+@pytest.mark.promise(50)
 def test_the_default_holds_where_the_quotas_allow_it_or_are_not_known(
     world_of: WorldOf, limits: dict[str, int]
 ) -> None:

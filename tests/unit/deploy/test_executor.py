@@ -133,6 +133,7 @@ def test_an_error_that_is_a_bug_is_not_swallowed() -> None:
         executor(Log(), {}).run([action("a")], apply)
 
 
+@pytest.mark.promise("S25")
 def test_the_exit_code_is_the_one_that_all_errors_have() -> None:
     def failed(code: Exit) -> tuple[Action, GpupipeError]:
         return action("a"), GpupipeError("x", resolution="y", doc="z", exit=code)

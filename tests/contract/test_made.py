@@ -1,0 +1,136 @@
+"""What a deployment is made of, read back with the official clients, and found by what looks for leftovers."""
+
+from typing import Any
+
+import pytest
+from google.cloud import run_v2, service_usage_v1
+from tests.support.pipeline import Deployer, QuickPipeline
+
+from gpupipe.core.names import BUCKETS, SERVICES
+from gpupipe.deploy import destroy
+from gpupipe.deploy.spec import APIS
+
+NEEDED = (
+    "run", "workflows", "workflowexecutions", "storage", "cloudbuild", "eventarc", "pubsub",
+    "artifactregistry", "iam", "cloudresourcemanager", "logging", "monitoring",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def pipeline(quick_pipeline: QuickPipeline) -> Deployer:
+    # Whatever came before: the tests of the operator's roles end with a destroy.
+    quick_pipeline.deployer.deploy(canary=False)
+    return quick_pipeline.operator
+
+
+@pytest.mark.promise(16)
+@pytest.mark.promise(17)
+@pytest.mark.promise(18)
+@pytest.mark.promise(19)
+@pytest.mark.promise(20)
+@pytest.mark.promise(21)
+@pytest.mark.promise(22)
+@pytest.mark.promise("S12")
+def test_the_apis_that_are_used_are_enabled_and_no_others(pipeline: Deployer) -> None:
+    client = pipeline.cloud.client(service_usage_v1.ServiceUsageClient)
+    listed = client.list_services(
+        request={"parent": f"projects/{pipeline.project}", "filter": "state:ENABLED"}
+    )
+    enabled = {one.name.rpartition("/")[2] for one in listed}
+    assert {f"{api}.googleapis.com" for api in NEEDED} <= enabled
+    assert enabled >= APIS
+    assert not {"aiplatform.googleapis.com", "containerregistry.googleapis.com"} & enabled
+
+
+def service(pipeline: Deployer, name: str) -> run_v2.Service:
+    names = pipeline.spec.names
+    client = pipeline.cloud.client(run_v2.ServicesClient)
+    return client.get_service(name=f"{names.location}/services/{names.service(name)}")
+
+
+@pytest.mark.promise(31)
+@pytest.mark.promise(70)
+@pytest.mark.promise("S59")
+@pytest.mark.promise("D8")
+def test_the_inference_service_has_a_gpu_that_is_billed_while_it_runs(pipeline: Deployer) -> None:
+    found = service(pipeline, "gpu-inference").template
+    resources = found.containers[0].resources
+    assert found.node_selector.accelerator == "nvidia-l4"
+    assert dict(resources.limits) == {"cpu": "4", "memory": "16Gi", "nvidia.com/gpu": "1"}
+    assert (resources.cpu_idle, resources.startup_cpu_boost) == (False, True)
+    assert found.gpu_zonal_redundancy_disabled
+    assert found.scaling.min_instance_count == 0
+
+
+@pytest.mark.promise(32)
+@pytest.mark.promise(33)
+@pytest.mark.promise(71)
+@pytest.mark.promise(72)
+@pytest.mark.parametrize(("name", "memory"), [("preprocess", "2Gi"), ("postprocess", "1Gi")])
+def test_the_other_services_are_small_and_billed_by_request(
+    pipeline: Deployer, name: str, memory: str
+) -> None:
+    found = service(pipeline, name).template
+    resources = found.containers[0].resources
+    assert dict(resources.limits) == {"cpu": "1", "memory": memory}
+    assert resources.cpu_idle
+    assert (found.node_selector.accelerator, found.scaling.min_instance_count) == ("", 0)
+    assert found.max_instance_request_concurrency == 10
+
+
+@pytest.mark.promise("S19")
+@pytest.mark.parametrize("name", SERVICES)
+def test_services_know_their_project_and_region(pipeline: Deployer, name: str) -> None:
+    variables = {one.name: one.value for one in service(pipeline, name).template.containers[0].env}
+    assert variables["GOOGLE_CLOUD_PROJECT"] == pipeline.project
+    assert variables["GOOGLE_CLOUD_REGION"] == "us-central1"
+
+
+def bucket(pipeline: Deployer, role: str) -> Any:
+    client = pipeline.cloud.storage_client(project=pipeline.project)
+    return client.get_bucket(pipeline.spec.names.bucket(role))
+
+
+@pytest.mark.promise("S55")
+@pytest.mark.promise("S70")
+def test_only_the_input_bucket_is_versioned(pipeline: Deployer) -> None:
+    versioned = {role for role in BUCKETS if bucket(pipeline, role).versioning_enabled}
+    assert versioned == {"input"}
+
+
+@pytest.mark.promise(76)
+@pytest.mark.promise("S22")
+@pytest.mark.promise("D7")
+def test_the_trigger_is_where_its_bucket_is(pipeline: Deployer) -> None:
+    trigger = pipeline.connect().eventarc.get(pipeline.spec.trigger("us-central1").name)
+    assert trigger is not None
+    assert bucket(pipeline, "input").location.lower() == trigger.name.split("/")[3]
+    assert trigger.name.endswith("/ml-pipeline-storage-trigger")
+    assert trigger.filters == {
+        "type": "google.cloud.storage.object.v1.finalized",
+        "bucket": pipeline.spec.names.bucket("input"),
+    }
+
+
+@pytest.mark.promise(135)
+@pytest.mark.promise(136)
+@pytest.mark.promise(137)
+@pytest.mark.promise(138)
+@pytest.mark.promise("D30")
+def test_what_looks_for_leftovers_sees_everything_that_there_is(pipeline: Deployer) -> None:
+    """A deployment that nobody has destroyed: all of it would be left over."""
+    names = pipeline.spec.names
+    found = destroy.inventory(pipeline.engine().world, keep=frozenset(), parallelism=8)
+    by_kind: dict[str, list[str]] = {}
+    for one in found:
+        by_kind.setdefault(one.kind, []).append(one.name)
+    assert by_kind["service"] == sorted(names.service(one) for one in SERVICES)
+    assert by_kind["workflow"] == [names.workflow]
+    assert by_kind["trigger"] == [names.trigger]
+    assert by_kind["bucket"] == sorted(names.bucket(role) for role in BUCKETS)
+    assert by_kind["repository"] == [names.repository]
+    assert len(by_kind["service account"]) == 6
+    told = " ".join(by_kind)
+    assert "topic" in told
+    assert "subscription" in told
+    assert "binding" in told
