@@ -99,7 +99,9 @@ def faults(table: Mapping[str, Mapping[str, str]], found: Mapping[str, list[str]
         ]
     for state in (PLANNED, OPEN):
         told += [
-            f"{number}: {state}, but a test proves it" for number in table[state] if number in found
+            f"{number}: {state}, but a test proves it: take it out of promises.toml"
+            for number in table[state]
+            if number in found
         ]
     return told
 

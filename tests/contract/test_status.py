@@ -1,6 +1,8 @@
 """`gpupipe status`: health asked of the services themselves, and the outputs of the recipe."""
 
 import subprocess
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -145,6 +147,17 @@ def test_every_output_of_the_recipe_is_there_under_its_name(pipeline: Deployer) 
     assert not [
         one for one in found["security_configuration"]["iam_roles_granted"] if "admin" in one
     ]
+
+
+@pytest.mark.promise(15)
+def test_what_the_services_cost_follows_from_what_they_are_set_to(pipeline: Deployer) -> None:
+    world = World(pipeline.connect(), pipeline.spec, Facts())
+    found = replace(status(pipeline, {}), resources=states(world))
+    idle, worst, _ = found.cost()
+    (gpu,) = [one.service for one in found.resources if one.service and one.service.accelerator]
+    assert idle.known == 0
+    assert worst.known == gpu.max_instances * Decimal("1.04652")
+    assert status_json(found)["cost"]["worst_hour"]["known"] == f"{worst.known:f}"
 
 
 def status(pipeline: Deployer, recipe: dict[str, Any], *checks: Check) -> Status:

@@ -35,7 +35,10 @@ def test_what_stands_in_a_promises_place_must_be_proven() -> None:
 
 def test_tags_and_reasons_of_nothing_are_faults() -> None:
     told = promises.faults(TABLE, {"155": ["a::b"], "3": ["c::d"]})
-    assert told == ["155: a tag names no promise", "3: planned, but a test proves it"]
+    assert told == [
+        "155: a tag names no promise",
+        "3: planned, but a test proves it: take it out of promises.toml",
+    ]
 
 
 def test_tags_are_found_where_they_stand(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from gpupipe.cloud.run import Observed
+from gpupipe.cloud.run import Observed, Service
 from gpupipe.cloud.workflows import Workflow
 from gpupipe.core.errors import GpupipeError
 from gpupipe.deploy import releases
@@ -19,12 +19,16 @@ UNWANTED = "unwanted"
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A resource's state: ready, held (an older release serves), absent, changing, failed, foreign, unknown."""
+    """A resource's state: ready, held (an older release serves), absent, changing, failed, foreign, unknown.
+
+    service: what a Cloud Run service is set to, None for other resources.
+    """
 
     kind: str
     name: str
     state: str
     detail: str = ""
+    service: Service | None = None
 
 
 def states(world: World) -> tuple[State, ...]:
@@ -46,11 +50,16 @@ def _state(world: World, step: Step) -> State:
     if not is_ours(observed, world.spec):
         return State(step.kind, name, "absent" if is_wanted(step, world.spec) else UNWANTED)
     word, detail = _judge(observed)
-    return State(step.kind, name, word, detail)
+    service = observed[0].service if _is_service(observed) else None
+    return State(step.kind, name, word, detail, service)
+
+
+def _is_service(observed: Any) -> bool:
+    return isinstance(observed, tuple) and isinstance(observed[0], Observed)
 
 
 def _judge(observed: Any) -> tuple[str, str]:
-    if isinstance(observed, tuple) and isinstance(observed[0], Observed):
+    if _is_service(observed):
         return _service(observed[0])
     if isinstance(observed, Workflow):
         return (

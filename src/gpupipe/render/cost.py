@@ -20,18 +20,18 @@ def cost_json(report: Report) -> dict[str, Any]:
         "prices_as_of": report.prices.as_of,
         "prices_source": report.prices.source,
         "region": report.prices.region,
-        "idle_month": _json(report.idle_month),
-        "worst_hour": _json(report.worst_hour),
-        "files": None if report.files is None else _json(report.files),
+        "idle_month": amount_json(report.idle_month),
+        "worst_hour": amount_json(report.worst_hour),
+        "files": None if report.files is None else amount_json(report.files),
         "files_count": FILES,
         "seconds_of_file": None if report.seconds_of_file is None else str(report.seconds_of_file),
         "idle_tail_s": IDLE_TAIL_S,
         "services": [
             {
                 "service": one.service,
-                "idle_month": _json(one.idle_month),
-                "instance_hour": _json(one.instance_hour),
-                "worst_hour": _json(one.worst_hour),
+                "idle_month": amount_json(one.idle_month),
+                "instance_hour": amount_json(one.instance_hour),
+                "worst_hour": amount_json(one.worst_hour),
             }
             for one in report.services
         ],
@@ -46,12 +46,13 @@ def _actual_json(one: Actual) -> dict[str, Any]:
         "service": one.service,
         "since": one.since,
         "instance_seconds": None if one.why else one.seconds,
-        "cost": _json(one.cost),
+        "cost": amount_json(one.cost),
         "why_not_known": one.why,
     }
 
 
-def _json(cost: Cost) -> dict[str, Any]:
+def amount_json(cost: Cost) -> dict[str, Any]:
+    """An amount in its documented shape."""
     return {"known": f"{cost.known:f}", "unknown": list(cost.unknown)}
 
 

@@ -10,13 +10,16 @@ from rich.text import Text
 
 from gpupipe.cloud.executions import Execution
 from gpupipe.cloud.target import Target
+from gpupipe.core.prices import Prices, prices
 from gpupipe.deploy.canary import PREFIX
 from gpupipe.deploy.checks import HEALTHY, NOT_CHECKED, UNHEALTHY, Check
+from gpupipe.deploy.costs import Cost, cost_of, text, total
 from gpupipe.deploy.health import State
 from gpupipe.deploy.pipelines import Pipeline
 from gpupipe.deploy.spec import PipelineSpec
 from gpupipe.render.columns import Cell, columns
 from gpupipe.render.console import say
+from gpupipe.render.cost import amount_json
 from gpupipe.render.executions import execution_json
 from gpupipe.render.pipelines import pipelines_json, print_pipelines
 from gpupipe.render.summary import outputs as names_of
@@ -39,6 +42,14 @@ class Status:
     pipelines: tuple[Pipeline, ...]
     outputs: Mapping[str, Any] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
+
+    def cost(self) -> tuple[Cost, Cost, Prices]:
+        """What the services cost as they are: a month without any file, an hour at worst, by which prices."""
+        table = prices(self.spec.names.region)
+        services = [one.service for one in self.resources if one.service is not None]
+        each = [cost_of(one.name, one, table) for one in services]
+        idle, worst = (one.idle_month for one in each), (one.worst_hour for one in each)
+        return total(idle), total(worst), table
 
     @property
     def exists(self) -> bool:
@@ -80,6 +91,7 @@ def status_json(status: Status) -> dict[str, Any]:
             }
             for one in status.checks
         ],
+        "cost": _cost_json(status) if status.exists else None,
         "outputs": dict(status.outputs) if status.exists else {},
         "resources": [
             {"kind": one.kind, "name": one.name, "state": one.state, "detail": one.detail}
@@ -88,6 +100,16 @@ def status_json(status: Status) -> dict[str, Any]:
         ],
         "executions": [execution_json(one) for one in status.executions],
         "pipelines": pipelines_json(status.pipelines),
+    }
+
+
+def _cost_json(status: Status) -> dict[str, Any]:
+    idle, worst, table = status.cost()
+    return {
+        "currency": table.currency,
+        "prices_as_of": table.as_of,
+        "idle_month": amount_json(idle),
+        "worst_hour": amount_json(worst),
     }
 
 
@@ -106,7 +128,21 @@ def print_status(console: Console, status: Status) -> None:
     healthy, word = (True, "healthy") if status.healthy else (False, "not healthy")
     say(console, "")
     say(console, f"The pipeline is {word}.", "green" if healthy else "bold red")
+    _print_cost(console, status)
     _print_executions(console, status.executions)
+
+
+def _print_cost(console: Console, status: Status) -> None:
+    idle, worst, table = status.cost()
+    would = (
+        "On Google Cloud the services would cost" if status.target.is_local else "The services cost"
+    )
+    say(
+        console,
+        f"{would} {text(idle, table)} a month while idle, {text(worst, table)} an hour at worst "
+        "(gpupipe cost).",
+        "dim",
+    )
 
 
 def status_env(status: Status) -> str:
