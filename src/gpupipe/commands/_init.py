@@ -12,8 +12,7 @@ from gpupipe.core.option_table import options
 from gpupipe.core.presets import PRESETS
 from gpupipe.core.recipe import Taken, taken_over
 from gpupipe.core.tfvars import parse
-from gpupipe.core.toml_edit import with_values
-from gpupipe.core.toml_file import write
+from gpupipe.core.toml_file import with_values, write
 from gpupipe.render.console import say, talk
 
 _HEAD = "# What `gpupipe deploy` deploys; `gpupipe config show` lists every option.\n"

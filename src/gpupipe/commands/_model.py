@@ -8,7 +8,7 @@ from gpupipe.context import Context, open_context
 from gpupipe.core.config import DEFAULT as NOBODY
 from gpupipe.core.config import FILE, Flags, is_url
 from gpupipe.core.errors import Exit, GpupipeError, UsageError
-from gpupipe.core.toml_file import set_key
+from gpupipe.core.toml_file import set_values
 from gpupipe.deploy.bundles import read_bundle, start_s
 from gpupipe.deploy.models import DEFAULT, Model, chosen, last_load_s, models, push
 from gpupipe.deploy.pipelines import pipelines
@@ -122,7 +122,7 @@ def run_use(request: UseRequest) -> int:
     value = None if model is None else str(model)
 
     def accepted() -> None:
-        set_key(path, "model", value)
+        set_values(path, {"model": value})
         say(talk(), f"{path} names {value or 'no model: the one inside the image'}")
 
     deploy = _deploy.DeployRequest(

@@ -1,84 +1,58 @@
-"""Sets one key of a TOML file and leaves every other byte as it is: comments, order, line ends."""
+"""Sets options in gpupipe.toml and leaves the rest as it is: comments, order, line ends."""
 
-import json
 import os
-import re
 import shutil
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
 
 from gpupipe.core.errors import UsageError
 
-_VALUE = r"\"[^\"\\]*\"|'[^']*'"
 
+def with_values(text: str, values: Mapping[str, object]) -> str:
+    """The text with these options (path -> value, None takes it out) set.
 
-def with_key(text: str, key: str, value: str | None) -> str:
-    """The text with a top-level key set, or without it where `value` is None.
-
-    Only texts are read and written. Raises ValueError where it is not plain how.
+    Raises UsageError, with the line to write by hand, where the text is no TOML or its form cannot
+    be edited without harm.
     """
-    before = tomllib.loads(text)
-    wanted = {name: one for name, one in before.items() if name != key}
-    if value is not None:
-        wanted[key] = value
-    for candidate in _candidates(text, key, value, present=key in before):
+    for path, value in values.items():
         try:
-            found = tomllib.loads(candidate)
-        except tomllib.TOMLDecodeError:
-            continue
-        # Whatever the line looked like, this is what decides.
-        if found == wanted:
-            return candidate
-    raise ValueError(f"the line of the key {key} is written in a form that is not known here")
+            text = _with_value(text, path, value)
+        except (ValueError, TypeError, TOMLKitError) as error:
+            todo = f"Take {path} out" if value is None else f"Set {path} = {toml(value)}"
+            raise UsageError(
+                f"gpupipe cannot set {path} in the configuration file.",
+                details=str(error),
+                resolution=f"{todo} in the file by hand.",
+            ) from error
+    return text
 
 
-def _candidates(text: str, key: str, value: str | None, *, present: bool) -> Iterator[str]:
-    lines = text.splitlines(keepends=True)
-    end = "\r\n" if "\r\n" in text else "\n"
-    if value is None and not present:
-        yield text
-    if present:
-        line = re.compile(rf"(\s*{re.escape(key)}\s*=\s*)(?:{_VALUE})(\s*(?:#.*)?\s*)")
-        for number, found in enumerate(lines):
-            if match := line.fullmatch(found):
-                changed = [] if value is None else [match[1] + _quoted(value) + match[2]]
-                yield "".join([*lines[:number], *changed, *lines[number + 1 :]])
-        return
-    if value is None:
-        return
-    new = f"{key} = {_quoted(value)}{end}"
-    tables = next((at for at, one in enumerate(lines) if one.lstrip().startswith("[")), len(lines))
-    assignments = [at for at in range(tables) if re.match(r"\s*[\w\"'.-]+\s*=", lines[at])]
-    if assignments:
-        at = assignments[-1] + 1
-        last = lines[at - 1] if lines[at - 1].endswith("\n") else lines[at - 1] + end
-        yield "".join([*lines[: at - 1], last, new, *lines[at:]])
-    yield new + (end if text else "") + text
+def toml(value: object) -> str:
+    """A value as TOML writes it."""
+    return tomlkit.item(value).as_string()
 
 
-def _quoted(value: str) -> str:
-    # For what we write (names, versions) a JSON text is a TOML text.
-    return json.dumps(value)
+def set_values(path: Path, values: Mapping[str, object]) -> None:
+    """Set options (None takes one out) of the file, which is made when it is missing.
 
-
-def set_key(path: Path, key: str, value: str | None) -> None:
-    """Set a top-level key of the file, which is made when it is missing, or take it out (None).
-
-    Raises UsageError where the file cannot be read, written or edited.
+    Raises UsageError where the file cannot be read, edited or written.
     """
     try:
         before = path.read_bytes().decode() if path.exists() else ""
-        after = with_key(before, key, value)
+        after = with_values(before, values)
         if after != before:
             write(path, after)
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        line = "Take the key out" if value is None else f"Write the line {key} = {_quoted(value)}"
+    except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
-            f"The configuration file {path} cannot be changed.",
-            details=why,
-            resolution=f"{line} by hand, then run gpupipe deploy.",
+            "The configuration file cannot be changed.",
+            resource=str(path),
+            details=getattr(error, "strerror", None) or str(error),
+            resolution=f"Set {', '.join(values)} in a file that you may write to.",
         ) from error
 
 
@@ -93,3 +67,38 @@ def write(path: Path, text: str) -> None:
         part.replace(place)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _with_value(text: str, path: str, value: object) -> str:
+    wanted = tomllib.loads(text)
+    if _get(wanted, path) == value:
+        return text
+    document = tomlkit.parse(text)
+    end = "\r\n" if "\r\n" in text else "\n"
+    _put(document, path, value)
+    _put(wanted, path, value)
+    after = tomlkit.dumps(document)
+    if end != "\n":
+        after = after.replace("\r\n", "\n").replace("\n", end)
+    # Whatever the lines looked like, this is what decides.
+    if tomllib.loads(after) != wanted:
+        raise ValueError("The file writes it in a form that cannot be changed without harm.")
+    return after
+
+
+def _put(content: Any, path: str, value: object) -> None:
+    *tables, key = path.split(".")
+    for name in tables:
+        content = content.setdefault(name, {})
+    if value is None:
+        content.pop(key, None)
+    else:
+        content[key] = value
+
+
+def _get(content: object, path: str) -> object:
+    for part in path.split("."):
+        if not isinstance(content, dict) or part not in content:
+            return None
+        content = content[part]
+    return content

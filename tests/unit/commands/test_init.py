@@ -16,7 +16,6 @@ from gpupipe.core.digest import source_digest
 from gpupipe.core.errors import Exit, UsageError
 from gpupipe.core.recipe import taken_over
 from gpupipe.core.tfvars import parse
-from gpupipe.core.toml_edit import with_values
 from gpupipe.deploy.own_sources import check, service_source
 
 FLAT = """
@@ -215,10 +214,3 @@ def test_eject_again_keeps_what_was_changed(
     init(tmp_path, eject=True)
     assert (tmp_path / "pipeline.yaml").read_text() == "mine"
     assert "Kept as they are: 1 files" in capsys.readouterr().err
-
-
-def test_a_file_whose_form_cannot_be_edited_is_left_alone() -> None:
-    text = 'gpu_inference = { cpu = "8" }\n'
-    with pytest.raises(UsageError, match=r"cannot set gpu_inference\.memory") as caught:
-        with_values(text, {"gpu_inference.memory": "32Gi"})
-    assert 'gpu_inference.memory = "32Gi"' in caught.value.resolution

@@ -19,7 +19,7 @@ from gpupipe.core.config import Config, Flags, load_text
 from gpupipe.core.errors import Exit, UsageError
 from gpupipe.core.option_table import options, schema, typed
 from gpupipe.core.options import Options
-from gpupipe.core.toml_edit import toml
+from gpupipe.core.toml_file import toml
 
 FILE = Path("gpupipe.toml")
 PATHS = sorted(options())
