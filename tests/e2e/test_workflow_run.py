@@ -1,6 +1,5 @@
 """`gpupipe workflow run` through the installed command: one daemon for the whole file."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,6 +46,7 @@ def test_the_result_and_the_steps(own: Cli, file: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.long
 def test_an_error_under_its_line(own: Cli, file: Path) -> None:
     done = own("workflow", "run", str(file), "--data", '{"list": [1, "x"]}')
     assert (done.code, done.out) == (1, "")
@@ -54,6 +54,10 @@ def test_an_error_under_its_line(own: Cli, file: Path) -> None:
     assert f"{file}:12:7" in done.err
     assert "    - it: {return: '${n * 2}'}\n        ^" in done.err
     assert 'in step "count", routine "main", line: 6' in done.err
+
+
+@pytest.mark.long
+def test_programs_read_the_error(own: Cli, file: Path) -> None:
     told = own("workflow", "run", str(file), "--data", '{"list": ["x"]}', "-o", "json")
     assert (told.json["schema"], told.json["state"]) == ("gpupipe.workflow-run/1", "FAILED")
     assert (told.code, told.json["error"]["payload"]["tags"]) == (1, ["TypeError"])
@@ -61,23 +65,3 @@ def test_an_error_under_its_line(own: Cli, file: Path) -> None:
     assert told.json["error"]["stack"][0] == {
         "step": "it", "routine": "doubled", "line": 12, "column": 7,
     }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        (("--data", "{"), "--data is not JSON"),
-        (("--env", "COLOUR"), "is not NAME=VALUE"),
-    ],
-)
-def test_what_is_no_argument(own: Cli, file: Path, arguments: tuple[str, ...], told: str) -> None:
-    done = own("workflow", "run", str(file), *arguments)
-    assert done.code == 2
-    assert told in done.err
-
-
-def test_a_source_with_faults_is_not_run(own: Cli, file: Path) -> None:
-    file.write_text('[{"a": {"return": "${nobody}"}}]')
-    done = own("workflow", "run", str(file))
-    assert (done.code, done.err) == (2, "")
-    assert f"{os.fspath(file)}:1:22:" in done.out

@@ -7,7 +7,6 @@ with its end.
 """
 
 import asyncio
-import json
 import sqlite3
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +35,7 @@ from gpupipe.workflows.errors import ExecutionFailed, failure, raised
 from gpupipe.workflows.interpreter import Interpreter
 from gpupipe.workflows.limits import HTTP_TIMEOUT_MOST_S
 from gpupipe.workflows.program import load
+from gpupipe.workflows.values import from_json, to_json
 
 MOST_AT_ONCE = 10_000
 """Google's limit of executions at once; the others wait."""
@@ -194,9 +194,9 @@ class Runner:
         calls = CallLog(execution.call_log_level, ports.log(), execution_id, self._kernel.clock)
         history = self._histories.begin(name, self._writer, calls)
         interpreter = Interpreter(program, ports.effects(), variables, history)
-        argument = json.loads(execution.argument) if execution.argument else None
+        argument = from_json(execution.argument) if execution.argument else None
         try:
-            return json.dumps(await interpreter.run(argument), ensure_ascii=False, default=str)
+            return to_json(await interpreter.run(argument))
         finally:
             callbacks.close()
 
