@@ -299,7 +299,6 @@ def test_callers_need_the_permission_of_the_method(tester: EventarcTester) -> No
         stranger.delete_trigger(name=created.name, timeout=5)
 
 
-@pytest.mark.promise(42)
 def test_an_uploaded_object_starts_the_workflow_with_its_event(tester: EventarcTester) -> None:
     started: queue.Queue[tuple[str, str]] = queue.Queue()
     tester.cloud.kernel.workflow_runs.register(

@@ -66,6 +66,8 @@ def test_the_inference_service_has_a_gpu_that_is_billed_while_it_runs(pipeline: 
 @pytest.mark.promise(33)
 @pytest.mark.promise(71)
 @pytest.mark.promise(72)
+@pytest.mark.promise("S17")
+@pytest.mark.promise("S18")
 @pytest.mark.parametrize(("name", "memory"), [("preprocess", "2Gi"), ("postprocess", "1Gi")])
 def test_the_other_services_are_small_and_billed_by_request(
     pipeline: Deployer, name: str, memory: str

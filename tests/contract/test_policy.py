@@ -123,7 +123,6 @@ def is_default(member: str) -> bool:
 @pytest.mark.promise(152)
 @pytest.mark.promise("S54")
 @pytest.mark.promise("D3")
-@pytest.mark.promise("D9")
 @pytest.mark.promise("S58")
 @pytest.mark.promise("S61")
 def test_nothing_is_public_shared_or_wider_than_it_must_be(pipeline: Deployer) -> None:

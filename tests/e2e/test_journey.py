@@ -53,6 +53,7 @@ def last_sequence(cli: Cli) -> int:
 @pytest.mark.promise(130)
 @pytest.mark.promise("S83")
 @pytest.mark.promise("D11")
+@pytest.mark.promise("D6")
 def test_deploy_ends_with_what_was_made(deployed: Cli) -> None:
     done = deployed("status", "--local", "--output", "json")
     assert done.code == 0, done.err
@@ -80,6 +81,7 @@ def test_the_second_deploy_writes_nothing(deployed: Cli) -> None:
 @pytest.mark.promise("S23")
 @pytest.mark.promise(42)
 @pytest.mark.promise("D1")
+@pytest.mark.promise("D9")
 def test_upload_of_own_files(deployed: Cli, tmp_path: Path) -> None:
     for name, text in TEXTS.items():
         (tmp_path / name).write_text(text)

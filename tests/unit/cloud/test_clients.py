@@ -452,8 +452,6 @@ def test_a_google_session_signs_in_and_charges_the_project(
     assert wire.requests[0].headers["x-goog-user-project"] == "demo-project"
 
 
-@pytest.mark.promise(5)
-@pytest.mark.promise("S10")
 def test_google_credentials_are_refreshed_when_the_clients_are_made() -> None:
     signed = Signed()
     GoogleClients("demo-project", "europe-west4", credentials=signed)

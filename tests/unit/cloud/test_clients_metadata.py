@@ -74,6 +74,8 @@ def script(code: str, environment: dict[str, str]) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.promise(5)
+@pytest.mark.promise("S10")
 def test_on_a_machine_of_googles_its_own_credentials_are_used(
     metadata: tuple[list[str], dict[str, str]],
 ) -> None:
