@@ -44,6 +44,18 @@ def test_files_at_once_make_several_instances_and_leave_nothing(pipeline: QuickP
         assert [one.name for one in left if PREFIX in one.name] == []
 
 
+@pytest.mark.long
+@pytest.mark.promise(104)
+def test_instances_end_again_down_to_the_minimum(pipeline: QuickPipeline) -> None:
+    """They stay idle for 15 minutes of the fast clock, which are 45 s."""
+    cloud = pipeline.operator.connect()
+    work = Validation(cloud, pipeline.spec, pipeline.clock, files=3, settle_s=7200)
+    found = {one.name: one for one in work.run()}
+    assert found["load"].verdict == PASSED
+    assert found["back to the minimum"].verdict == PASSED, found["back to the minimum"]
+    assert found["more than one instance"].verdict in {PASSED, NOT_MEASURED}
+
+
 @pytest.mark.promise(80)
 def test_where_the_canary_fails_no_files_are_sent(
     pipeline: QuickPipeline,
