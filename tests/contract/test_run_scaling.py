@@ -85,6 +85,31 @@ def test_maxima_may_exceed_a_quota_together_but_what_runs_may_not(
     assert run.get(second).status_code == 200
 
 
+def test_a_new_revision_starts_in_the_room_of_idle_instances_of_its_service_only(
+    local_cloud: RunningCloud, tmp_path: Path
+) -> None:
+    run = RunTester(local_cloud, tmp_path)
+    one = run_v2.RevisionScaling(max_instance_count=1)
+    service = run.deploy("svc", scaling=one)
+    old = run.pool(service)
+    quota = ("run.googleapis.com", "CpuAllocPerProjectRegion", REGION)
+    run.cloud.kernel.quotas.set(run.cloud.project, *quota, 1999)
+    service.template.labels["try"] = "1"
+    busy = old.acquire().result(30)
+    with pytest.raises(exceptions.FailedPrecondition, match="total allowable CPU"):
+        run.services.update_service(service=service, timeout=5).result(timeout=30)
+    old.release(busy)
+    other = run.service(run.image(), scaling=one)
+    with pytest.raises(exceptions.FailedPrecondition, match="total allowable CPU"):
+        run.create("other", other).result(timeout=30)
+    assert old.count == 1
+    service.etag = ""
+    service.template.labels["try"] = "2"
+    updated = run.services.update_service(service=service, timeout=5).result(timeout=30)
+    assert updated.latest_ready_revision != service.latest_ready_revision
+    assert (old.count, run.pool(updated).count) == (0, 1)
+
+
 def test_minimum_instances_start_with_the_daemon(local_cloud: RunningCloud, tmp_path: Path) -> None:
     run = RunTester(local_cloud, tmp_path)
     scaling = run_v2.RevisionScaling(min_instance_count=1, max_instance_count=2)

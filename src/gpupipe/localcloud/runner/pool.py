@@ -106,7 +106,7 @@ class Pool:
         now = self._clock.monotonic()
         with self._lock:
             self._serve()
-            for place in self._idle(now):
+            for place in self._idle(now - self._scaling.idle_s):
                 if self.count > self._minimum:
                     self._stop(place)
             self._grow()
@@ -121,6 +121,14 @@ class Pool:
         with self._lock:
             self.revision = replace(self.revision, max_instances=max_instances)
             self._grow()
+
+    def end_idle(self) -> bool:
+        """End one idle instance before its time, not below the minimum; False where there is none."""
+        with self._lock:
+            idle = self._idle(self._clock.monotonic()) if self.count > self._minimum else []
+            for place in idle[:1]:
+                self._stop(place)
+            return bool(idle)
 
     def retire(self) -> None:
         """Take no new requests; instances end as their requests do."""
@@ -275,14 +283,14 @@ class Pool:
             place.stopping = True
             place.instance.stop()
 
-    def _idle(self, now: float) -> list[Place]:
+    def _idle(self, since: float) -> list[Place]:
         return [
             place
             for place in self._places
             if place.ready
             and not place.stopping
             and place.active == 0
-            and now - place.idle_since >= self._scaling.idle_s
+            and place.idle_since <= since
         ]
 
     def _place_of(self, instance: Instance) -> Place | None:

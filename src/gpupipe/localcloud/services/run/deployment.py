@@ -127,7 +127,7 @@ class Deployments:
         if is_deleting(self._current(service.name)):
             self._fleet.drop(revision.name)
         try:
-            self._fleet.check_room(pool)
+            self._fleet.make_room(pool)
             pool.release(pool.acquire().result())
         except NoRoomError as error:
             text = no_room_to_deploy(error.quota)

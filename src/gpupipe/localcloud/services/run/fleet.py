@@ -5,6 +5,7 @@ from typing import Any
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.kernel.registry_images import ImageConfig
 from gpupipe.localcloud.runner.pool import Pool
+from gpupipe.localcloud.runner.room import NoRoomError
 from gpupipe.localcloud.runner.supervisor import Supervisor
 from gpupipe.localcloud.services.run import traffic
 from gpupipe.localcloud.services.run.names import API, service_name
@@ -76,9 +77,23 @@ class Fleet:
                 f"[{owner}], which is not the same as this project [{project}]."
             )
 
-    def check_room(self, pool: Pool) -> None:
-        """NoRoomError when the first instances of a revision do not fit beside what runs now."""
-        self._supervisor.room.check(pool.revision, max(1, pool.revision.min_instances))
+    def make_room(self, pool: Pool) -> None:
+        """NoRoomError when the first instances of a revision do not fit beside what is busy.
+
+        Idle instances of the service's other revisions end for them, before their time.
+        """
+        new = pool.revision
+        others = [
+            other
+            for other in self._supervisor.pools()
+            if other is not pool and _service_of(other.revision.key) == _service_of(new.key)
+        ]
+        while True:
+            try:
+                return self._supervisor.room.check(new, max(1, new.min_instances))
+            except NoRoomError:
+                if not any(other.end_idle() for other in others):
+                    raise
 
     def settle(self, service: Any) -> None:
         """Keep the pools of revisions with traffic or a tag, by the service's maximum; retire the others."""
@@ -101,3 +116,7 @@ class Fleet:
                 revision = self._store.revision(name)
                 if revision is not None and revision.scaling.min_instance_count:
                     self.pool(service, revision).tick()
+
+
+def _service_of(revision: str) -> str:
+    return revision.rpartition("/revisions/")[0]
