@@ -37,6 +37,24 @@ def test_lists_go_page_by_page(tester: WorkflowTester) -> None:
     assert [[one.name for one in page.workflows] for page in pages] == [names[:2], names[2:]]
 
 
+def test_lists_are_filtered_and_ordered_by_what_workflows_have(tester: WorkflowTester) -> None:
+    one = tester.deploy("one", SOURCE, labels={"team": "a"})
+    two = tester.deploy("two", SOURCE, labels={"team": "b"})
+
+    def listed(**request: Any) -> list[str]:
+        asked = {"parent": tester.parent, **request}
+        return [found.name for found in tester.workflows.list_workflows(request=asked, timeout=10)]
+
+    assert listed(filter='labels.team="b"') == [two.name]
+    assert listed(filter='state="ACTIVE" AND createTime>"2023-08-01"') == [one.name, two.name]
+    assert listed(filter='state="UNAVAILABLE" OR NOT labels.team="b"') == [one.name]
+    assert listed(order_by="name desc", page_size=1) == [two.name, one.name]
+    assert listed(order_by="state, createTime asc") == [one.name, two.name]
+    for wrong in ({"filter": 'colour="red"'}, {"order_by": "colour"}, {"order_by": "name up"}):
+        with pytest.raises(exceptions.InvalidArgument):
+            listed(**wrong)
+
+
 def test_a_workflow_exists_once_until_it_is_deleted(tester: WorkflowTester) -> None:
     created = tester.deploy("flow", SOURCE)
     with pytest.raises(exceptions.AlreadyExists):

@@ -98,6 +98,12 @@ class Collection:
         shown.extend(self._message().FromString(record.body) for record in page.records)
         return answer
 
+    def all(self, parent: str) -> list[Any]:
+        """All resources of a location, by name."""
+        place = locations.location(self.kernel.projects, parent)
+        records = self.kernel.resources.all(self.kind, place)
+        return [self._message().FromString(record.body) for record in records]
+
     def operation(self, name: str, verb: str, response: Message) -> Operation:
         """The operation of a change of this resource that is done."""
         metadata = raw(self.pb.OperationMetadata)(target=name, verb=verb, api_version="v1")

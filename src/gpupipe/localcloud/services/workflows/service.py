@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from gpupipe.localcloud.errors import already_exists
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.kernel.workflow_runs import KIND, Workflow
-from gpupipe.localcloud.services.workflows import rules
+from gpupipe.localcloud.services.workflows import listing, rules
 from gpupipe.localcloud.services.workflows.revisions import Revisions
 from gpupipe.localcloud.transport.collection import Collection
 from gpupipe.localcloud.transport.rows import raw
@@ -24,7 +24,7 @@ _SET = tuple(
 )  # fmt: skip
 FIELDS = {
     "get": ("name", "revision_id"),
-    "list": ("parent", "page_size", "page_token"),
+    "list": ("parent", "page_size", "page_token", "filter", "order_by"),
     "create": ("parent", "workflow_id", *_SET),
     "update": ("update_mask", *_SET),
     "delete": ("name",),
@@ -54,8 +54,12 @@ class Workflows:
         return revision
 
     def list(self, request: Any, _: Call) -> Message:
-        """ListWorkflows."""
-        return self._workflows.page(request)
+        """ListWorkflows: by name where no order is asked for."""
+        if not (request.filter or request.order_by):
+            return self._workflows.page(request)
+        found, more = listing.page(self._workflows.all(request.parent), request)
+        answer: Message = raw(pb.ListWorkflowsResponse)(workflows=found, next_page_token=more)
+        return answer
 
     def list_revisions(self, request: Any, _: Call) -> Message:
         """ListWorkflowRevisions: newest first."""
