@@ -2,15 +2,18 @@
 
 from dataclasses import dataclass
 
+from gpupipe.cloud.alerts import AlertsApi
 from gpupipe.cloud.artifact_registry import ArtifactRegistryApi
 from gpupipe.cloud.billing import BillingApi
 from gpupipe.cloud.budgets import BudgetsApi
 from gpupipe.cloud.builds import BuildsApi
 from gpupipe.cloud.call import Caller
 from gpupipe.cloud.clients import Clients
+from gpupipe.cloud.dashboards import DashboardsApi
 from gpupipe.cloud.eventarc import EventarcApi
 from gpupipe.cloud.executions import ExecutionsApi
 from gpupipe.cloud.iam import IamApi
+from gpupipe.cloud.log_metrics import LogMetricsApi
 from gpupipe.cloud.logging import LoggingApi
 from gpupipe.cloud.metrics import MetricsApi
 from gpupipe.cloud.org_policies import OrgPolicyApi
@@ -47,6 +50,9 @@ class Cloud:
     billing: BillingApi
     budgets: BudgetsApi
     metrics: MetricsApi
+    log_metrics: LogMetricsApi
+    alerts: AlertsApi
+    dashboards: DashboardsApi
     org_policies: OrgPolicyApi
     caller: Caller
 
@@ -72,6 +78,9 @@ def connect(clients: Clients, caller: Caller) -> Cloud:
         billing=BillingApi(clients, caller),
         budgets=BudgetsApi(clients, caller),
         metrics=MetricsApi(clients, caller),
+        log_metrics=LogMetricsApi(clients, caller),
+        alerts=AlertsApi(clients, caller),
+        dashboards=DashboardsApi(clients, caller),
         org_policies=OrgPolicyApi(clients, caller),
         caller=caller,
     )

@@ -31,6 +31,7 @@ _MEMORY = {
 _ALWAYS_ALLOCATED_MEMORY = "512Mi"
 _KEY = r"^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$"
 _CONNECTOR = r"^projects/[^/]+/locations/[^/]+/connectors/[^/]+$"
+_CHANNEL = r"^projects/[a-z0-9-]+/notificationChannels/[0-9]+$"
 _BUCKET = r"^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$"
 _LOCATION = r"^([a-z]+(-[a-z]+)+[0-9]+|us|eu)$"
 _LABEL_KEY = r"^[a-z][a-z0-9_-]{0,62}$"
@@ -474,6 +475,14 @@ class Options(Strict):
     deletion_protection: bool = Field(
         default=False, description="`gpupipe destroy` refuses while it is on"
     )
+    monitoring: bool = Field(
+        default=True, description="a dashboard, alert policies and log-based metrics"
+    )
+    notification_channels: Annotated[
+        list[Annotated[str, Field(pattern=_CHANNEL)]],
+        Field(max_length=16),
+        _allowed("up to 16 of projects/P/notificationChannels/N"),
+    ] = Field(default=[], description="whom alerts tell: channels of Cloud Monitoring")
     kept_images: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=10, description="how many versions of each image the repository keeps"
     )

@@ -29,11 +29,11 @@ from gpupipe.deploy.steps.buckets import DataBucket
 from gpupipe.deploy.steps.grants import ProjectGrants
 from gpupipe.deploy.steps.workflow import PipelineWorkflow
 
-# Events stop first, then what works on them, then who worked, then what it worked on. Roles on what
-# stays go before the services, which say where a user's buckets are.
+# What watches goes first; then events stop, then what works on them, then who worked, then what it
+# worked on. Roles on what stays go before the services, which say where a user's buckets are.
 ORDER: tuple[tuple[str, ...], ...] = (
-    ("budget",),
-    ("trigger",),
+    ("budget", "dashboard", "alert policies"),
+    ("trigger", "log metrics"),
     ("workflow",),
     ("roles on bucket", "roles on repository"),
     ("service",),

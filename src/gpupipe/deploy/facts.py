@@ -16,7 +16,8 @@ class Facts:
     images: service -> image reference by digest. uris: service -> the `uri` that Cloud Run gave it.
     max_instances: service -> what the quotas allow of what is wanted. no_capacity: service -> why
     that is not known or too little. notes: step -> what a person should know about the plan.
-    carriers: topic and subscription that Eventarc made for the trigger. release: the name of what
+    carriers: topic and subscription that Eventarc made for the trigger, subscription: the id of the latter,
+    "" while there is none. release: the name of what
     this run rolls out, "" while it only looks. held: what this run removed and Google keeps a trace of,
     until when; it costs nothing and grants nothing.
     """
@@ -27,5 +28,6 @@ class Facts:
     no_capacity: dict[str, GpupipeError] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     carriers: set[str] = field(default_factory=set)
+    subscription: str = ""
     release: str = ""
     held: dict[str, datetime] = field(default_factory=dict)

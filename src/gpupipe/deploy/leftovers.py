@@ -14,6 +14,12 @@ _COMMANDS = {
     "bucket": "storage rm --recursive gs://{N}",
     "service": "run services delete {N} --region {R} --project {P}",
     "workflow": "workflows delete {N} --location {R} --project {P}",
+    # {N} is what the names begin with; the ids of policies and dashboards are Google's.
+    "log metrics": "logging metrics delete NAME --project {P} (their names begin with {N})",
+    "alert policies": "monitoring policies delete ID --project {P} (IDs of {N}…: gcloud monitoring "
+    "policies list --project {P})",
+    "dashboard": "monitoring dashboards delete ID --project {P} (ID of {N}: gcloud monitoring "
+    "dashboards list --project {P})",
     # The id of a budget is Google's: its list shows it beside the display name.
     "budget": "billing budgets delete ID (the ID of {N}: gcloud billing budgets list "
     "--billing-account=ACCOUNT)",

@@ -4,11 +4,14 @@ from gpupipe.core.names import ACCOUNTS, SERVICES
 from gpupipe.deploy.step import Step
 from gpupipe.deploy.steps.accounts import ServiceAccount
 from gpupipe.deploy.steps.agents import Agent
+from gpupipe.deploy.steps.alert_policies import AlertPolicies
 from gpupipe.deploy.steps.apis import Apis
 from gpupipe.deploy.steps.buckets import DataBucket
 from gpupipe.deploy.steps.budget import PipelineBudget
+from gpupipe.deploy.steps.dashboard import PipelineDashboard
 from gpupipe.deploy.steps.grants import ProjectGrants
 from gpupipe.deploy.steps.images import Image
+from gpupipe.deploy.steps.log_metrics import LogMetrics
 from gpupipe.deploy.steps.repository import DockerRepository
 from gpupipe.deploy.steps.services import RunService
 from gpupipe.deploy.steps.trigger import StorageTrigger
@@ -30,6 +33,9 @@ STEPS: tuple[Step, ...] = (
     *(DataBucket(role) for role in ("input", "models", "output", "work")),
     PipelineWorkflow(),
     StorageTrigger(),
+    LogMetrics(),
+    AlertPolicies(),
+    PipelineDashboard(),
     PipelineBudget(),
 )
 SHARED = frozenset({"apis", "agent:run", "agent:workflows", "agent:eventarc"})

@@ -41,6 +41,7 @@ class StorageTrigger:
             adopt = world.choices.adopt
             check_labels("trigger", found.name, found.labels, world.spec, adopt=adopt)
             world.facts.carriers |= {found.topic, found.subscription}
+            world.facts.subscription = found.subscription.rpartition("/")[2]
         return found
 
     def diff(self, world: World, observed: Trigger | None) -> Action:
@@ -72,6 +73,8 @@ class StorageTrigger:
         except GpupipeError as error:
             if not is_code(error, "ALREADY_EXISTS") or self.observe(world) is None:
                 raise
+        # The subscription that Eventarc made for it is watched.
+        self.observe(world)
 
     def remove(self, world: World) -> None:
         """Delete it with its topic and subscription."""

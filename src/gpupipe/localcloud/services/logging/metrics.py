@@ -82,6 +82,7 @@ class LogMetrics:
             old, now = self._find(name), self._kernel.clock.now()
             if old is None:
                 metric.create_time.FromDatetime(now)
+                self._kernel.delays.begin(_KIND, name)
             else:
                 metric_rules.check_update(old, metric)
                 metric.create_time.CopyFrom(old.create_time)

@@ -1,0 +1,193 @@
+"""Dashboard, alert policies and log-based metrics of a deployed pipeline, over the wire."""
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+from google.cloud import monitoring_dashboard_v1 as dash
+from google.cloud import monitoring_v3 as mon
+from google.cloud.logging_v2.services.metrics_service_v2 import MetricsServiceV2Client
+from tests.support.crashes import tiny_deployer
+from tests.support.localcloud import RunningCloud, start_cloud
+from tests.support.pipeline import Deployer
+
+from gpupipe.deploy import destroy
+from gpupipe.deploy.action import Verb
+
+PROJECT = "watched-project"
+PARENT = f"projects/{PROJECT}"
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
+    cloud = start_cloud(tmp_path_factory.mktemp("watched") / "cloud")
+    one = tiny_deployer(cloud, PROJECT)
+    done = one.deploy(canary=False)
+    assert done.outcome.errors == []
+    yield one
+    cloud.stop()
+
+
+def configured(deployed: Deployer, folder: Path, text: str) -> Deployer:
+    file = folder / "gpupipe.toml"
+    file.write_text(text)
+    return tiny_deployer(deployed.cloud, PROJECT, file=file)
+
+
+def dashboards(cloud: RunningCloud) -> list[Any]:
+    client: Any = cloud.client(dash.DashboardsServiceClient)
+    return list(client.list_dashboards(request={"parent": PARENT}))
+
+
+def policies(cloud: RunningCloud) -> dict[str, Any]:
+    client: Any = cloud.client(mon.AlertPolicyServiceClient)
+    return {one.display_name: one for one in client.list_alert_policies(request={"name": PARENT})}
+
+
+def metrics(cloud: RunningCloud) -> list[str]:
+    client: Any = cloud.client(MetricsServiceV2Client)
+    return [one.name for one in client.list_log_metrics(request={"parent": PARENT})]
+
+
+@pytest.mark.promise(78)
+@pytest.mark.promise(92)
+def test_a_deploy_makes_a_dashboard_with_a_tile_for_each_question(deployed: Deployer) -> None:
+    (board,) = dashboards(deployed.cloud)
+    tiles = {tile.widget.title: tile.widget for tile in board.mosaic_layout.tiles}
+    assert {"Executions", "GPU utilisation", "Latency of gpu-inference", "Instances"} <= set(tiles)
+    filters = [
+        one.time_series_query.time_series_filter.filter
+        for widget in tiles.values()
+        for one in widget.xy_chart.data_sets
+    ]
+    assert all("metric.type=" in one for one in filters)
+    assert "eventarc-" in str(tiles["Undelivered events"])
+
+
+@pytest.mark.promise(79)
+@pytest.mark.promise(98)
+def test_a_deploy_makes_alert_policies_that_close_by_themselves(deployed: Deployer) -> None:
+    found = policies(deployed.cloud)
+    assert {name.removeprefix("ml-pipeline-") for name in found} == {
+        "failed-executions", "error-rate", "latency", "gpu-saturation", "undelivered-events",
+        "idle-instance",
+    }  # fmt: skip
+    for policy in found.values():
+        assert policy.alert_strategy.auto_close.total_seconds() == 1800
+        assert policy.user_labels["gpupipe-pipeline"] == "ml-pipeline"
+        assert policy.documentation.content
+
+
+@pytest.mark.promise(99)
+def test_a_deploy_makes_log_metrics(deployed: Deployer) -> None:
+    assert {"ml-pipeline-queue", "ml-pipeline-batch-size", "ml-pipeline-inference",
+            "ml-pipeline-load", "ml-pipeline-failures"} == set(metrics(deployed.cloud))  # fmt: skip
+
+
+def test_a_second_deploy_changes_nothing(deployed: Deployer) -> None:
+    assert [one.kind for one in deployed.engine().plan().writes] == []
+
+
+def test_tiles_of_people_stay_and_are_no_difference(deployed: Deployer) -> None:
+    client: Any = deployed.cloud.client(dash.DashboardsServiceClient)
+    (board,) = dashboards(deployed.cloud)
+    own = dash.Widget(title="Mine", text={"content": "ours to keep"})
+    board.mosaic_layout.tiles.append(
+        dash.MosaicLayout.Tile(y_pos=90, width=4, height=2, widget=own)
+    )
+    moved = board.mosaic_layout.tiles[0]
+    moved.y_pos, title = 80, moved.widget.title
+    client.update_dashboard(request={"dashboard": board})
+    assert not deployed.engine().plan().writes
+    (board,) = dashboards(deployed.cloud)
+    board.mosaic_layout.tiles[0].widget.xy_chart.y_axis.label = "changed"
+    del board.mosaic_layout.tiles[1]
+    client.update_dashboard(request={"dashboard": board})
+    plan = deployed.engine().plan()
+    (action,) = plan.writes
+    assert (action.kind, action.verb, len(action.changes)) == ("dashboard", Verb.UPDATE, 2)
+    assert deployed.deploy(canary=False).outcome.errors == []
+    (board,) = dashboards(deployed.cloud)
+    tiles = {tile.widget.title: tile for tile in board.mosaic_layout.tiles}
+    assert tiles["Mine"].widget.text.content == "ours to keep"
+    assert tiles[title].y_pos == 80
+    assert not deployed.engine().plan().writes
+
+
+def test_a_policy_that_was_changed_or_copied_is_put_right(deployed: Deployer) -> None:
+    client: Any = deployed.cloud.client(mon.AlertPolicyServiceClient)
+    latency = policies(deployed.cloud)["ml-pipeline-latency"]
+    client.create_alert_policy(request={"name": PARENT, "alert_policy": nameless(latency)})
+    latency.conditions[0].condition_threshold.threshold_value = 1
+    client.update_alert_policy(request={"alert_policy": latency})
+    (action,) = deployed.engine().plan().writes
+    assert [one.field for one in action.changes] == ["ml-pipeline-latency conditions",
+                                                     "ml-pipeline-latency"]  # fmt: skip
+    assert "last changed by" in action.drift
+    deployed.deploy(canary=False)
+    assert len(policies(deployed.cloud)) == 6
+    assert not deployed.engine().plan().writes
+
+
+def nameless(policy: Any) -> Any:
+    copied = mon.AlertPolicy(policy)
+    copied.name = ""
+    for condition in copied.conditions:
+        condition.name = ""
+    return copied
+
+
+def test_alerts_go_to_the_channels_of_the_configuration(deployed: Deployer, tmp_path: Path) -> None:
+    channels: Any = deployed.cloud.client(mon.NotificationChannelServiceClient)
+    channel = channels.create_notification_channel(
+        request={
+            "name": PARENT,
+            "notification_channel": {"type_": "email", "labels": {"email_address": "a@b.c"}},
+        }
+    )
+    text = f'notification_channels = ["{channel.name}"]\n'
+    told = configured(deployed, tmp_path, text)
+    assert told.deploy(canary=False).outcome.errors == []
+    found = policies(deployed.cloud).values()
+    assert all(list(one.notification_channels) == [channel.name] for one in found)
+    assert deployed.deploy(canary=False).outcome.errors == []
+
+
+def test_without_monitoring_ours_goes_and_what_is_peoples_stays(
+    deployed: Deployer, tmp_path: Path
+) -> None:
+    client: Any = deployed.cloud.client(dash.DashboardsServiceClient)
+    client.create_dashboard(request={"parent": PARENT, "dashboard": {"display_name": "Theirs"}})
+    off = configured(deployed, tmp_path, "monitoring = false\n")
+    actions = {one.kind: one.verb for one in off.engine().plan().writes}
+    assert actions == {
+        "dashboard": Verb.DELETE, "alert policies": Verb.DELETE, "log metrics": Verb.DELETE,
+    }  # fmt: skip
+    assert off.deploy(canary=False).outcome.errors == []
+    assert [one.display_name for one in dashboards(deployed.cloud)] == ["Theirs"]
+    assert not policies(deployed.cloud)
+    assert not metrics(deployed.cloud)
+    assert not off.engine().plan().writes
+
+
+def test_a_destroy_leaves_nothing_of_it(deployed: Deployer) -> None:
+    """The last test of the module: the pipeline is gone afterwards."""
+    assert deployed.deploy(canary=False).outcome.errors == []
+    world, nothing = deployed.engine().world, frozenset[str]()
+    removal = destroy.plan_removal(world, keep=nothing, parallelism=8)
+    assert {one.kind for one in removal.actions} >= {"dashboard", "alert policies", "log metrics"}
+    left = {one.kind for one in destroy.inventory(world, keep=nothing, parallelism=8)}
+    assert left >= {"dashboard", "alert policies", "log metrics"}
+    destroy.remove(
+        world,
+        removal,
+        lambda _: nullcontext(lambda _: None),
+        clock=deployed.clock,
+        parallelism=8,
+        cancel=Event(),
+        force=False,
+    )
+    assert destroy.inventory(world, keep=nothing, parallelism=8) == ()
