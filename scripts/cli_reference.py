@@ -34,6 +34,7 @@ COMMANDS = (
     *(("local", "quota", name) for name in ("set", "list")),
     *(("local", "permission", name) for name in ("revoke", "restore", "list")),
     ("local", "latency"),
+    ("local", "incidents"),
     *(("local", "clock", name) for name in ("show", "advance")),
     *(("config", *name) for name in ((), ("show",), ("schema",))),
     ("workflow",),

@@ -14,8 +14,12 @@ from tests.support.crashes import tiny_deployer
 from tests.support.localcloud import RunningCloud, start_cloud
 from tests.support.pipeline import Deployer
 
+from gpupipe.core.errors import GpupipeError
 from gpupipe.deploy import destroy
 from gpupipe.deploy.action import Verb
+from gpupipe.localcloud.errors import Code
+from gpupipe.localcloud.kernel.denials import Denial
+from gpupipe.localcloud.kernel.faults import Fault, Kind
 
 PROJECT = "watched-project"
 PARENT = f"projects/{PROJECT}"
@@ -120,13 +124,14 @@ def test_tiles_of_people_stay_and_are_no_difference(deployed: Deployer) -> None:
 def test_a_policy_that_was_changed_or_copied_is_put_right(deployed: Deployer) -> None:
     client: Any = deployed.cloud.client(mon.AlertPolicyServiceClient)
     latency = policies(deployed.cloud)["ml-pipeline-latency"]
-    client.create_alert_policy(request={"name": PARENT, "alert_policy": nameless(latency)})
     latency.conditions[0].condition_threshold.threshold_value = 1
     client.update_alert_policy(request={"alert_policy": latency})
     (action,) = deployed.engine().plan().writes
-    assert [one.field for one in action.changes] == ["ml-pipeline-latency conditions",
-                                                     "ml-pipeline-latency"]  # fmt: skip
+    assert [one.field for one in action.changes] == ["ml-pipeline-latency conditions"]
     assert "last changed by" in action.drift
+    client.create_alert_policy(request={"name": PARENT, "alert_policy": nameless(latency)})
+    (action,) = deployed.engine().plan().writes
+    assert len(action.changes) == 2
     deployed.deploy(canary=False)
     assert len(policies(deployed.cloud)) == 6
     assert not deployed.engine().plan().writes
@@ -173,9 +178,38 @@ def test_without_monitoring_ours_goes_and_what_is_peoples_stays(
     assert not off.engine().plan().writes
 
 
+def test_without_monitoring_nobody_needs_its_roles(deployed: Deployer, tmp_path: Path) -> None:
+    off = configured(deployed, tmp_path, "monitoring = false\n")
+    denials = deployed.cloud.kernel.denials
+    names = (
+        "monitoring.dashboards.list",
+        "monitoring.alertPolicies.list",
+        "logging.logMetrics.list",
+    )
+    for name in names:
+        denials.revoke(Denial(PROJECT, name))
+    try:
+        assert not off.engine().plan().writes
+        with pytest.raises(GpupipeError, match="permission is missing"):
+            deployed.engine().plan()
+    finally:
+        for name in names:
+            denials.restore(Denial(PROJECT, name))
+
+
+def test_a_lost_answer_makes_nothing_twice(deployed: Deployer) -> None:
+    for method in ("monitoring.alertPolicies.create", "monitoring.dashboards.create"):
+        deployed.cloud.kernel.faults.inject(Fault(method, Kind.LOST, code=Code.UNAVAILABLE))
+    assert deployed.deploy(canary=False).outcome.errors == []
+    assert all(one.left == 0 for one in deployed.cloud.kernel.faults.account())
+    client: Any = deployed.cloud.client(mon.AlertPolicyServiceClient)
+    found = list(client.list_alert_policies(request={"name": PARENT}))
+    assert len(found) == len({one.display_name for one in found}) == 6
+    assert len([one for one in dashboards(deployed.cloud) if one.labels]) == 1
+
+
 def test_a_destroy_leaves_nothing_of_it(deployed: Deployer) -> None:
     """The last test of the module: the pipeline is gone afterwards."""
-    assert deployed.deploy(canary=False).outcome.errors == []
     world, nothing = deployed.engine().world, frozenset[str]()
     removal = destroy.plan_removal(world, keep=nothing, parallelism=8)
     assert {one.kind for one in removal.actions} >= {"dashboard", "alert policies", "log metrics"}

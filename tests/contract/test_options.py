@@ -99,6 +99,8 @@ ELSEWHERE = {
         ("budget.billing_account", "budget.monthly_amount", "budget.thresholds"),
         "tests/contract/test_budgets.py",
     ),
+    **dict.fromkeys(("monitoring", "notification_channels"),
+                    "tests/contract/test_monitoring_steps.py"),
     **dict.fromkeys(("vpc.network", "vpc.subnetwork", "vpc.connector", "vpc.egress", "kms_key"),
                     "test_what_the_local_cloud_does_not_have_is_sent_and_refused_by_name"),
     **dict.fromkeys(("workflow.source", "preprocess.source", "preprocess.image",

@@ -181,7 +181,10 @@ def test_what_cannot_be_changed_in_place_is_replaced_only_when_allowed(pipeline:
     client.create_trigger(parent=parent, trigger=fresh, trigger_id=trigger_id).result(timeout=60)
 
     plan = pipeline.engine().plan()
-    assert [(one.step, one.verb) for one in plan.writes] == [("trigger", Verb.REPLACE)]
+    # What watches the subscription behind it follows.
+    assert [(one.step, one.verb) for one in plan.writes] == [
+        ("trigger", Verb.REPLACE), ("alert policies", Verb.UPDATE), ("dashboard", Verb.UPDATE),
+    ]  # fmt: skip
     assert pipeline.engine().notes(plan) == (
         f"Replacing the trigger {trigger_id} needs --allow-replace.",
     )

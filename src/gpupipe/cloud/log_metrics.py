@@ -7,6 +7,7 @@ from typing import Any
 from gpupipe.cloud.api import Api
 from gpupipe.cloud.call import none_if_missing
 from gpupipe.cloud.causes import API_USABLE
+from gpupipe.cloud.errors import ApiError, is_code
 
 # From a thousandth to a million in steps of 40 per cent.
 _BUCKETS = {"num_finite_buckets": 62, "growth_factor": 1.4, "scale": 0.001}
@@ -40,16 +41,27 @@ class LogMetricsApi(Api):
         )
         return tuple(_metric(one) for one in found or ())
 
-    def put(self, project: str, wanted: LogMetric) -> None:
-        """Create or replace a metric."""
+    def create(self, project: str, wanted: LogMetric) -> None:
+        """Make a metric; one that an attempt whose answer was lost has made is set to what is wanted."""
         parent = f"projects/{project}"
-        self._unary(
-            "Writing a log metric",
-            parent,
-            self._client.update_log_metric,
-            {"metric_name": f"{parent}/metrics/{wanted.name}", "metric": _message(wanted)},
-            causes=(API_USABLE,),
-        )
+        try:
+            self._unary(
+                "Creating a log metric",
+                parent,
+                self._client.create_log_metric,
+                {"parent": parent, "metric": _message(wanted)},
+                causes=(API_USABLE,),
+            )
+        except ApiError as error:
+            if not is_code(error, "ALREADY_EXISTS"):
+                raise
+            self.update(project, wanted)
+
+    def update(self, project: str, wanted: LogMetric) -> None:
+        """Replace the metric of this name."""
+        parent = f"projects/{project}"
+        request = {"metric_name": f"{parent}/metrics/{wanted.name}", "metric": _message(wanted)}
+        self._unary("Updating a log metric", parent, self._client.update_log_metric, request)
 
     def delete(self, project: str, name: str) -> None:
         """Delete a metric; one that is gone already is fine."""

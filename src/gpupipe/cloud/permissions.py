@@ -73,7 +73,7 @@ NEEDED: tuple[str, ...] = tuple(
         ("resourcemanager", "projects", "get getIamPolicy setIamPolicy"),
         ("serviceusage", "services", "enable list"),
         ("cloudquotas", "quotas", "get"),
-        ("logging", "logMetrics", "list update delete"),
+        ("logging", "logMetrics", "create list update delete"),
         ("monitoring", "alertPolicies", "create list update delete"),
         ("monitoring", "dashboards", "create list update delete"),
         ("pubsub", "topics", "list"),

@@ -132,6 +132,32 @@ def list_quotas(output: Output, project: str | None, region: str | None) -> int:
     return Exit.DONE
 
 
+def list_incidents(output: Output, project: str | None) -> int:
+    """Incidents of a project's alert policies, newest first; the policies are evaluated now."""
+    project, _ = _place(project, None)
+    answer = _control("GET", f"incidents?project={quote(project)}")
+    if output is Output.JSON:
+        print_json({"schema": "gpupipe.local-incidents/1", **answer})
+        return Exit.DONE
+    if not answer["incidents"]:
+        print(f"No alert policy of project {project} has fired.")
+        return Exit.DONE
+    _table(
+        ("STATE", "POLICY", "CONDITION", ">VALUE", "SINCE"),
+        [
+            (
+                one["state"],
+                one["policy"],
+                one["condition"],
+                f"{one['value']:g}",
+                one["opened"][:19].replace("T", " "),
+            )
+            for one in answer["incidents"]
+        ],
+    )
+    return Exit.DONE
+
+
 def revoke(output: Output, name: str, project: str | None) -> int:
     """Deny the operator a permission, or all of a role."""
     answer = _control("POST", "permissions", _denial(name, project))

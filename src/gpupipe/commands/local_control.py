@@ -1,4 +1,4 @@
-"""`gpupipe local fault|quota|permission|latency|clock`: disturb the local cloud on purpose."""
+"""`gpupipe local fault|quota|permission|latency|clock`: disturb it on purpose; `incidents`: what fires."""
 
 from typing import Annotated
 
@@ -162,6 +162,13 @@ def clock_advance(
     return advance_clock(output, duration)
 
 
+def incidents(project: Project = None, output: OutputAs = Output.TEXT) -> int:
+    """What fires, and has fired, by the alert policies of a project. Example: gpupipe local incidents"""
+    from gpupipe.commands._local_control import list_incidents
+
+    return list_incidents(output, project)
+
+
 def mount(app: typer.Typer) -> None:
     """Add the commands of this module to `gpupipe local`."""
     for name, group in (
@@ -172,3 +179,4 @@ def mount(app: typer.Typer) -> None:
     ):
         app.add_typer(group, name=name)
     app.command("latency")(latency)
+    app.command("incidents")(incidents)

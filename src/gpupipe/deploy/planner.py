@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from gpupipe.cloud.errors import ApiError, is_code
 from gpupipe.deploy.action import Action, Verb
 from gpupipe.deploy.ownership import NotOursError, is_ours
 from gpupipe.deploy.step import Step, World, action, is_wanted
@@ -65,10 +66,11 @@ def observe(world: World, steps: Sequence[Step], *, parallelism: int) -> dict[st
 
 
 def _seen(world: World, step: Step) -> Any:
-    """What is there of a step; what somebody else has of a name that nobody asks for is not looked at."""
+    """What is there of a step; where nobody asks for it, what may not be seen or is another's is nothing."""
     try:
         return step.observe(world)
-    except NotOursError:
-        if is_wanted(step, world.spec):
+    except (NotOursError, ApiError) as error:
+        denied = isinstance(error, NotOursError) or is_code(error, "PERMISSION_DENIED")
+        if is_wanted(step, world.spec) or not denied:
             raise
         return None

@@ -57,7 +57,10 @@ class AlertPolicies:
     def apply(self, world: World, action: Action) -> None:
         """Create what is missing, replace what differs, delete what nobody wants."""
         del action
-        # Looked at again: what a lost answer left is found, not made twice.
+        # Looked at again after a lost answer: what it left is found, not made twice.
+        world.cloud.caller.read_modify_write(lambda: self._put_right(world))
+
+    def _put_right(self, world: World) -> None:
         found, surplus = _sorted(self._wanted(world), self.observe(world) or ())
         writes = []
         for wanted in self._wanted(world):

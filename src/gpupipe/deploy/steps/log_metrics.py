@@ -64,8 +64,9 @@ class LogMetrics:
         observed = self.observe(world) or ()
         project = world.spec.names.project
         found = {one.name: one for one in observed}
+        api = world.cloud.log_metrics
         writes = [
-            world.meanwhile(partial(world.cloud.log_metrics.put, project, one))
+            world.meanwhile(partial(api.update if one.name in found else api.create, project, one))
             for one in log_metrics(world.spec)
             if found.get(one.name) != one
         ]

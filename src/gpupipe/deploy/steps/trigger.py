@@ -57,6 +57,7 @@ class StorageTrigger:
         )
         if any(change.field == "filters" for change in changes):
             why = "filters cannot be changed in place"
+            world.facts.subscription = ""  # which another one will be
             return action(self, world, Verb.REPLACE, why, changes, drifted)
         return decide(self, world, observed, changes, drifted)
 
