@@ -102,7 +102,7 @@ def test_deploys_that_are_killed_at_each_of_their_writes(
         }
     else:
         # Of what the API names, or of one step, the first write stands for all.
-        alike = ("monitoring.alertPolicies.create", "logging.metrics.create")
+        alike = ("monitoring.alertPolicies.create", "logging.logMetrics.create")
         others = sum(made[method] - 1 for method in alike)
         assert len(deaths.points) >= sum(made.values()) - others
     check_complete(deployer)

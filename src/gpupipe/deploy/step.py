@@ -4,7 +4,7 @@
 same `World`; what later steps need of a resource goes into `World.facts`.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from gpupipe.cloud.api import Binding
 from gpupipe.cloud.cloud import Cloud
+from gpupipe.core.errors import GpupipeError
 from gpupipe.deploy.action import OWNER, Action, Change, Verb, text
 from gpupipe.deploy.drift import Drift
 from gpupipe.deploy.facts import Facts
@@ -57,6 +58,17 @@ class World:
         reading = pool.submit(copy_context().run, read)
         pool.shutdown(wait=False)
         return reading.result
+
+    def together(self, works: Iterable[Callable[[], object]]) -> None:
+        """Run them at once, or one after the other without overlap. Waits for all, then fails as the first."""
+        errors = []
+        for done in [self.meanwhile(work) for work in works]:
+            try:
+                done()
+            except GpupipeError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
 
 @runtime_checkable

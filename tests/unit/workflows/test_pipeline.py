@@ -186,6 +186,7 @@ def test_without_an_object_there_is_no_record() -> None:
     assert error["error_file"] is None
     assert sent(world, "/fail") == []
     assert [severity for severity, _ in world.logged] == ["INFO", "INFO", "ERROR"]
+    assert world.logged[-1][1]["class"] == "input"  # which a metric counts
 
 
 def test_by_hand_a_later_stage_is_recorded_too() -> None:

@@ -69,8 +69,7 @@ class AlertPolicies:
                 writes.append(partial(api.create, world.spec.names.project, wanted))
             elif _changes(world, wanted, one):
                 writes.append(partial(api.update, one.resource, wanted))
-        for write in [world.meanwhile(write) for write in writes]:
-            write()
+        world.together(writes)
         for one in surplus:
             world.cloud.alerts.delete(one.resource)
 

@@ -65,13 +65,11 @@ class LogMetrics:
         project = world.spec.names.project
         found = {one.name: one for one in observed}
         api = world.cloud.log_metrics
-        writes = [
-            world.meanwhile(partial(api.update if one.name in found else api.create, project, one))
+        world.together(
+            partial(api.update if one.name in found else api.create, project, one)
             for one in log_metrics(world.spec)
             if found.get(one.name) != one
-        ]
-        for write in writes:
-            write()
+        )
         for one in _surplus(world, observed):
             world.cloud.log_metrics.delete(project, one.name)
 
