@@ -475,13 +475,9 @@ class Options(Strict):
     deletion_protection: bool = Field(
         default=False, description="`gpupipe destroy` refuses while it is on"
     )
-    monitoring: bool = Field(
-        default=True, description="a dashboard, alert policies and log-based metrics"
-    )
+    monitoring: bool = Field(default=True, description="dashboard, alerts, log-based metrics")
     notification_channels: Annotated[
-        list[Annotated[str, Field(pattern=_CHANNEL)]],
-        Field(max_length=16),
-        _allowed("up to 16 of projects/P/notificationChannels/N"),
+        list[Annotated[str, Field(pattern=_CHANNEL)]], _allowed("projects/P/notificationChannels/N")
     ] = Field(default=[], description="whom alerts tell: channels of Cloud Monitoring")
     kept_images: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=10, description="how many versions of each image the repository keeps"

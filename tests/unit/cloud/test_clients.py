@@ -81,8 +81,10 @@ CALLS: dict[str, tuple[str, dict[str, Any], str]] = {
 
 # The host of every client on Google Cloud; Cloud Build alone is asked in its region.
 HOSTS = {
-    "run": "run.googleapis.com",
-    "revisions": "run.googleapis.com",
+    **dict.fromkeys(("run", "revisions"), "run.googleapis.com"),
+    **dict.fromkeys(("alerts", "dashboards", "metrics"), "monitoring.googleapis.com"),
+    **dict.fromkeys(("logging", "log_metrics"), "logging.googleapis.com"),
+    **dict.fromkeys(("publisher", "subscriber"), "pubsub.googleapis.com"),
     "workflows": "workflows.googleapis.com",
     "executions": "workflowexecutions.googleapis.com",
     "eventarc": "eventarc.googleapis.com",
@@ -92,17 +94,10 @@ HOSTS = {
     "projects": "cloudresourcemanager.googleapis.com",
     "iam": "iam.googleapis.com",
     "credentials": "iamcredentials.googleapis.com",
-    "logging": "logging.googleapis.com",
     "billing": "cloudbilling.googleapis.com",
-    "alerts": "monitoring.googleapis.com",
     "budgets": "billingbudgets.googleapis.com",
     "orgpolicy": "orgpolicy.googleapis.com",
-    "dashboards": "monitoring.googleapis.com",
-    "log_metrics": "logging.googleapis.com",
-    "metrics": "monitoring.googleapis.com",
     "quotas": "cloudquotas.googleapis.com",
-    "publisher": "pubsub.googleapis.com",
-    "subscriber": "pubsub.googleapis.com",
 }
 
 
