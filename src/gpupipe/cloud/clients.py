@@ -13,8 +13,11 @@ import threading
 from pathlib import Path
 from typing import Any, Protocol
 
+from gpupipe.cloud.call import Caller
 from gpupipe.cloud.endpoints import endpoint, refuse_emulators
+from gpupipe.cloud.errors import ApiError
 from gpupipe.cloud.target import Endpoint
+from gpupipe.core.clock import SystemClock
 from gpupipe.core.errors import CredentialsError
 
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
@@ -181,14 +184,17 @@ class LocalClients:
     def _token_of(self, account: str) -> str:
         """An account's token from IAM Credentials, asked for once: it outlives a command."""
         kind = module("google.cloud.iam_credentials_v1").IAMCredentialsClient
-        errors = module("google.api_core.exceptions")
+        request = {"name": f"projects/-/serviceAccounts/{account}", "scope": _SCOPES}
         with self._open(self._operators_token()) as channel:
             client = kind(transport=kind.get_transport_class("grpc")(channel=channel))
-            request = {"name": f"projects/-/serviceAccounts/{account}", "scope": _SCOPES}
             try:
-                answer = client.generate_access_token(request=request, retry=None, timeout=30)
-            except errors.GoogleAPICallError as error:
-                raise _may_not_act_as(account, error.message) from error
+                answer = Caller(SystemClock()).call(
+                    "Asking for a token of the service account",
+                    account,
+                    lambda: client.generate_access_token(request=request, retry=None, timeout=30),
+                )
+            except ApiError as error:
+                raise _may_not_act_as(account, error.refusal.message) from error
         return str(answer.access_token)
 
 
