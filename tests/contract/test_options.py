@@ -456,7 +456,7 @@ def test_buckets_that_the_user_names_are_used_and_never_deleted(
     triggers = cloud.client(eventarc_v1.EventarcClient).list_triggers(
         parent=f"projects/{PROJECT}/locations/eu"
     )
-    assert list(triggers) == []
+    assert [one.name for one in triggers if "/named-" in one.name] == []
     assert storage.lookup_bucket(before.name) is None
     for role in ("input", "models", "output"):
         bucket = storage.get_bucket(f"my-own-{role}")

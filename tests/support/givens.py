@@ -360,16 +360,11 @@ def gpus_held(world: World) -> None:
     )
 
 
-def cpu_for_one(world: World) -> None:
-    """The project may run 1.5 CPU."""
-    _set_quota(world, "CpuAllocPerProjectRegion", 1500)
-
-
 def cpu_held(world: World) -> None:
     """The project may run 1.5 CPU, and an instance of the service holder takes one."""
     run_image(world)
     _deploy(world, "holder", scaling={"max_instance_count": 1})
-    cpu_for_one(world)
+    _set_quota(world, "CpuAllocPerProjectRegion", 1500)
 
 
 def memory_held(world: World) -> None:
@@ -443,7 +438,6 @@ GIVENS: dict[str, Callable[[World], None]] = {
     "disabled_account": disabled_account,
     "enabled": enabled,
     "event_hold": event_hold,
-    "cpu_for_one": cpu_for_one,
     "cpu_held": cpu_held,
     "gpus_held": gpus_held,
     "memory_held": memory_held,

@@ -29,8 +29,8 @@ _INSTANCES = 100
 _CLOCKS = timedelta(seconds=1)
 _CALLS = frozenset({"STEP_SUBWORKFLOW_CALL", "STEP_STD_LIB_CALL", "STEP_CONNECTOR_CALL"})
 _AGAIN = _CALLS | {"STEP_TRY_RETRY_EXCEPT"}
-# Steps of the shipped workflow that only log, and what its others call.
-_TELLING = frozenset({"tell", "finish"})
+# What only logs in the shipped workflow: its routines and a step.
+_TELLING = frozenset({"tell", "finish", "tell_failure"})
 _SEND, _PAUSE = ("call_service", "send"), ("call_service", "wait")
 _SERVICES = {"preprocess": "preprocess", "score": "gpu-inference", "postprocess": "postprocess",
              "record": "postprocess"}  # fmt: skip
@@ -188,7 +188,7 @@ def _stages(
     for step in steps:
         if step.routine != "main" or step.kind not in _CALLS or step.iteration:
             continue
-        if {part.routine for part in below.get(step.number, ())} & _TELLING:
+        if {step.step, *(part.routine for part in below.get(step.number, ()))} & _TELLING:
             continue
         yield _stage(step, list(_all_below(step, below)), _during(step, lines), births)
 

@@ -37,7 +37,10 @@ class SubscriptionMetrics(NothingRecorded):
         rows = {row["trigger_name"]: row for row in found.fetchall()}
         for record in self._kernel.resources.all(KIND):
             trigger, row = Trigger.FromString(record.body), rows.get(record.name)
-            _, project, _, name = trigger.transport.pubsub.subscription.split("/")
+            subscription = trigger.transport.pubsub.subscription
+            if not subscription:  # it is still being created
+                continue
+            _, project, _, name = subscription.split("/")
             labels = {"project_id": project, "subscription_id": name}
             age = now.timestamp() - (row["ends"] - KEPT_S) if row else 0.0
             yield Sample(_WAITING, RESOURCE, labels, now, row["waiting"] if row else 0)
