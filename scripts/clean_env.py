@@ -4,6 +4,7 @@ Standard library only. Usage: python scripts/clean_env.py COMMAND [ARG ...]
 """
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -53,6 +54,8 @@ def scrubbed(environment: Mapping[str, str], home: Path) -> dict[str, str]:
 def main(command: list[str]) -> None:
     """Replace this process by `command`."""
     home = Path(tempfile.mkdtemp(prefix="gpupipe-home-"))
+    # A shell that runs this in the background has Ctrl-C ignored, by all that comes after it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execvpe(command[0], command, scrubbed(os.environ, home))  # noqa: S606  # that is its job
 
 

@@ -109,9 +109,12 @@ def test_following_the_requests_shows_each_as_it_comes(cli: Cli) -> None:
         assert following.stdout is not None
         token = (cli.home / "local" / "token").read_text()
         _ask(info["http"], token)
-        row = json.loads(following.stdout.readline())
-        following.send_signal(signal.SIGINT)
-        assert following.wait(30) == 130
+        try:
+            row = json.loads(following.stdout.readline())
+            following.send_signal(signal.SIGINT)
+            assert following.wait(30) == 130
+        finally:
+            following.kill()
     assert (row["method"], row["code"], row["writes"]) == ("storage.buckets.list", "OK", False)
     assert row["caller"] == "user:operator@gpupipe.local"
     assert row["ms"] > 0

@@ -62,7 +62,9 @@ def test_no_colour_where_none_is_wanted(
 
 
 def test_completion_is_offered(tmp_path: Path) -> None:
-    done = gpupipe(tmp_path, "--show-completion", "bash")
+    # Whichever shell runs these tests.
+    named = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    done = gpupipe(tmp_path, "--show-completion", "bash", **named)
     assert b"_GPUPIPE_COMPLETE" in done.stdout
     done = gpupipe(
         tmp_path, _GPUPIPE_COMPLETE="complete_bash", COMP_WORDS="gpupipe conf", COMP_CWORD="1"
