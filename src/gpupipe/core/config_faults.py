@@ -1,7 +1,8 @@
 """Says what is wrong with a configuration: where it stands, the option, its value, what it takes."""
 
 import tomllib
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +11,22 @@ from pydantic import ValidationError
 from gpupipe.core.option_table import options
 from gpupipe.core.suggest import suggestion
 
-_LONGEST = 60
+_LONGEST, _MOST = 60, 50
 
 
 def told(error: ValidationError, places: Mapping[str, str], text: str, path: Path) -> list[str]:
     """One line a fault. places: path of an option -> who set it; text: the file's."""
-    return [
-        _fault(fault, places, text, path)
-        for fault in error.errors(include_url=False, include_context=False)
-    ]
+    faults = error.errors(include_url=False, include_context=False)
+    lines = _Lines(text)
+    first = [_fault(fault, places, lines, path) for fault in faults[:_MOST]]
+    return first + ([f"and {len(faults) - _MOST} more"] if len(faults) > _MOST else [])
 
 
-def _fault(fault: Any, places: Mapping[str, str], text: str, path: Path) -> str:
+def _fault(fault: Any, places: Mapping[str, str], lines: "_Lines", path: Path) -> str:
     loc = [str(part) for part in fault["loc"] if part != "[key]"]
     name = ".".join(loc)
     option = next((one for one in (name, ".".join(loc[:-1])) if one in options()), None)
-    where = _where(loc, option or name, places, text, path)
+    where = _where(loc, option or name, places, lines, path)
     if fault["type"] == "extra_forbidden":
         return f"{where}: {name}: no such option{_near(loc)}"
     words = str(fault["msg"]).removeprefix("Value error, ")
@@ -39,42 +40,70 @@ def _fault(fault: Any, places: Mapping[str, str], text: str, path: Path) -> str:
     return f"{where}: {what}: it takes {options()[option].allowed}{why}"
 
 
-def _where(loc: list[str], name: str, places: Mapping[str, str], text: str, path: Path) -> str:
+def _where(
+    loc: list[str], name: str, places: Mapping[str, str], lines: "_Lines", path: Path
+) -> str:
     """The file and line, the variable or the flag of an option; of a table, of what it holds."""
     inside = [one for one in places if one == name or one.startswith(f"{name}.")]
     files = [one for one in inside if places[one] == path.name]
     if files or not inside:
-        line = _line(loc, text)
+        line = lines.of(loc)
         return f"{path.name}:{line}" if line else path.name
     return ", ".join(dict.fromkeys(places[one] for one in inside))
 
 
-def _line(loc: list[str], text: str) -> int | None:
-    """The line on which a key appears: where the beginning of the file that ends its value has it."""
-    lines = text.splitlines()
-    # Only where the key's name stands: trying every line of a long file would take minutes.
-    for start in (number for number, line in enumerate(lines, 1) if loc[-1] in line):
-        beginning = _first_whole(lines, start)
-        if beginning is not None and _has(beginning, loc):
-            return start
-    return None
+class _Lines:
+    """On which line of a file something stands."""
 
+    def __init__(self, text: str) -> None:
+        self._lines = text.replace("\r\n", "\n").split("\n")
+        self._found: dict[tuple[str, ...], range | None] = {}
 
-def _first_whole(lines: list[str], start: int) -> Any:
-    """The content of the shortest beginning of the file with this line that can be read."""
-    for count in range(start, len(lines) + 1):
+    def of(self, loc: list[str]) -> int | None:
+        """The line on which a key or the item of a list appears, else that of what it is in."""
+        if not loc:
+            return None
+        outer = self._value(tuple(loc[:-1])) if loc[-1].isdecimal() else None
+        if outer and self._holds(outer[-1], loc):
+            # An item: the first line with which, the list ended there, it is in.
+            return outer[bisect_left(outer, True, key=lambda end: self._holds(end, loc))]
+        found = self._value(tuple(loc))
+        return found[0] if found else self.of(loc[:-1])
+
+    def _value(self, loc: tuple[str, ...]) -> range | None:
+        """The lines of a key and its value."""
+        if loc not in self._found:
+            self._found[loc] = self._search(loc) if loc else None
+        return self._found[loc]
+
+    def _search(self, loc: tuple[str, ...]) -> range | None:
+        # Only where the key's name stands: trying every line of a long file would take minutes.
+        for start in (number for number, line in enumerate(self._lines, 1) if loc[-1] in line):
+            ends = range(start, len(self._lines) + 1)
+            end = next((one for one in ends if self._read(one) is not None), None)
+            if end is not None and _has(self._read(end), loc):
+                return range(start, end + 1)
+        return None
+
+    def _holds(self, end: int, loc: list[str]) -> bool:
+        return _has(self._read(end), loc) or _has(self._read(end, "\n]"), loc)
+
+    def _read(self, end: int, more: str = "") -> Any:
+        """The content of the file's beginning; None where it cannot be read."""
         try:
-            return tomllib.loads("\n".join(lines[:count]))
+            return tomllib.loads("\n".join(self._lines[:end]) + more)
         except (ValueError, RecursionError):
-            continue
-    return None
+            return None
 
 
-def _has(content: Any, loc: list[str]) -> bool:
+def _has(content: Any, loc: Sequence[str]) -> bool:
     for part in loc:
-        if not isinstance(content, dict) or part not in content:
+        if isinstance(content, dict) and part in content:
+            content = content[part]
+        elif isinstance(content, list) and part.isdecimal() and int(part) < len(content):
+            content = content[int(part)]
+        else:
             return False
-        content = content[part]
     return True
 
 

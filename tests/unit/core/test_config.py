@@ -171,6 +171,39 @@ def test_the_line_is_the_keys_own_also_in_a_long_file(tmp_path: Path) -> None:
     assert (caught.value.details or "").startswith("gpupipe.toml:20001: ")
 
 
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [
+        (
+            'notification_channels = [\n  # mine\n  "projects/p/notificationChannels/1",\n  "2",\n\n  3, 4\n]',
+            ["4: notification_channels.1 = '2'", "6: notification_channels.2 = 3",
+             "6: notification_channels.3 = 4"],
+        ),
+        ("[budget]\nthresholds = [1,\n5000]", ["3: budget.thresholds.1 = 5000"]),
+        ("[budget]\r\nthresholds = [1,\r\n5000]\r\n", ["3: budget.thresholds.1 = 5000"]),
+        ("[[budget.thresholds]]\n[[budget.thresholds]]", ["1: budget.thresholds.0 = {}"]),
+        ('[labels]\na = "b"\n0 = "c"', ["3: labels.0"]),
+        ('[labels]\n"\\u0041" = "c"', ["1: labels.A"]),
+    ],
+)  # fmt: skip
+def test_an_item_is_named_by_its_own_line(tmp_path: Path, text: str, faults: list[str]) -> None:
+    (tmp_path / "gpupipe.toml").write_bytes(text.encode())
+    with pytest.raises(UsageError) as caught:
+        load(Flags(), {}, tmp_path)
+    told = (caught.value.details or "").splitlines()
+    for fault, line in zip(faults, told, strict=False):
+        assert line.startswith(f"gpupipe.toml:{fault}")
+    assert len(told) >= len(faults)
+
+
+def test_of_very_many_faults_the_first_are_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        config(tmp_path, "notification_channels = [\n" + "  0,\n" * 300 + "]")
+    told = (caught.value.details or "").splitlines()
+    assert told[49].startswith("gpupipe.toml:51: notification_channels.49 = 0")
+    assert told[50:] == ["and 250 more"]
+
+
 @pytest.mark.parametrize("text", ['[preprocess]\ngpu = "nvidia-l4"', 'memory = "16Gi"'])
 def test_a_key_that_belongs_elsewhere_is_not_proposed_as_itself(tmp_path: Path, text: str) -> None:
     with pytest.raises(UsageError) as caught:
