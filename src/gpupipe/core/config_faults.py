@@ -66,7 +66,7 @@ class _Lines:
         outer = self._value(tuple(loc[:-1])) if loc[-1].isdecimal() else None
         if outer and self._holds(outer[-1], loc):
             # An item: the first line with which, the list ended there, it is in.
-            return outer[bisect_left(outer, True, key=lambda end: self._holds(end, loc))]
+            return outer[bisect_left(outer, x=True, key=lambda end: self._holds(end, loc))]
         found = self._value(tuple(loc))
         return found[0] if found else self.of(loc[:-1])
 
