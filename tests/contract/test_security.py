@@ -69,23 +69,67 @@ def test_a_preflight_gets_no_permission(module_cloud: RunningCloud) -> None:
     assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
-def test_the_proxy_form_is_served_here_and_dials_nowhere(module_cloud: RunningCloud) -> None:
+@pytest.mark.parametrize("verb", ["GET", "CONNECT"])
+def test_the_proxy_form_dials_nowhere(module_cloud: RunningCloud, verb: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as elsewhere:
         elsewhere.setblocking(False)
         host = f"127.0.0.1:{elsewhere.getsockname()[1]}"
-        assert proxied(module_cloud, f"http://{host}/x", host).startswith(b"HTTP/1.1 421")
+        target = host if verb == "CONNECT" else f"http://{host}/x"
+        refused = proxied(module_cloud, target, host, verb=verb)
         with pytest.raises(BlockingIOError):
             elsewhere.accept()
-    host = "run.gpupipe.test"
-    assert b"does not emulate GET /v9" in proxied(module_cloud, f"http://{host}/v9", host)
+    assert refused.startswith(b"HTTP/1.1 421")
+    assert f"The local cloud is no way to {host}".encode() in refused
 
 
-def proxied(cloud: RunningCloud, target: str, host: str) -> bytes:
+@pytest.mark.parametrize(
+    "host",
+    [
+        "compute.gpupipe.test",
+        "compute.googleapis.com",
+        "storage.googleapis.com.evil.example",
+        "evil.example",
+        "storage.gpupipe.test@evil.example",
+        "x-run.gpupipe.test",
+        "",
+    ],
+)
+def test_a_host_that_names_no_api_is_refused_by_name(module_cloud: RunningCloud, host: str) -> None:
+    refused = proxied(module_cloud, f"http://{host}/storage/v1/b?project=x", host)
+    assert refused.startswith((b"HTTP/1.1 421", b"HTTP/1.1 400"))
+    assert host.encode() in refused
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["storage.gpupipe.test", "Storage.googleapis.com:80", "us-central1-run.gpupipe.test"],
+)
+def test_a_host_that_names_an_api_is_served_to_who_has_the_token(
+    module_cloud: RunningCloud, host: str
+) -> None:
+    target = f"http://{host}/storage/v1/b?project={module_cloud.project}"
+    assert proxied(module_cloud, target, host).startswith(b"HTTP/1.1 200")
+    for token in ("", "wrong"):
+        assert proxied(module_cloud, target, host, token=token).startswith(b"HTTP/1.1 401")
+    page = "Origin: http://evil.example\r\n"
+    assert proxied(module_cloud, target, host, headers=page).startswith(b"HTTP/1.1 403")
+
+
+def proxied(
+    cloud: RunningCloud,
+    target: str,
+    host: str,
+    *,
+    verb: str = "GET",
+    token: str | None = None,
+    headers: str = "",
+) -> bytes:
+    """The answer to a request in the form for proxies."""
     port = int(cloud.http.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(
-            f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n"
-            f"Authorization: Bearer {cloud.token}\r\n\r\n".encode()
+            f"{verb} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}"
+            f"Authorization: Bearer {cloud.token if token is None else token}\r\n\r\n".encode()
         )
         answer = b""
         while chunk := connection.recv(65_536):

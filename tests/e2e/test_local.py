@@ -1,5 +1,6 @@
 """`gpupipe local`: the daemon's life, and what gives any Google client this cloud."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -60,12 +61,38 @@ def test_no_command_prints_a_token(
 def test_env_for_programs_is_as_documented(cli: Cli) -> None:
     env = cli("local", "env", "-o", "json").json
     assert set(env) == {
-        "grpc", "http", "token_file", "adc_file", "project", "project_number", "region",
+        "grpc", "http", "token_file", "adc_file", "gcloud_config", "boto_config",
+        "project", "project_number", "region",
     }  # fmt: skip
     assert env["http"].startswith("http://127.0.0.1:")
     assert env["grpc"].startswith("127.0.0.1:")
-    for name in ("token_file", "adc_file"):
+    for name in ("token_file", "adc_file", "gcloud_config", "boto_config"):
         assert Path(env[name]).stat().st_mode & 0o077 == 0
+
+
+def test_env_takes_back_what_would_lead_gcloud_elsewhere(cli: Cli) -> None:
+    lines = cli("local", "env", CLOUDSDK_PROXY_ADDRESS="proxy.example").out.splitlines()
+    assert lines[0] == "unset CLOUDSDK_PROXY_ADDRESS"
+    assert any(line.startswith("export CLOUDSDK_CONFIG=") for line in lines)
+
+
+def test_gcloud_is_run_with_its_own_configuration(cli: Cli, tmp_path: Path) -> None:
+    """By a program of that name which tells what it was given."""
+    program = tmp_path / "gcloud"
+    program.write_text('#!/bin/sh\necho "$CLOUDSDK_CONFIG $CLOUDSDK_PROXY_PORT $*"\nexit 7\n')
+    program.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    arguments = ("local", "gcloud", "--", "run", "--quiet", "two words", "--help")
+    done = cli(*arguments, PATH=path, CLOUDSDK_PROXY_PORT="1")
+    folder = cli("local", "env", "-o", "json").json["gcloud_config"]
+    assert (done.code, done.out) == (7, f"{folder}  run --quiet two words --help\n")
+
+
+def test_without_gcloud_it_says_where_to_get_it(cli: Cli, tmp_path: Path) -> None:
+    done = cli("local", "gcloud", "--", "version", PATH=str(tmp_path))
+    assert done.code == 2
+    assert "gcloud is not installed" in done.err
+    assert "cloud.google.com/sdk" in done.err
 
 
 def test_a_life_of_its_own(tmp_path: Path) -> None:

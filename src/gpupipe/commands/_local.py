@@ -54,34 +54,6 @@ def run_reset(output: Output, *, yes: bool) -> int:
     return Exit.DONE
 
 
-def run_env(output: Output) -> int:
-    """What any Google client needs to use this cloud; never the value of a token."""
-    info = running()
-    if output is Output.JSON:
-        print_json(
-            {
-                "grpc": info.grpc,
-                "http": info.http,
-                "token_file": str(info.token_file),
-                "adc_file": str(info.adc_file),
-                "project": info.project,
-                "project_number": info.project_number,
-                "region": info.region,
-            }
-        )
-        return Exit.DONE
-    for name, value in (
-        ("GOOGLE_APPLICATION_CREDENTIALS", str(info.adc_file)),
-        ("GOOGLE_CLOUD_PROJECT", info.project),
-        ("GOOGLE_CLOUD_REGION", info.region),
-        ("API_ENDPOINT_OVERRIDE", info.http),
-        # A local project must not make gpupipe itself look for Google Cloud.
-        ("GPUPIPE_TARGET", "local"),
-    ):
-        print(f"export {name}={_quoted(value)}")
-    return Exit.DONE
-
-
 def running() -> DaemonInfo:
     """The local cloud, started when it does not run; what had to be done is told on stderr."""
     info = daemon.ensure_running(local_home())
@@ -115,7 +87,3 @@ def _say(
             settings = ", ".join(f"{name} {value:g}" for name, value in unusual.items())
             print(f"  It does not behave as usual: {settings}")
     return Exit.DONE
-
-
-def _quoted(value: str) -> str:
-    return "'" + value.replace("'", "'\\''") + "'"

@@ -1,18 +1,15 @@
 """What the commands that disturb the local cloud do: one call of its control surface, shown."""
 
 import difflib
-import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from gpupipe.cloud.target import resolve
 from gpupipe.commands._durations import seconds, spoken
 from gpupipe.commands._fault_words import describe, parse
 from gpupipe.commands._local import running
-from gpupipe.core.config import Flags, load
+from gpupipe.commands._place import local_place
 from gpupipe.core.errors import Exit, UsageError
 from gpupipe.core.names import check_project
 from gpupipe.localcloud import daemon
@@ -29,7 +26,7 @@ _BYTES = "bytes"
 
 def add_fault(output: Output, words: str, project: str | None) -> int:
     """Put a fault in force."""
-    fault = parse(words, _place(project, None)[0])
+    fault = parse(words, local_place(project, None)[0])
     if project and fault["kind"] != "agent":
         raise UsageError(
             "A fault of calls, events or propagation is one of all projects.",
@@ -79,7 +76,7 @@ def set_quota(
     output: Output, name: str, value: str, project: str | None, region: str | None
 ) -> int:
     """Change a limit."""
-    project, region = _place(project, region)
+    project, region = local_place(project, region)
     quotas = _control("GET", f"quotas?project={quote(project)}")["quotas"]
     found = _quota_named(name, quotas)
     number = _in_unit(value, found)
@@ -101,7 +98,7 @@ def set_quota(
 
 def list_quotas(output: Output, project: str | None, region: str | None) -> int:
     """Every quota of a project, in one region."""
-    project, region = _place(project, region)
+    project, region = local_place(project, region)
     answer = _control("GET", f"quotas?project={quote(project)}")
     rows = [
         {
@@ -134,7 +131,7 @@ def list_quotas(output: Output, project: str | None, region: str | None) -> int:
 
 def list_incidents(output: Output, project: str | None) -> int:
     """Incidents of a project's alert policies, newest first; the policies are evaluated now."""
-    project, _ = _place(project, None)
+    project, _ = local_place(project, None)
     answer = _control("GET", f"incidents?project={quote(project)}")
     if output is Output.JSON:
         print_json({"schema": "gpupipe.local-incidents/1", **answer})
@@ -150,7 +147,7 @@ def list_incidents(output: Output, project: str | None) -> int:
                 one["policy"],
                 one["condition"],
                 f"{one['value']:g}",
-                one["opened"][:19].replace("T", " "),
+                one["opened"][:19].relocal_place("T", " "),
             )
             for one in answer["incidents"]
         ],
@@ -208,14 +205,6 @@ def advance_clock(output: Output, duration: str) -> int:
 def _control(verb: str, name: str, body: Json | None = None) -> Json:
     answer: Json = daemon.call(running(), verb, f"/control/{name}", body)
     return answer
-
-
-def _place(project: str | None, region: str | None) -> tuple[str, str]:
-    """Project and region as `deploy` would have them on the local cloud."""
-    config = load(Flags(region=region), os.environ, Path.cwd())
-    target = resolve(Flags(), config)
-    own = target if target.is_local else resolve(Flags(local=True), config)
-    return check_project(project) if project else own.project, config.region
 
 
 def _faults_json(answer: Json) -> int:

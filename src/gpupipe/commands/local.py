@@ -83,9 +83,33 @@ def env(output: OutputAs = Output.TEXT) -> int:
       eval "$(gpupipe local env)"
       gpupipe local env --output json
     """
-    from gpupipe.commands._local import run_env
+    from gpupipe.commands._local_env import run_env
 
     return run_env(output)
+
+
+@app.command(
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+def gcloud(
+    arguments: Annotated[
+        list[str], typer.Argument(metavar="-- ARGS", help="What gcloud is to do.")
+    ],
+) -> int:
+    """Run the installed gcloud on the local cloud.
+
+    It has a configuration of its own: yours is neither read nor changed. Project and region are
+    those that `deploy --local` would take here; gcloud's --project says otherwise.
+
+    Examples:
+
+    \b
+      gpupipe local gcloud -- storage ls
+      gpupipe local gcloud -- run services list --format json
+    """
+    from gpupipe.commands._local_gcloud import run_gcloud
+
+    run_gcloud(arguments)
 
 
 @app.command()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gpupipe.core.clock import Clock
 from gpupipe.localcloud.control import Control
+from gpupipe.localcloud.gcloud import write_configuration
 from gpupipe.localcloud.kernel import behaviour
 from gpupipe.localcloud.kernel.kernel import Kernel, build_kernel
 from gpupipe.localcloud.kernel.projects import Project
@@ -131,6 +132,7 @@ class LocalCloud:
         kernel.loop = http.loop
         pipeline = self._pipeline = Pipeline(kernel, RequestLog(kernel.log_database))
         kernel.projects.ensure(self._settings.project)
+        write_configuration(self._settings, http.address)
         self._surfaces = self._build(kernel, pipeline)
         kernel.faults.know(point for one in self._surfaces for point in one.fault_points())
         http.start(

@@ -9,7 +9,7 @@ class Settings:
     """Where a local cloud keeps its state, and which project it starts with.
 
     home: folder of this local cloud (0700): state.db, logs.db, objects/, images/, instances/,
-    token, signing-key.pem, adc.json, daemon.json, daemon.log.
+    token, signing-key.pem, adc.json, gcloud/, daemon.json, daemon.log.
     """
 
     home: Path
@@ -60,3 +60,13 @@ class Settings:
     def credentials(self) -> Path:
         """Application default credentials of the operator for this local cloud (0600)."""
         return self.home / "adc.json"
+
+    @property
+    def gcloud(self) -> Path:
+        """The configuration folder for gcloud (`gcloud.py`)."""
+        return self.home / "gcloud"
+
+    @property
+    def boto(self) -> Path:
+        """The configuration of gsutil."""
+        return self.gcloud / "boto"

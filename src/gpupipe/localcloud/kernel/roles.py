@@ -102,6 +102,7 @@ _OBJECT_READ = _of("storage.objects", ("get", "list"))
 _OBJECT_USE = _OBJECT_READ | _of(
     "storage.objects", ("create", "delete", "update", "restore", "move")
 )
+_FOLDER_READ = _of("storage.managedFolders", ("get", "list"))
 _BUCKET_ADMIN = _of("storage.buckets", (*_CRUD, *_POLICY, "restore", "getObjectInsights"))
 _ACCOUNT_READ = _of("iam.serviceAccounts", ("get", "list"))
 _ACCOUNT_ADMIN = _ACCOUNT_READ | _of(
@@ -240,19 +241,26 @@ ROLES: Mapping[str, frozenset[str]] = {
     "roles/serviceusage.serviceUsageViewer": _USAGE_READ,
     "roles/storage.admin": _BUCKET_ADMIN
     | _OBJECT_USE
+    | _FOLDER_READ
     | _of("storage.objects", _POLICY)
     | _PROJECT_READ,
     "roles/storage.legacyBucketOwner": _of("storage.buckets", ("get", "update", *_POLICY))
-    | _of("storage.objects", ("create", "delete", "list", "restore")),
-    "roles/storage.legacyBucketReader": frozenset({"storage.buckets.get", "storage.objects.list"}),
+    | _of("storage.objects", ("create", "delete", "list", "restore"))
+    | _FOLDER_READ,
+    "roles/storage.legacyBucketReader": _FOLDER_READ
+    | {"storage.buckets.get", "storage.objects.list"},
     "roles/storage.legacyBucketWriter": frozenset({"storage.buckets.get"})
-    | _of("storage.objects", ("create", "delete", "list", "restore")),
+    | _of("storage.objects", ("create", "delete", "list", "restore"))
+    | _FOLDER_READ,
     "roles/storage.legacyObjectOwner": _of("storage.objects", ("get", "update", *_POLICY)),
     "roles/storage.legacyObjectReader": frozenset({"storage.objects.get"}),
-    "roles/storage.objectAdmin": _OBJECT_USE | _of("storage.objects", _POLICY) | _PROJECT_READ,
+    "roles/storage.objectAdmin": _OBJECT_USE
+    | _FOLDER_READ
+    | _of("storage.objects", _POLICY)
+    | _PROJECT_READ,
     "roles/storage.objectCreator": frozenset({"storage.objects.create"}) | _PROJECT_READ,
-    "roles/storage.objectUser": _OBJECT_USE | _PROJECT_READ,
-    "roles/storage.objectViewer": _OBJECT_READ | _PROJECT_READ,
+    "roles/storage.objectUser": _OBJECT_USE | _FOLDER_READ | _PROJECT_READ,
+    "roles/storage.objectViewer": _OBJECT_READ | _FOLDER_READ | _PROJECT_READ,
     "roles/workflows.admin": _WORKFLOWS_EDIT | _PROJECT_READ,
     "roles/workflows.editor": _WORKFLOWS_EDIT | _PROJECT_READ,
     "roles/workflows.invoker": _WORKFLOWS_INVOKE | _PROJECT_READ,

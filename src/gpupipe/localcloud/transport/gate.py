@@ -3,7 +3,8 @@
 A loopback port is open to every local user and to every page in a browser. So: a foreign Host is
 421 (a name that was made to resolve to us), an Origin or a cross-site fetch is 403, and a request
 without a good access token is 401, but for the surfaces in `TOKEN_FREE`. Requests in the form for
-proxies (`GET http://run.gpupipe.test/...`) are served here and never passed on.
+proxies (`GET http://run.gpupipe.test/...`) are served here when they name an API (`hosts`), and
+refused otherwise: nothing is ever passed on, and no tunnel is opened.
 """
 
 import re
@@ -15,12 +16,11 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gpupipe.localcloud.errors import ServiceError
+from gpupipe.localcloud.transport import hosts
 from gpupipe.localcloud.transport.errors import json_error
 from gpupipe.localcloud.transport.pipeline import bearer
 
 _PROXY_FORM = re.compile(rb"http://([^/?#]*)([^?#]*)")
-# Hosts that a proxy request may name: the reserved top-level domain `test` resolves nowhere.
-_PROXY_HOST = re.compile(r"[a-z0-9.-]+\.gpupipe\.test(:\d+)?")
 _OWN_SITE = {"none", "same-origin"}
 
 
@@ -61,8 +61,8 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it with its refusal."""
         if scope["type"] == "http":
-            scope, named = _origin_form(scope)
-            refusal = self._refusal(scope, named)
+            scope, host = _origin_form(scope)
+            refusal = self._refusal(scope, host)
             if refusal is not None:
                 await refusal(scope, receive, send)
                 return
@@ -74,7 +74,7 @@ class Gate:
     def _refusal(self, scope: Scope, proxy_host: str | None) -> JSONResponse | None:
         headers = Headers(scope=scope)
         if not self._is_ours(headers, proxy_host):
-            return _plain(421, "This local cloud does not answer for that host name.")
+            return _plain(421, _no_answer_for(scope, proxy_host))
         if _from_a_page(headers):
             return _plain(403, "The local cloud does not answer web pages.")
         method, path = scope["method"], scope["path"]
@@ -87,10 +87,10 @@ class Gate:
         return None
 
     def _is_ours(self, headers: Headers, proxy_host: str | None) -> bool:
-        hosts = headers.getlist("host")
+        given = headers.getlist("host")
         if proxy_host is not None:
-            return proxy_host in self._hosts or _PROXY_HOST.fullmatch(proxy_host) is not None
-        return len(hosts) == 1 and hosts[0].lower() in self._hosts
+            return proxy_host in self._hosts or hosts.api_of(proxy_host) is not None
+        return len(given) == 1 and given[0].lower() in self._hosts
 
 
 def _origin_form(scope: Scope) -> tuple[Scope, str | None]:
@@ -101,7 +101,17 @@ def _origin_form(scope: Scope) -> tuple[Scope, str | None]:
         return scope, None
     path = match[2] or b"/"
     decoded = scope["path"][len(b"http://" + match[1]) :] or "/"
-    return {**scope, "raw_path": path, "path": decoded}, match[1].decode("latin-1").lower()
+    host = match[1].decode("latin-1").lower()
+    api = hosts.naming(hosts.api_of(host))
+    return {**scope, **api, "raw_path": path, "path": decoded}, host
+
+
+def _no_answer_for(scope: Scope, proxy_host: str | None) -> str:
+    if scope["method"] == "CONNECT":
+        return f"The local cloud is no way to {scope['path']}: it opens no tunnels."
+    if proxy_host is None:
+        return "This local cloud does not answer for that host name."
+    return f"The local cloud is no way to {proxy_host}: it answers for the APIs that it emulates."
 
 
 def _from_a_page(headers: Mapping[str, str]) -> bool:

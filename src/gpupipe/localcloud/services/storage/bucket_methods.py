@@ -108,6 +108,11 @@ class BucketMethods:
         }
         return Reply(body=body)
 
+    def folders(self, request: Inbound) -> Reply:
+        """managedFolders.list: none, since none can be made; clients ask before they delete."""
+        self._buckets.get(request.bucket)
+        return Reply(body={"kind": "storage#managedFolders"})
+
     def service_account(self, request: Inbound) -> Reply:
         """projects.serviceAccount.get: makes Cloud Storage's agent when it is not there yet."""
         project = self._project_id(request.path["project"])

@@ -30,7 +30,10 @@ _LIST = _PAGE | {
     "versions",
     "softDeleted",
     "matchGlob",
+    # There are no folders but those that names of objects suggest.
+    "includeFoldersAsPrefixes",
 }
+_FOLDERS = frozenset({"prefix", "pageToken", "pageSize"})
 _COPY = (
     _IF
     | preconditions.SOURCE_NAMES
@@ -45,7 +48,7 @@ _UPLOAD, _DOWNLOAD = "/upload/storage/v1", "/download/storage/v1"
 
 
 def bucket_rows(buckets: BucketMethods, policies: BucketPolicies) -> Iterator[Method]:
-    """buckets.* and projects.serviceAccount."""
+    """buckets.*, managedFolders.list and projects.serviceAccount."""
     project, policy = frozenset({"project"}), frozenset({"optionsRequestedPolicyVersion"})
     yield _write(
         "POST b", "buckets.insert", "buckets.create", buckets.insert, project, required=project
@@ -66,6 +69,10 @@ def bucket_rows(buckets: BucketMethods, policies: BucketPolicies) -> Iterator[Me
     )
     yield _read(
         f"GET {_BUCKET}/storageLayout", "buckets.getStorageLayout", "objects.list", buckets.layout
+    )
+    folders = f"{_BUCKET}/managedFolders"
+    yield _read(
+        f"GET {folders}", "managedFolders.list", "managedFolders.list", buckets.folders, _FOLDERS
     )
     iam = f"{_BUCKET}/iam"
     yield _read(f"GET {iam}", "buckets.getIamPolicy", "buckets.getIamPolicy", policies.get, policy)

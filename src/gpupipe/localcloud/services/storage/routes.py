@@ -21,6 +21,8 @@ Handler = Callable[[Inbound], Reply | Download]
 _COMMON = frozenset(
     {"alt", "fields", "key", "prettyPrint", "projection", "quotaUser", "userIp", "uploadType"}
 )
+# parameters of what is not emulated, which clients send also where they do not ask for it
+_OFF = frozenset({"enableObjectRetention"})
 _REFUSED_HEADERS = ("x-goog-encryption-", "x-goog-copy-source-encryption-")
 # the folders under which methods are reached, longest first
 _ROOTS = (
@@ -100,7 +102,7 @@ class Routes:
 def check_parameters(method: Method, query: Mapping[str, str], headers: Mapping[str, str]) -> None:
     """Refuse what would change the meaning of a call and is not emulated."""
     for name in query.keys() - method.query - _COMMON:
-        if query[name] != "":
+        if query[name] != "" and not (name in _OFF and query[name].lower() == "false"):
             raise not_emulated(f"the parameter '{name}' of {method.name}")
     if mask := query.get("fields"):
         select(mask, {})

@@ -1,0 +1,55 @@
+"""The installed gcloud on the local cloud: its private configuration, and nothing of the user's."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NoReturn
+
+from gpupipe.commands._local import running
+from gpupipe.commands._place import local_place
+from gpupipe.context import local_home
+from gpupipe.core.errors import UsageError
+from gpupipe.localcloud.settings import Settings
+
+# Properties of gcloud by the environment go before its configuration. These say how it is run.
+_PREFIX = "CLOUDSDK_"
+_OF_THE_PROGRAM = ("CLOUDSDK_PYTHON", "CLOUDSDK_GSUTIL_PYTHON", "CLOUDSDK_ROOT_DIR")
+_OTHERS = frozenset({"BOTO_CONFIG", "BOTO_PATH"})
+
+
+def run_gcloud(arguments: Sequence[str]) -> NoReturn:
+    """Become gcloud with these arguments; its exit code is the command's."""
+    program = shutil.which("gcloud")
+    if program is None:
+        raise UsageError(
+            "gcloud is not installed, or not on the PATH.",
+            resolution="Install the Google Cloud CLI (https://cloud.google.com/sdk/docs/install); "
+            "gpupipe's own commands do without it.",
+            doc="how-to/use-gcloud.md",
+        )
+    running()
+    project, region = local_place(None, None)
+    against = set(foreign(os.environ))
+    environment = {name: value for name, value in os.environ.items() if name not in against}
+    environment |= configuration() | {
+        "CLOUDSDK_CORE_PROJECT": project,
+        "CLOUDSDK_RUN_REGION": region,
+        **{f"CLOUDSDK_{name}_LOCATION": region for name in ("WORKFLOWS", "EVENTARC", "ARTIFACTS")},
+    }
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(program, [program, *arguments], environment)  # noqa: S606  # a shell is not wanted
+
+
+def configuration() -> dict[str, str]:
+    """The variables that make gcloud and gsutil use the local cloud."""
+    settings = Settings(local_home())
+    return {"CLOUDSDK_CONFIG": str(settings.gcloud), "BOTO_CONFIG": str(settings.boto)}
+
+
+def foreign(environment: Mapping[str, str]) -> Iterator[str]:
+    """Names of variables that would lead gcloud elsewhere whatever its configuration says."""
+    for name in environment:
+        if name in _OTHERS or (name.startswith(_PREFIX) and not name.startswith(_OF_THE_PROGRAM)):
+            yield name

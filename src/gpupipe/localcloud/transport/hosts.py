@@ -1,0 +1,54 @@
+"""The names under which a client that uses the HTTP listener as its proxy reaches each API.
+
+`http://eventarc.gpupipe.test/...`, `http://us-central1-run.gpupipe.test/...`: `test` is a top-level
+domain that resolves nowhere, so what is meant for the local cloud never leaves the machine, even
+where a client forgets its proxy. Google's own names (`eventarc.googleapis.com`) mean the same.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+DOMAIN = "gpupipe.test"
+
+# API -> the path below its host that clients begin with, as Google's endpoints have it.
+APIS: Mapping[str, str] = {
+    "artifactregistry": "/",
+    "billingbudgets": "/",
+    "cloudbilling": "/",
+    "cloudbuild": "/",
+    "cloudquotas": "/",
+    "cloudresourcemanager": "/",
+    "eventarc": "/",
+    "iam": "/",
+    "iamcredentials": "/",
+    "logging": "/",
+    "monitoring": "/",
+    "orgpolicy": "/",
+    "pubsub": "/",
+    "run": "/",
+    "serviceusage": "/",
+    "storage": "/storage/v1/",
+    "workflowexecutions": "/",
+    "workflows": "/",
+}
+
+_HOST = re.compile(r"(?:[a-z]+-[a-z]+[0-9]+-)?([a-z]+)\.(?:gpupipe\.test|googleapis\.com)(?::\d+)?")
+_KEY = "gpupipe.api"
+
+
+def api_of(host: str) -> str | None:
+    """The API that a host name means ("run.googleapis.com"), with or without a region before it."""
+    match = _HOST.fullmatch(host.lower())
+    return f"{match[1]}.googleapis.com" if match is not None and match[1] in APIS else None
+
+
+def named(scope: Mapping[str, Any]) -> str | None:
+    """The API that a request named by its host; None for one that came by our own address."""
+    found = scope.get(_KEY)
+    return found if isinstance(found, str) else None
+
+
+def naming(api: str | None) -> dict[str, str]:
+    """What `named` reads, for the scope of a request."""
+    return {} if api is None else {_KEY: api}
