@@ -161,6 +161,40 @@ def test_alerts_go_to_the_channels_of_the_configuration(deployed: Deployer, tmp_
     assert deployed.deploy(canary=False).outcome.errors == []
 
 
+def test_thresholds_are_those_of_the_configuration(deployed: Deployer, tmp_path: Path) -> None:
+    text = """[alerts]
+error_percent = 12
+latency_seconds = 7
+gpu_percent = 71
+undelivered_events = 40
+idle_minutes = 45
+"""
+    own = configured(deployed, tmp_path, text)
+    (action,) = own.engine().plan().writes
+    assert {change.field.split()[0] for change in action.changes} == {
+        f"ml-pipeline-{name}"
+        for name in ("error-rate", "latency", "gpu-saturation", "undelivered-events", "idle-instance")
+    }
+    assert own.deploy(canary=False).outcome.errors == []
+    found = policies(deployed.cloud)
+
+    def first(name: str) -> Any:
+        return found[f"ml-pipeline-{name}"].conditions[0].condition_threshold
+
+    assert first("error-rate").threshold_value == pytest.approx(0.12)
+    assert first("latency").threshold_value == 7000
+    assert first("gpu-saturation").threshold_value == pytest.approx(0.71)
+    assert first("undelivered-events").threshold_value == 40
+    assert {
+        one.condition_threshold.duration.total_seconds()
+        for one in found["ml-pipeline-idle-instance"].conditions
+    } == {45 * 60}
+    assert deployed.deploy(canary=False).outcome.errors == []
+    assert first("latency").threshold_value != policies(deployed.cloud)[
+        "ml-pipeline-latency"
+    ].conditions[0].condition_threshold.threshold_value
+
+
 def test_without_monitoring_ours_goes_and_what_is_peoples_stays(
     deployed: Deployer, tmp_path: Path
 ) -> None:

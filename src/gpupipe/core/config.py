@@ -12,11 +12,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from gpupipe.core.bucket_options import GIVEN_BUCKETS
 from gpupipe.core.config_faults import told
 from gpupipe.core.errors import UsageError
 from gpupipe.core.names import Names
 from gpupipe.core.option_table import options, typed
-from gpupipe.core.options import GIVEN_BUCKETS, Options
+from gpupipe.core.options import Options
 from gpupipe.core.presets import PRESETS
 from gpupipe.core.suggest import suggestion
 

@@ -5,21 +5,33 @@ The models are the source of the file's checks, of the environment variables' an
 can be deployed at all (DESIGN 4). Lengths of time are in the unit that the key or its text names.
 """
 
-import json
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from gpupipe.core import gpus, names
-from gpupipe.core.errors import UsageError
+from gpupipe.core.bucket_options import BucketsOptions
 from gpupipe.core.gpus import NO_GPU
+from gpupipe.core.option_types import (
+    CHANNEL,
+    CONNECTOR,
+    Cpu,
+    GpuCpu,
+    GpuName,
+    ImageReference,
+    KmsKey,
+    Labels,
+    Memory,
+    ModelReference,
+    Place,
+    Strict,
+    allowed,
+    checked,
+)
 from gpupipe.core.quantities import memory_bytes
 
 LONGEST_CALL_S = 1800
 """The longest that Workflows waits for an answer over HTTP (gcp-facts 4)."""
-GIVEN_BUCKETS = ("input", "models", "output")
-"""The buckets that may be the user's own."""
-_MOST_LABELS = 32  # of the 64 that a resource takes; gpupipe needs some of its own
 # CPU -> the least and the most memory (gcp-facts 1; the page on memory limits of Cloud Run).
 _MEMORY = {
     "1": ("128Mi", "4Gi"),
@@ -29,137 +41,11 @@ _MEMORY = {
     "8": ("4Gi", "32Gi"),
 }
 _ALWAYS_ALLOCATED_MEMORY = "512Mi"
-_KEY = r"^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$"
-_CONNECTOR = r"^projects/[^/]+/locations/[^/]+/connectors/[^/]+$"
-_CHANNEL = r"^projects/[a-z0-9-]+/notificationChannels/[0-9]+$"
-_BUCKET = r"^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$"
-_LOCATION = r"^([a-z]+(-[a-z]+)+[0-9]+|us|eu)$"
-_LABEL_KEY = r"^[a-z][a-z0-9_-]{0,62}$"
-_LABEL_VALUE = r"^[a-z0-9_-]{0,63}$"
-_OURS = ("gpupipe", "managed-by")
-_RETENTION = "days after which objects are deleted, 0: never; by default retention_days"
 
 
 def key_of(service: str) -> str:
     """The table of gpupipe.toml that configures a service."""
     return service.replace("-", "_")
-
-
-def _number_as_text(value: Any) -> Any:
-    """`cpu = 4` is meant as `cpu = "4"`."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _checked(check: Any) -> AfterValidator:
-    """A check of core.names as one of a field."""
-
-    def apply(value: str) -> str:
-        try:
-            check(value)
-        except UsageError as error:
-            raise ValueError(f"{error.brief} {error.details or error.resolution}") from error
-        return value
-
-    return AfterValidator(apply)
-
-
-def _check_label(key: str) -> str:
-    if key.startswith(_OURS):
-        raise ValueError(
-            "labels that begin with gpupipe, and managed-by, are set by gpupipe itself"
-        )
-    return key
-
-
-def _known_gpu(name: str) -> str:
-    if name != NO_GPU and name not in gpus.table():
-        raise ValueError(
-            f"Cloud Run has no such GPU that gpupipe knows of ({gpus.VARIABLE} adds one)"
-        )
-    return name
-
-
-def _in_range(days: int) -> int:
-    if days != 0 and not 7 <= days <= 90:  # noqa: PLR2004  # Cloud Storage's
-        raise ValueError("Cloud Storage keeps deleted objects for 7 to 90 days, or not at all")
-    return days
-
-
-def _allowed(words: str) -> Any:
-    """What a field takes, in words, where its schema does not say it well."""
-    return Field(json_schema_extra={"x-allowed": words})
-
-
-Memory = Annotated[
-    str,
-    Field(pattern=r"^[1-9][0-9]{0,6}(Mi|Gi)$"),
-    _allowed('a number with Mi or Gi, as "512Mi" or "16Gi"'),
-]
-Cpu = Annotated[
-    str,
-    BeforeValidator(_number_as_text),
-    Field(pattern=r"^[12468]$"),
-    _allowed('"1", "2", "4", "6" or "8"'),
-]
-GpuCpu = Annotated[
-    str,
-    BeforeValidator(_number_as_text),
-    Field(pattern=r"^[1-9][0-9]?$"),
-    _allowed('"1", "2", "4", "6" or "8", or what the GPU needs at least'),
-]
-GpuName = Annotated[
-    str,
-    AfterValidator(_known_gpu),
-    _allowed(f'{", ".join(json.dumps(name) for name in gpus.table())} or "{NO_GPU}"'),
-]
-KmsKey = Annotated[
-    str,
-    Field(pattern=_KEY),
-    _allowed("projects/P/locations/L/keyRings/R/cryptoKeys/K, in the pipeline's region"),
-]
-BucketName = Annotated[
-    str,
-    Field(pattern=_BUCKET),
-    _allowed("3 to 63 small letters, digits, hyphens, underscores and dots"),
-]
-Location = Annotated[
-    str, Field(pattern=_LOCATION), _allowed('a region as "us-central1", or "us" or "eu"')
-]
-StorageClass = Literal["STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE"]
-Days = Annotated[int, Field(ge=0, le=3650)]
-SoftDelete = Annotated[
-    int,
-    AfterValidator(_in_range),
-    Field(json_schema_extra={"x-allowed": "0, or a whole number from 7 to 90"}),
-]
-Labels = Annotated[
-    dict[
-        Annotated[str, Field(pattern=_LABEL_KEY), AfterValidator(_check_label)],
-        Annotated[str, Field(pattern=_LABEL_VALUE)],
-    ],
-    Field(max_length=_MOST_LABELS),
-    _allowed(
-        f"up to {_MOST_LABELS}; keys and values of at most 63 small letters, digits, hyphens and "
-        "underscores, keys with a letter first"
-    ),
-]
-ModelReference = Annotated[
-    str,
-    Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?@[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"),
-    _allowed("NAME@VERSION"),
-]
-Place = Annotated[str, Field(min_length=1, max_length=4096)]
-ImageReference = Annotated[
-    str,
-    Field(pattern=r"^[a-z0-9.-]+(:[0-9]+)?(/[a-zA-Z0-9._-]+)+(:[\w.-]+|@sha256:[0-9a-f]{64})$"),
-    _allowed("HOST/PATH:TAG or HOST/PATH@sha256:DIGEST"),
-]
-
-
-class Strict(BaseModel):
-    """A table of the file: no other keys, no values of another type."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class ServiceOptions(Strict):
@@ -244,85 +130,6 @@ class GpuServiceOptions(ServiceOptions):
         return kind.least_memory if kind else least, most
 
 
-class BucketOptions(Strict):
-    """A bucket that gpupipe makes."""
-
-    location: Location | None = Field(
-        default=None, description="where the bucket is; by default the pipeline's region"
-    )
-    storage_class: StorageClass = Field(
-        default="STANDARD", description="storage class of new objects"
-    )
-    versioning: bool = Field(
-        default=False, description="keep replaced and deleted objects as noncurrent"
-    )
-    soft_delete_days: SoftDelete = Field(
-        default=0, description="days for which deleted objects can be restored, and are billed"
-    )
-
-
-class ModelsBucketOptions(BucketOptions):
-    """A bucket that gpupipe makes, or one of the user's that it uses and never deletes.
-
-    Models are never deleted by age.
-    """
-
-    name: BucketName | None = Field(
-        default=None, description="a bucket of yours: used as it is, given roles on, never deleted"
-    )
-
-    @model_validator(mode="after")
-    def _check_given(self) -> Self:
-        others = self.model_fields_set - {"name"}
-        if self.name is not None and others:
-            raise ValueError(
-                f"{', '.join(sorted(others))}: a bucket that you name keeps its own settings"
-            )
-        return self
-
-
-class OutputBucketOptions(ModelsBucketOptions):
-    """The output bucket."""
-
-    retention_days: Days | None = Field(default=None, description=_RETENTION)
-
-
-class InputBucketOptions(OutputBucketOptions):
-    """The input bucket: replaced and deleted files stay as noncurrent for a day."""
-
-    versioning: bool = Field(default=True, description="keep replaced and deleted files for a day")
-
-
-class WorkBucketOptions(BucketOptions):
-    """The work bucket: what passes between the services."""
-
-    retention_days: Annotated[int, Field(ge=1, le=3650)] = Field(
-        default=1, description="days after which objects are deleted"
-    )
-
-
-class StagingBucketOptions(BucketOptions):
-    """The staging bucket: build sources, the lease and the history of runs."""
-
-    retention_days: Days | None = Field(default=None, description=_RETENTION)
-
-
-class BucketsOptions(Strict):
-    """The buckets."""
-
-    input: InputBucketOptions = Field(
-        default=InputBucketOptions(), description="files come in here"
-    )
-    models: ModelsBucketOptions = Field(
-        default=ModelsBucketOptions(), description="models of your own"
-    )
-    output: OutputBucketOptions = Field(default=OutputBucketOptions(), description="results")
-    work: WorkBucketOptions = Field(default=WorkBucketOptions(), description="between the services")
-    staging: StagingBucketOptions = Field(
-        default=StagingBucketOptions(), description="build sources, lease, history"
-    )
-
-
 class WorkflowOptions(Strict):
     """The workflow."""
 
@@ -344,7 +151,7 @@ class VpcOptions(Strict):
         default=None, description="subnetwork of the services (direct VPC egress)"
     )
     connector: (
-        Annotated[str, Field(pattern=_CONNECTOR), _allowed("projects/P/locations/L/connectors/C")]
+        Annotated[str, Field(pattern=CONNECTOR), allowed("projects/P/locations/L/connectors/C")]
         | None
     ) = Field(default=None, description="Serverless VPC Access connector, instead of a network")
     egress: Literal["PRIVATE_RANGES_ONLY", "ALL_TRAFFIC"] = Field(
@@ -383,7 +190,7 @@ class BudgetOptions(Strict):
         Annotated[
             str,
             Field(pattern=r"^[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}$"),
-            _allowed('a billing account, as "01AB23-45CD67-89EF01"'),
+            allowed('a billing account, as "01AB23-45CD67-89EF01"'),
         ]
         | None
     ) = Field(default=None, description="whose budget; without it there is none")
@@ -393,7 +200,7 @@ class BudgetOptions(Strict):
     thresholds: Annotated[
         list[Annotated[int, Field(ge=1, le=1000)]],
         Field(min_length=1, max_length=5),
-        _allowed("1 to 5 whole numbers from 1 to 1000"),
+        allowed("1 to 5 whole numbers from 1 to 1000"),
     ] = Field(default=[50, 90, 100], description="per cent of the amount at which Google tells")
 
     @model_validator(mode="after")
@@ -401,6 +208,28 @@ class BudgetOptions(Strict):
         if self.model_fields_set - {"billing_account"} and self.billing_account is None:
             raise ValueError("a budget needs billing_account")
         return self
+
+
+class AlertsOptions(Strict):
+    """Above which values the alert policies fire; each policy says what to do."""
+
+    error_percent: Annotated[int, Field(ge=0, le=99)] = Field(
+        default=5, description="share of a service's answers that are errors, over five minutes"
+    )
+    latency_seconds: Annotated[int, Field(ge=1, le=3599)] | None = Field(
+        default=None,
+        description="the p95 of the inference service, over five minutes; by default four fifths of its timeout",
+    )
+    gpu_percent: Annotated[int, Field(ge=1, le=99)] = Field(
+        default=90, description="how busy the GPUs are, over a quarter of an hour"
+    )
+    undelivered_events: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        default=0, description="events of new files that wait, over ten minutes"
+    )
+    idle_minutes: Annotated[int, Field(ge=5, le=720)] = Field(
+        default=30,
+        description="how long an instance of the inference service is up without a request",
+    )
 
 
 class LimitsOptions(Strict):
@@ -435,16 +264,16 @@ class Options(Strict):
     preset: Literal["high-performance", "cost-optimized", "development", "cpu-only"] | None = Field(
         default=None, description="other defaults; see below"
     )
-    project: Annotated[str, _checked(names.check_project), _allowed("a project id")] | None = Field(
+    project: Annotated[str, checked(names.check_project), allowed("a project id")] | None = Field(
         default=None, description="Google Cloud project"
     )
-    region: Annotated[str, _checked(names.check_region), _allowed('a region, as "us-central1"')] = (
+    region: Annotated[str, checked(names.check_region), allowed('a region, as "us-central1"')] = (
         Field("us-central1", description="where everything lives")
     )
     prefix: Annotated[
         str,
-        _checked(names.check_prefix),
-        _allowed("3 to 21 small letters, digits and hyphens, a letter first"),
+        checked(names.check_prefix),
+        allowed("3 to 21 small letters, digits and hyphens, a letter first"),
     ] = Field(default="ml-pipeline", description="begins the name of every resource")
     environment: Literal["dev", "staging", "prod"] | None = Field(
         default=None, description="the label `environment` of every resource"
@@ -477,7 +306,7 @@ class Options(Strict):
     )
     monitoring: bool = Field(default=True, description="dashboard, alerts, log-based metrics")
     notification_channels: Annotated[
-        list[Annotated[str, Field(pattern=_CHANNEL)]], _allowed("projects/P/notificationChannels/N")
+        list[Annotated[str, Field(pattern=CHANNEL)]], allowed("projects/P/notificationChannels/N")
     ] = Field(default=[], description="whom alerts tell: channels of Cloud Monitoring")
     kept_images: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=10, description="how many versions of each image the repository keeps"
@@ -495,5 +324,18 @@ class Options(Strict):
     buckets: BucketsOptions = Field(default=BucketsOptions(), description="the buckets")
     workflow: WorkflowOptions = Field(default=WorkflowOptions(), description="the workflow")
     vpc: VpcOptions = Field(default=VpcOptions(), description="the services' way out")
+    alerts: AlertsOptions = Field(default=AlertsOptions(), description="when alerts fire")
     budget: BudgetOptions = Field(default=BudgetOptions(), description="a budget")
     build: BuildOptions = Field(default=BuildOptions(), description="the image builds")
+
+    @field_validator("alerts")
+    @classmethod
+    def _check_latency(cls, alerts: AlertsOptions, info: ValidationInfo) -> AlertsOptions:
+        """A request is cut off at the timeout, so no latency is above it."""
+        inference, limit = info.data.get("gpu_inference"), alerts.latency_seconds
+        if limit is not None and inference is not None and limit >= inference.timeout:
+            raise ValueError(
+                f"latency_seconds = {limit} is not below gpu_inference.timeout = {inference.timeout}, "
+                "at which a request is cut off: the alert would never fire"
+            )
+        return alerts

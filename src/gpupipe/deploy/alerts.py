@@ -11,11 +11,9 @@ from gpupipe.deploy.spec import PipelineSpec
 AUTO_CLOSE_S = 1800
 _RUN = "run.googleapis.com"
 _BY_SERVICE = ("resource.label.service_name",)
-_FIVE_MINUTES_S, _TEN_MINUTES_S, _HALF_HOUR_S = 300, 600, 1800
-_ERROR_SHARE = 0.05
+_FIVE_MINUTES_S, _TEN_MINUTES_S, _MINUTE_S = 300, 600, 60
 _LATENCY_SHARE = 0.8
-"""Of the time that a request may take."""
-_GPU_SHARE = 0.9
+"""Of the time that a request may take, where no limit is set."""
 
 
 def alert_policies(spec: PipelineSpec, subscription: str) -> tuple[AlertPolicy, ...]:
@@ -57,14 +55,15 @@ def _failures(spec: PipelineSpec) -> AlertPolicy:
 
 def _errors(spec: PipelineSpec) -> AlertPolicy:
     names = ",".join(f'"{spec.names.service(service)}"' for service in SERVICES)
+    percent = spec.config.options.alerts.error_percent
     requests = (
         f'metric.type="{_RUN}/request_count" resource.type="cloud_run_revision" '
         f"resource.label.service_name=one_of({names})"
     )
     condition = Condition(
-        f"more than {_ERROR_SHARE:.0%} of a service's answers are errors",
+        f"more than {percent} % of a service's answers are errors",
         f'{requests} metric.label.response_code_class="5xx"',
-        _ERROR_SHARE,
+        percent / 100,
         _FIVE_MINUTES_S,
         "ALIGN_RATE",
         "REDUCE_SUM",
@@ -82,11 +81,12 @@ def _errors(spec: PipelineSpec) -> AlertPolicy:
 
 
 def _latency(spec: PipelineSpec, service: str) -> AlertPolicy:
-    limit = spec.config.options.gpu_inference.timeout * 1000 * _LATENCY_SHARE
+    options = spec.config.options
+    limit = options.alerts.latency_seconds or options.gpu_inference.timeout * _LATENCY_SHARE
     condition = Condition(
-        f"one answer in twenty takes longer than {limit / 1000:g} s",
+        f"one answer in twenty takes longer than {limit:g} s",
         f'metric.type="{_RUN}/request_latencies" {_of(service)}',
-        limit,
+        limit * 1000,
         _FIVE_MINUTES_S,
         "ALIGN_DELTA",
         "REDUCE_PERCENTILE_95",
@@ -103,10 +103,11 @@ def _latency(spec: PipelineSpec, service: str) -> AlertPolicy:
 
 
 def _saturation(spec: PipelineSpec, service: str) -> AlertPolicy:
+    percent = spec.config.options.alerts.gpu_percent
     condition = Condition(
-        f"the GPUs work more than {_GPU_SHARE:.0%} of the time",
+        f"the GPUs work more than {percent} % of the time",
         f'metric.type="{_RUN}/container/gpu/utilizations" {_of(service)}',
-        _GPU_SHARE,
+        percent / 100,
         _FIVE_MINUTES_S,
         "ALIGN_MEAN",
         "REDUCE_MEAN",
@@ -123,12 +124,13 @@ def _saturation(spec: PipelineSpec, service: str) -> AlertPolicy:
 
 
 def _undelivered(spec: PipelineSpec, subscription: str) -> AlertPolicy:
+    most = spec.config.options.alerts.undelivered_events
     condition = Condition(
-        "events of new files wait for ten minutes",
+        f"more than {most} events of new files wait for ten minutes",
         'metric.type="pubsub.googleapis.com/subscription/num_undelivered_messages" '
         f'resource.type="pubsub_subscription" resource.label.subscription_id="{subscription}"',
-        0,
-        60,
+        most,
+        _MINUTE_S,
         "ALIGN_MIN",
         "REDUCE_SUM",
         duration_s=_TEN_MINUTES_S,
@@ -143,25 +145,26 @@ def _undelivered(spec: PipelineSpec, subscription: str) -> AlertPolicy:
 
 
 def _idle(spec: PipelineSpec, service: str) -> AlertPolicy:
+    minutes = spec.config.options.alerts.idle_minutes
     up = Condition(
         "an instance is up",
         f'metric.type="{_RUN}/container/instance_count" {_of(service)}',
         0,
-        60,
+        _MINUTE_S,
         "ALIGN_MAX",
         "REDUCE_SUM",
         _BY_SERVICE,
-        duration_s=_HALF_HOUR_S,
+        duration_s=minutes * _MINUTE_S,
     )
     unused = Condition(
-        "it has had no request for half an hour",
+        f"it has had no request for {minutes} minutes",
         f'metric.type="{_RUN}/request_count" {_of(service)}',
         1,
         _FIVE_MINUTES_S,
         "ALIGN_DELTA",
         "REDUCE_SUM",
         _BY_SERVICE,
-        duration_s=_HALF_HOUR_S,
+        duration_s=minutes * _MINUTE_S,
         below=True,
         silence_counts=True,
     )

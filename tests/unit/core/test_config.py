@@ -157,6 +157,11 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
         ("[preprocess]\nsource = 'a'\nimage = 'h/a:1'", "1: preprocess: source and image exclude"),
         ("region = 'us-central1-a'", "1: region = 'us-central1-a': it takes a region"),
         ("prefix = 'google'", "1: prefix = 'google': it takes"),
+        ("[alerts]\nerror_percent = 100", "2: alerts.error_percent = 100: it takes a whole number"),
+        ("[alerts]\ngpu_percent = 0", "2: alerts.gpu_percent = 0: it takes a whole number from 1"),
+        ("[alerts]\nidle_minutes = 4", "2: alerts.idle_minutes = 4: it takes a whole number from 5"),
+        ("[alerts]\nlatency_seconds = 300",
+         "1: alerts: latency_seconds = 300 is not below gpu_inference.timeout = 300"),
     ],
 )  # fmt: skip
 def test_a_fault_of_the_file_is_named_by_its_place(tmp_path: Path, text: str, fault: str) -> None:
