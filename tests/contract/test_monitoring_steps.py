@@ -173,7 +173,13 @@ idle_minutes = 45
     (action,) = own.engine().plan().writes
     assert {change.field.split()[0] for change in action.changes} == {
         f"ml-pipeline-{name}"
-        for name in ("error-rate", "latency", "gpu-saturation", "undelivered-events", "idle-instance")
+        for name in (
+            "error-rate",
+            "latency",
+            "gpu-saturation",
+            "undelivered-events",
+            "idle-instance",
+        )
     }
     assert own.deploy(canary=False).outcome.errors == []
     found = policies(deployed.cloud)
@@ -190,9 +196,12 @@ idle_minutes = 45
         for one in found["ml-pipeline-idle-instance"].conditions
     } == {45 * 60}
     assert deployed.deploy(canary=False).outcome.errors == []
-    assert first("latency").threshold_value != policies(deployed.cloud)[
-        "ml-pipeline-latency"
-    ].conditions[0].condition_threshold.threshold_value
+    assert (
+        first("latency").threshold_value
+        != policies(deployed.cloud)["ml-pipeline-latency"]
+        .conditions[0]
+        .condition_threshold.threshold_value
+    )
 
 
 def test_without_monitoring_ours_goes_and_what_is_peoples_stays(
