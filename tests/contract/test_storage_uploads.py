@@ -102,6 +102,18 @@ def test_a_session_in_one_request_without_content_range(http: httpx.Client) -> N
     assert (answer.status_code, answer.json()["size"]) == (200, "9")
 
 
+def test_a_stream_of_unknown_length_ends_with_its_request(http: httpx.Client) -> None:
+    """As the Node.js client sends it; after a break it goes on from where the session is."""
+    session = start_session(http, "endless")
+    first = os.urandom(256 * 1024)
+    assert put(http, session, first, f"bytes 0-{len(first) - 1}/*").status_code == 308
+    answer = put(http, session, b"the rest", f"bytes {len(first)}-*/*")
+    assert (answer.status_code, answer.json()["size"]) == (200, str(len(first) + 8))
+    known = start_session(http, "known")
+    assert put(http, known, b"12345", "bytes 0-*/10").status_code == 308
+    assert put(http, known, b"67890", "bytes 5-*/10").json()["size"] == "10"
+
+
 def test_a_cancelled_session_is_gone(http: httpx.Client) -> None:
     session = start_session(http, "cancelled")
     assert http.delete(session).status_code == 499

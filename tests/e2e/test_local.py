@@ -62,11 +62,11 @@ def test_env_for_programs_is_as_documented(cli: Cli) -> None:
     env = cli("local", "env", "-o", "json").json
     assert set(env) == {
         "grpc", "http", "token_file", "adc_file", "gcloud_config", "boto_config",
-        "project", "project_number", "region",
+        "ca_file", "project", "project_number", "region",
     }  # fmt: skip
     assert env["http"].startswith("http://127.0.0.1:")
     assert env["grpc"].startswith("127.0.0.1:")
-    for name in ("token_file", "adc_file", "gcloud_config", "boto_config"):
+    for name in ("token_file", "adc_file", "gcloud_config", "boto_config", "ca_file"):
         assert Path(env[name]).stat().st_mode & 0o077 == 0
 
 

@@ -17,6 +17,7 @@ from gpupipe.localcloud.kernel.kernel import Kernel, build_kernel
 from gpupipe.localcloud.kernel.projects import Project
 from gpupipe.localcloud.registry import SERVICES, Factory
 from gpupipe.localcloud.settings import Settings
+from gpupipe.localcloud.transport.certificate import server_context
 from gpupipe.localcloud.transport.grpc import GrpcListener
 from gpupipe.localcloud.transport.http import HttpListener
 from gpupipe.localcloud.transport.oauth import OAuth
@@ -139,6 +140,7 @@ class LocalCloud:
             (route for one in self._surfaces for route in one.routes()),
             kernel.identity.authenticate,
             pipeline.no_route,
+            server_context(self._settings.certificate),
         )
         stack.callback(kernel.logs.stop)
         for surface in self._surfaces:

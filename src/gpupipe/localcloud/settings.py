@@ -70,3 +70,8 @@ class Settings:
     def boto(self) -> Path:
         """The configuration of gsutil."""
         return self.gcloud / "boto"
+
+    @property
+    def certificate(self) -> Path:
+        """What a client of the HTTP proxy has to trust, for Google's hosts to be served to it."""
+        return self.gcloud / "ca.pem"

@@ -4,7 +4,7 @@ A loopback port is open to every local user and to every page in a browser. So: 
 421 (a name that was made to resolve to us), an Origin or a cross-site fetch is 403, and a request
 without a good access token is 401, but for the surfaces in `TOKEN_FREE`. Requests in the form for
 proxies (`GET http://run.gpupipe.test/...`) are served here when they name an API (`hosts`), and
-refused otherwise: nothing is ever passed on, and no tunnel is opened.
+refused otherwise. The same holds for what comes through a tunnel (`entrance`). Nothing is passed on.
 """
 
 import re
@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gpupipe.localcloud.errors import ServiceError
 from gpupipe.localcloud.transport import hosts
+from gpupipe.localcloud.transport.entrance import tunnel_of
 from gpupipe.localcloud.transport.errors import json_error
 from gpupipe.localcloud.transport.pipeline import bearer
 
@@ -61,7 +62,7 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it with its refusal."""
         if scope["type"] == "http":
-            scope, host = _origin_form(scope)
+            scope, host = _addressed(scope)
             refusal = self._refusal(scope, host)
             if refusal is not None:
                 await refusal(scope, receive, send)
@@ -93,8 +94,11 @@ class Gate:
         return len(given) == 1 and given[0].lower() in self._hosts
 
 
-def _origin_form(scope: Scope) -> tuple[Scope, str | None]:
-    """The request without scheme and host, and the host of one in the form for proxies."""
+def _addressed(scope: Scope) -> tuple[Scope, str | None]:
+    """The request as one to a server, and the host that a client of a proxy meant by it."""
+    tunnel = tunnel_of(scope)
+    if tunnel is not None:
+        return {**scope, **hosts.naming(hosts.api_of(tunnel))}, tunnel
     raw = scope.get("raw_path") or scope["path"].encode()
     match = _PROXY_FORM.match(raw)
     if match is None:
@@ -108,7 +112,7 @@ def _origin_form(scope: Scope) -> tuple[Scope, str | None]:
 
 def _no_answer_for(scope: Scope, proxy_host: str | None) -> str:
     if scope["method"] == "CONNECT":
-        return f"The local cloud is no way to {scope['path']}: it opens no tunnels."
+        return f"The local cloud is no way to {scope['path']}: it opens no tunnel to it."
     if proxy_host is None:
         return "This local cloud does not answer for that host name."
     return f"The local cloud is no way to {proxy_host}: it answers for the APIs that it emulates."

@@ -34,6 +34,7 @@ APIS: Mapping[str, str] = {
 }
 
 _HOST = re.compile(r"(?:[a-z]+-[a-z]+[0-9]+-)?([a-z]+)\.(?:gpupipe\.test|googleapis\.com)(?::\d+)?")
+_TUNNEL = re.compile(r"([a-z0-9-]+\.googleapis\.com):443")
 _KEY = "gpupipe.api"
 
 
@@ -41,6 +42,12 @@ def api_of(host: str) -> str | None:
     """The API that a host name means ("run.googleapis.com"), with or without a region before it."""
     match = _HOST.fullmatch(host.lower())
     return f"{match[1]}.googleapis.com" if match is not None and match[1] in APIS else None
+
+
+def tunnelled(target: str) -> str | None:
+    """The host of Google's that a client wants a tunnel to ("run.googleapis.com:443"), or None."""
+    match = _TUNNEL.fullmatch(target.lower())
+    return match[1] if match is not None else None
 
 
 def named(scope: Mapping[str, Any]) -> str | None:

@@ -6,6 +6,7 @@ loop. What no route has is refused by name, after the gate.
 
 import asyncio
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterable
 
@@ -18,9 +19,9 @@ from starlette.routing import BaseRoute
 
 from gpupipe.localcloud.errors import ServiceError
 from gpupipe.localcloud.kernel.failures import internal, log_failure
+from gpupipe.localcloud.transport.entrance import EntranceConfig
 from gpupipe.localcloud.transport.errors import json_error
 from gpupipe.localcloud.transport.gate import Gate
-from gpupipe.localcloud.transport.wire import WireProtocol
 
 _BACKLOG = 512
 _GRACE_S = 2
@@ -62,12 +63,13 @@ class HttpListener:
         routes: Iterable[BaseRoute],
         authenticate: Callable[[str], object],
         no_route: Callable[[Request], ServiceError],
+        tls: ssl.SSLContext,
     ) -> None:
         """Serve; returns when requests are answered. `no_route`: how what has no route is refused."""
         app = Gate(_app(routes, no_route), port=self.port, authenticate=authenticate)
-        config = uvicorn.Config(
+        config = EntranceConfig(
             app,
-            http=WireProtocol,
+            tls,
             ws="none",
             lifespan="off",
             access_log=False,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gpupipe.localcloud.services.storage.refusals import StorageError, bad_request
 
 _RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
-_CONTENT_RANGE = re.compile(r"bytes (?:([0-9]{1,19})-([0-9]{1,19})|\*)/([0-9]{1,19}|\*)")
+_CONTENT_RANGE = re.compile(r"bytes (?:([0-9]{1,19})-([0-9]{1,19}|\*)|\*)/([0-9]{1,19}|\*)")
 
 
 class RangeError(StorageError):
@@ -50,7 +50,10 @@ def requested(header: str | None, size: int) -> Span | None:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A part of a resumable upload; `start` None is a question, `total` None is not known yet."""
+    """A part of a resumable upload; `start` None is a question, `total` None is not known yet.
+
+    `length` None is all that the request has, which ends the upload where no total is known.
+    """
 
     start: int | None
     length: int | None
@@ -68,7 +71,10 @@ def content_range(header: str | None) -> Chunk:
     size = None if total == "*" else int(total)
     if first is None:
         return Chunk(None, 0, size)
-    start, end = int(first), int(last)
+    start = int(first)
+    if last == "*":
+        return Chunk(start, None, size)
+    end = int(last)
     if end < start or (size is not None and end >= size):
         raise bad_request(f"Failed to parse Content-Range header: {header}")
     return Chunk(start, end - start + 1, size)

@@ -69,7 +69,7 @@ class Resumable:
             hasher = self._hasher(session, progress)
             if chunk.start is not None:
                 self._receive(request, session, chunk, hasher)
-            total = _total(request, session, chunk, hasher.size)
+            total = _total(session, chunk, hasher.size)
             if total is None or hasher.size < total:
                 return _incomplete(hasher.size)
             if hasher.size > total:
@@ -170,9 +170,9 @@ class Resumable:
         self._blobs.discard(session_id)
 
 
-def _total(request: Inbound, session: Session, chunk: Chunk, size: int) -> int | None:
+def _total(session: Session, chunk: Chunk, size: int) -> int | None:
     """The size that the object shall have, as far as it is known now."""
-    if "content-range" not in request.headers:
+    if chunk.length is None and chunk.total is None:
         return size
     return session.total if chunk.total is None else chunk.total
 

@@ -40,6 +40,8 @@ def test_nothing_to_serve_is_416(header: str, size: int) -> None:
         (None, Chunk(0, None, None)),
         ("bytes 0-9/10", Chunk(0, 10, 10)),
         ("bytes 5-9/*", Chunk(5, 5, None)),
+        ("bytes 5-*/10", Chunk(5, None, 10)),
+        ("bytes 0-*/*", Chunk(0, None, None)),
         ("bytes */10", Chunk(None, 0, 10)),
         ("bytes */*", Chunk(None, 0, None)),
         ("bytes */0", Chunk(None, 0, 0)),
