@@ -82,6 +82,11 @@ notice: everything is regional. A variable that begins with `GPUPIPE_` and is no
 
 The folder that holds everything gpupipe keeps: the local cloud with its objects, images and tokens, and crash files.
 Several can live side by side, each with a local cloud of its own.
+
+### GPUPIPE_BUILD_CACHE
+
+Where a local cloud keeps what the RUN instructions of its builds made, so that a later build of the same need not run
+them again; `layers` in its folder unless this is set. Local clouds can share one. It may be removed at any time.
 """
 _GPUS = """## GPU types
 

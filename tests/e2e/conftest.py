@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -33,6 +33,8 @@ class Done:
 class Cli:
     """Runs `gpupipe` in a scrubbed environment with its own home."""
 
+    layers: ClassVar[Path]
+    """What images are built of is made once for all homes of a run."""
     home: Path
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -65,7 +67,15 @@ class Cli:
         base["HOME"] = str(self.home.parent)
         # Where tests run on a machine of Google's, it has credentials of its own.
         base["NO_GCE_CHECK"] = "true"
-        return base | {"GPUPIPE_HOME": str(self.home)} | self.environment | extra
+        ours = {"GPUPIPE_HOME": str(self.home), "GPUPIPE_BUILD_CACHE": str(self.layers)}
+        return base | ours | self.environment | extra
+
+
+@pytest.fixture(scope="session", autouse=True)
+def layers(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """One folder for the layers of all workers."""
+    own = tmp_path_factory.getbasetemp()
+    Cli.layers = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "layers"
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ URL = "gs://"
 DEFAULT = "default"
 """The source of a value that nobody set."""
 # Variables of ours that are no options.
-_NOT_OPTIONS = frozenset({"GPUPIPE_HOME", "GPUPIPE_GPUS", "GPUPIPE_PRICES"})
+_NOT_OPTIONS = frozenset({"GPUPIPE_HOME", "GPUPIPE_BUILD_CACHE", "GPUPIPE_GPUS", "GPUPIPE_PRICES"})
 _BEGINNING = "GPUPIPE_"
 # The recipe's variables that mean nothing any more.
 _IDLE = {"ZONE": "every service that is used is regional, so a zone is not needed"}

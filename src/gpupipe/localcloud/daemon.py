@@ -44,7 +44,9 @@ _DOC = "reference/local-cloud.md"
 
 # What the daemon needs of the user's environment: where programs, temporary files and certificates
 # are, and how packages are fetched for builds. Never credentials of a cloud.
-_ENVIRONMENT = frozenset({"PATH", "HOME", "LANG", "TZ", "TMPDIR", "XDG_CACHE_HOME"})
+_ENVIRONMENT = frozenset(
+    {"PATH", "HOME", "LANG", "TZ", "TMPDIR", "XDG_CACHE_HOME", "GPUPIPE_BUILD_CACHE"}
+)
 _ENVIRONMENT_PREFIXES = ("LC_", "UV_", "PIP_", "SSL_CERT_")
 _PROXIES = frozenset({"http_proxy", "https_proxy", "no_proxy", "all_proxy"})
 

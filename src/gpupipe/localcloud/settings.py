@@ -9,7 +9,7 @@ class Settings:
     """Where a local cloud keeps its state, and which project it starts with.
 
     home: folder of this local cloud (0700): state.db, logs.db, objects/, images/, instances/,
-    token, signing-key.pem, adc.json, gcloud/, daemon.json, daemon.log.
+    layers/, token, signing-key.pem, adc.json, gcloud/, daemon.json, daemon.log.
     """
 
     home: Path
@@ -45,6 +45,11 @@ class Settings:
     def builds(self) -> Path:
         """Working folders of builds, on the file system of `images`: a result is moved there."""
         return self.home / "builds"
+
+    @property
+    def layers(self) -> Path:
+        """What RUN instructions made, for later builds; not part of the state, a reset keeps it."""
+        return self.home / "layers"
 
     @property
     def token(self) -> Path:

@@ -223,5 +223,5 @@ class Lifecycle:
 
     def _machine_once(self) -> Machine:
         if self._machine is None:
-            self._machine = this_machine(os.environ)
+            self._machine = this_machine(os.environ, self._kernel.settings.layers)
         return self._machine

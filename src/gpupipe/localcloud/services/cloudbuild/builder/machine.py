@@ -45,13 +45,17 @@ _PASSED_STARTS = "UV_INDEX_"  # UV_INDEX_NAME_USERNAME and _PASSWORD
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """python: the interpreter that images are built on; uv: the program; passed: see PASSED."""
+    """python: the interpreter that images are built on; uv: the program; passed: see PASSED.
+
+    cache, config: uv's folders of the user; layers: where results of RUN are kept between builds.
+    """
 
     python: Path
     uv: Path
     uv_version: str
     cache: Path
     config: Path
+    layers: Path
     passed: Mapping[str, str]
 
     @property
@@ -65,8 +69,11 @@ class Machine:
         return (Path(sys.base_prefix), self.python, self.python.resolve(), self.uv)
 
 
-def this_machine(environment: Mapping[str, str]) -> Machine:
-    """This process's own Python (not its virtual environment) and the uv that is installed."""
+def this_machine(environment: Mapping[str, str], layers: Path) -> Machine:
+    """This process's own Python (not its virtual environment) and the uv that is installed.
+
+    layers: where results of RUN are kept unless GPUPIPE_BUILD_CACHE names another folder.
+    """
     home = Path(environment.get("HOME") or os.path.expanduser("~"))  # noqa: PTH111 - same rule as uv
     cache = environment.get("XDG_CACHE_HOME") or home / ".cache"
     config = environment.get("XDG_CONFIG_HOME") or home / ".config"
@@ -77,6 +84,7 @@ def this_machine(environment: Mapping[str, str]) -> Machine:
         uv_version=version("uv"),
         cache=Path(environment.get("UV_CACHE_DIR") or Path(cache) / "uv"),
         config=Path(config),
+        layers=Path(environment.get("GPUPIPE_BUILD_CACHE") or layers),
         passed={
             name: value
             for name, value in environment.items()

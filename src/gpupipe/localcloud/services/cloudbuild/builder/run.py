@@ -7,6 +7,7 @@ from gpupipe.localcloud.runner import paths
 from gpupipe.localcloud.runner.process import Process
 from gpupipe.localcloud.services.cloudbuild.builder.dockerfile import Instruction
 from gpupipe.localcloud.services.cloudbuild.builder.job import Job
+from gpupipe.localcloud.services.cloudbuild.builder.layers import Layers, key
 from gpupipe.localcloud.services.cloudbuild.builder.machine import Machine
 from gpupipe.localcloud.services.cloudbuild.builder.state import StageState
 from gpupipe.localcloud.services.cloudbuild.builder.tree import TreeError, inside, resolved
@@ -32,6 +33,19 @@ class Runner:
             raise instruction.refuse(f"the flag --{next(iter(flags))} is not supported")
         words = instruction.exec_form()
         program = self._program(instruction, words, stage)
+        try:
+            name = key(self._machine, stage, words)
+        except ValueError as error:
+            raise instruction.refuse(str(error)) from error
+        layers = Layers(self._machine.layers)
+        with layers.only_maker(name, self._job):
+            if layers.restore(name, stage.root):
+                self._job.log(" ---> Using cache")
+                return
+            self._carry_out(instruction, program, stage)
+            layers.keep(name, stage.root)
+
+    def _carry_out(self, instruction: Instruction, program: list[str], stage: StageState) -> None:
         folder = paths.workdir(stage.root, stage.workdir)
         code = self._wait(program, self._environment(stage), folder)
         if code != 0:
