@@ -90,8 +90,9 @@ def test_quotas_permissions_latency_and_clock(cli: Cli) -> None:
     assert cli("local", "latency", "0.5", "--output", "json").json["factor"] == 0.5
     assert cli("local", "latency", "none", "--output", "json").json["factor"] == 0
     assert cli("local", "latency", "fast").code == 2
-    assert cli("local", "incidents").out.startswith("No alert policy of project ")
-    assert cli("local", "incidents", "--output", "json").json["incidents"] == []
+    quiet = ("--project", "other-project")
+    assert cli("local", "incidents", *quiet).out.startswith("No alert policy of project ")
+    assert cli("local", "incidents", *quiet, "--output", "json").json["incidents"] == []
 
     before = cli("local", "clock", "show", "--output", "json").json["ahead_s"]
     moved = cli("local", "clock", "advance", "1m30s", "--output", "json").json
