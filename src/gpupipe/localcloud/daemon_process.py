@@ -6,6 +6,7 @@ and no child process.
 """
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -68,6 +69,8 @@ def _serve(home: Path, ready_fd: int | None) -> None:
     ports = _last_ports(home)
     cloud = LocalCloud(Settings(home), SystemClock(), on_stop=end.set, ports=ports)
     cloud.start()
+    # What was imported stays: the collector need not look through it ever again.
+    gc.freeze()
     try:
         info = _info(home, cloud)
         write_secret(home / _PORTS, _ports_of(info))
