@@ -1,7 +1,5 @@
 """The end of a pipeline: destroyed, proven, and deployed again. Its own local cloud."""
 
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,11 +87,3 @@ def test_after_stop_no_process_and_no_port(own: Cli) -> None:
     assert own("local", "stop").code == 0
     assert not runs(status["pid"])
     assert not own("local", "status", "--output", "json").json["running"]
-
-
-def test_a_daemon_that_was_killed_is_started_again_with_its_state(own: Cli) -> None:
-    assert own("deploy", "--local", "--yes", "--no-canary").code == 0
-    os.kill(own("local", "status", "--output", "json").json["pid"], signal.SIGKILL)
-    done = own("deploy", "--local", "--yes", "--dry-run", "--output", "json")
-    assert done.code == 0, done.err
-    assert not done.json["writes"]

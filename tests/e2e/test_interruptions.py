@@ -7,6 +7,7 @@ longer than any test, and a test goes on when the daemon has given that fault ou
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -21,6 +22,7 @@ from tests.e2e.test_journey import last_sequence, requests_since
 DEPLOY = ("deploy", "--local", "--yes", "--no-canary")
 # Within a caller's five minutes for an API that does not answer: a longer pause it would not begin.
 LONGER_THAN_ANY_TEST_S = 280
+_POLL_S = 0.05
 EXECUTIONS = "workflowexecutions.executions.list"
 
 
@@ -103,6 +105,7 @@ class Hold:
         """Return when a call has met the fault, which the command's end must not come before."""
         while not self._consumed():
             assert running.is_alive, running.end()
+            time.sleep(_POLL_S)  # asking without a pause would keep the daemon from what is waited for
 
     def _consumed(self) -> int:
         faults = daemon.call(self._cloud, "GET", "/control/faults")["faults"]
@@ -211,7 +214,7 @@ def test_no_space_for_an_object_is_said_and_loses_nothing(deployed: Cli, tmp_pat
     assert done.code == 0, done.err
 
 
-def test_a_local_cloud_that_is_killed_ends_the_deploy_and_the_next_one_finishes(own: Cli) -> None:
+def test_a_local_cloud_that_is_killed_ends_the_deploy_and_keeps_what_was_done(own: Cli) -> None:
     deploy = Running(own, *DEPLOY).until("creating image")
     os.kill(cloud_of(own).pid, signal.SIGKILL)
     code, told = deploy.end()
@@ -227,3 +230,8 @@ def test_a_local_cloud_that_is_killed_ends_the_deploy_and_the_next_one_finishes(
     resources = own("status", "--local", "--output", "json").json["resources"]
     assert len({(row["kind"], row["name"]) for row in resources}) == len(resources)
     assert {row["state"] for row in resources} == {"ready"}
+
+    os.kill(cloud_of(own).pid, signal.SIGKILL)
+    plan = own(*DEPLOY, "--dry-run", "--output", "json")
+    assert plan.code == 0, plan.err
+    assert not plan.json["writes"]
