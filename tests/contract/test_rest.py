@@ -12,6 +12,8 @@ from tests.support.localcloud import RunningCloud
 from tests.support.run_services import RunTester
 from tests.support.workflows import WorkflowTester
 
+from gpupipe.localcloud.transport.http_rules import rules
+
 FLOW = '[{"a": {"return": 1}}]'
 
 
@@ -52,6 +54,10 @@ def test_the_official_client_speaks_it(local_cloud: RunningCloud, tmp_path: Path
     assert list(client.list_services(parent=run.parent, timeout=5)) == []
 
 
+def test_every_method_is_there_over_rest(module_cloud: RunningCloud) -> None:
+    assert {rule.method for rule in rules()} == {row.path for row in module_cloud.cloud.rpcs()}
+
+
 def test_an_execution_from_its_start_to_its_end(tester: WorkflowTester) -> None:
     workflow = f"{tester.parent}/workflows/flow"
     http = tester.cloud.http_client()
@@ -70,7 +76,10 @@ def test_an_execution_from_its_start_to_its_end(tester: WorkflowTester) -> None:
     [
         ("GET", "/executions", {"params": {"colour": "red"}}, 400),
         ("GET", "/executions", {"params": {"pageSize": "many"}}, 400),
-        ("GET", "/executions", {"params": {"fields": "name"}}, 501),
+        ("GET", "/executions", {"params": {"fields": "name"}}, 400),
+        ("GET", "/executions", {"params": {"callback": "f"}}, 501),
+        ("GET", "/executions", {"params": {"alt": "yaml"}}, 400),
+        ("GET", "/executions", {"params": {"alt": "proto"}}, 501),
         ("POST", "/executions", {"json": {"colour": "red"}}, 400),
         ("POST", "/executions", {"content": b"{"}, 400),
         ("POST", "/executions", {"content": b"[" * 100_000}, 400),

@@ -4,10 +4,12 @@ The daemon runs one; tests run as many as they like, each over a folder of its o
 """
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+
+from starlette.routing import BaseRoute
 
 from gpupipe.core.clock import Clock
 from gpupipe.localcloud.control import Control
@@ -24,6 +26,7 @@ from gpupipe.localcloud.transport.oauth import OAuth
 from gpupipe.localcloud.transport.operations import OperationsSurface
 from gpupipe.localcloud.transport.pipeline import Pipeline
 from gpupipe.localcloud.transport.request_log import RequestLog
+from gpupipe.localcloud.transport.rest import RestRoute
 from gpupipe.localcloud.transport.rpc import Rpc, Surface
 
 
@@ -137,7 +140,7 @@ class LocalCloud:
         self._surfaces = self._build(kernel, pipeline)
         kernel.faults.know(point for one in self._surfaces for point in one.fault_points())
         http.start(
-            (route for one in self._surfaces for route in one.routes()),
+            self._routes(pipeline),
             kernel.identity.authenticate,
             pipeline.no_route,
             server_context(self._settings.certificate),
@@ -156,12 +159,17 @@ class LocalCloud:
         # Last in, first out: calls that are held up would keep the listeners from ending.
         stack.callback(pipeline.faults.close)
 
+    def _routes(self, pipeline: Pipeline) -> Iterator[BaseRoute]:
+        yield RestRoute(pipeline, self.rpcs())
+        for surface in self._surfaces:
+            yield from surface.routes()
+
     def _build(self, kernel: Kernel, pipeline: Pipeline) -> tuple[Surface, ...]:
         oauth = OAuth(kernel)
         oauth.write_credentials()
         services = tuple(factory(kernel, pipeline) for factory in self._factories)
         control = Control(kernel, pipeline, on_stop=self._on_stop, on_reset=self.reset)
-        return (control, oauth, OperationsSurface(kernel, pipeline), *services)
+        return (control, oauth, OperationsSurface(kernel), *services)
 
 
 def _empty(folder: Path) -> None:

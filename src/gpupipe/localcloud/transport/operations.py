@@ -8,13 +8,9 @@ from collections.abc import Iterable
 from google.longrunning import operations_pb2
 from google.longrunning.operations_pb2 import Operation
 from google.protobuf import empty_pb2
-from starlette.routing import BaseRoute
 
 from gpupipe.localcloud.errors import ServiceError, not_found
 from gpupipe.localcloud.kernel.kernel import Kernel
-from gpupipe.localcloud.transport import rest
-from gpupipe.localcloud.transport.pipeline import Pipeline
-from gpupipe.localcloud.transport.rest import Rule
 from gpupipe.localcloud.transport.rpc import BaseSurface, Call, Rpc
 
 _SERVICE = "/google.longrunning.Operations"
@@ -30,28 +26,13 @@ _GET_PERMISSIONS = {
     "google.devtools.cloudbuild.": "cloudbuild.builds.get",
     "google.api.serviceusage.": "serviceusage.operations.get",
 }
-_PARENT = "projects/*/locations/*"
-_RULES = tuple(
-    rule
-    for version in ("v1", "v2")
-    for rule in (
-        Rule("GET", f"/{version}/{{name={_PARENT}/operations/*}}", "GetOperation"),
-        Rule("GET", f"/{version}/{{name={_PARENT}}}/operations", "ListOperations"),
-        Rule("DELETE", f"/{version}/{{name={_PARENT}/operations/*}}", "DeleteOperation"),
-    )
-)
 
 
 class OperationsSurface(BaseSurface):
     """Get, List, Wait, Cancel, Delete."""
 
-    def __init__(self, kernel: Kernel, pipeline: Pipeline) -> None:
+    def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
-        self._pipeline = pipeline
-
-    def routes(self) -> Iterable[BaseRoute]:
-        """Three of them over REST, in the versions of the APIs that are there over REST."""
-        return rest.routes(self._pipeline, self.rpcs(), _RULES)
 
     def rpcs(self) -> Iterable[Rpc]:
         """The five methods; who may call is decided per operation, in the handlers."""

@@ -14,22 +14,12 @@ from gpupipe.localcloud.services.executions.metrics import ExecutionMetrics
 from gpupipe.localcloud.services.executions.runner import MOST_AT_ONCE, Runner
 from gpupipe.localcloud.services.executions.service import Executions
 from gpupipe.localcloud.services.executions.store import Store
-from gpupipe.localcloud.transport import rest
 from gpupipe.localcloud.transport.pipeline import Pipeline
-from gpupipe.localcloud.transport.rest import Rule
 from gpupipe.localcloud.transport.rows import Rows
 from gpupipe.localcloud.transport.rpc import BaseSurface, Rpc
 
 _TABLE = Rows(
     "google.cloud.workflows.executions.v1.Executions", "workflowexecutions.googleapis.com"
-)
-_PARENT = "projects/*/locations/*/workflows/*"
-_NAME = f"{_PARENT}/executions/*"
-_RULES = (
-    Rule("POST", f"/v1/{{parent={_PARENT}}}/executions", "CreateExecution", "execution"),
-    Rule("GET", f"/v1/{{name={_NAME}}}", "GetExecution"),
-    Rule("GET", f"/v1/{{parent={_PARENT}}}/executions", "ListExecutions"),
-    Rule("POST", f"/v1/{{name={_NAME}}}:cancel", "CancelExecution", "*"),
 )
 
 
@@ -41,7 +31,6 @@ class ExecutionsSurface(BaseSurface):
     """google.cloud.workflows.executions.v1.Executions."""
 
     def __init__(self, kernel: Kernel, pipeline: Pipeline, *, at_once: int = MOST_AT_ONCE) -> None:
-        self._pipeline = pipeline
         self._store = Store(kernel.database)
         callbacks = Callbacks(kernel)
         self._histories = histories = Histories(kernel.log_database, kernel.clock)
@@ -76,9 +65,8 @@ class ExecutionsSurface(BaseSurface):
             )
 
     def routes(self) -> Iterable[BaseRoute]:
-        """The methods over REST, and those that are there over REST alone."""
-        yield from rest.routes(self._pipeline, self.rpcs(), _RULES)
-        yield from self._extra.routes()
+        """Those that are there over REST alone."""
+        return self._extra.routes()
 
     def fault_points(self) -> Iterable[FaultPoint]:
         """Those of the rows and of the other routes."""

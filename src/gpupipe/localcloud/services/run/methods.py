@@ -9,7 +9,6 @@ from gpupipe.localcloud.services.run import messages
 from gpupipe.localcloud.services.run.names import API
 from gpupipe.localcloud.services.run.revision_methods import Revisions
 from gpupipe.localcloud.services.run.services import Services
-from gpupipe.localcloud.transport.rest import Rule
 from gpupipe.localcloud.transport.rpc import Rpc
 
 Operation = operations_pb2.Operation
@@ -61,23 +60,6 @@ _SERVICE = (
 _LIST = ("parent", "page_size", "page_token")
 _SERVICES = "/google.cloud.run.v2.Services/"
 _REVISIONS = "/google.cloud.run.v2.Revisions/"
-_PARENT = "projects/*/locations/*"
-_NAME = f"{_PARENT}/services/*"
-_REVISION = f"{_NAME}/revisions/*"
-RULES = (
-    Rule("POST", f"/v2/{{parent={_PARENT}}}/services", "CreateService", "service"),
-    Rule("GET", f"/v2/{{name={_NAME}}}", "GetService"),
-    Rule("GET", f"/v2/{{parent={_PARENT}}}/services", "ListServices"),
-    Rule("PATCH", f"/v2/{{service.name={_NAME}}}", "UpdateService", "service"),
-    Rule("DELETE", f"/v2/{{name={_NAME}}}", "DeleteService"),
-    Rule("GET", f"/v2/{{resource={_NAME}}}:getIamPolicy", "GetIamPolicy"),
-    Rule("POST", f"/v2/{{resource={_NAME}}}:setIamPolicy", "SetIamPolicy", "*"),
-    Rule("POST", f"/v2/{{resource={_NAME}}}:testIamPermissions", "TestIamPermissions", "*"),
-    Rule("GET", f"/v2/{{name={_REVISION}}}", "GetRevision"),
-    Rule("GET", f"/v2/{{parent={_NAME}}}/revisions", "ListRevisions"),
-    Rule("DELETE", f"/v2/{{name={_REVISION}}}", "DeleteRevision"),
-)
-"""The methods over REST."""
 
 
 def _row(

@@ -20,7 +20,6 @@ from gpupipe.localcloud.services.run.names import API
 from gpupipe.localcloud.services.run.revision_methods import Revisions
 from gpupipe.localcloud.services.run.services import Services
 from gpupipe.localcloud.services.run.store import Store
-from gpupipe.localcloud.transport import rest
 from gpupipe.localcloud.transport.pipeline import Pipeline
 from gpupipe.localcloud.transport.rows import PolicyMethods, Rows
 from gpupipe.localcloud.transport.rpc import BaseSurface, Rpc
@@ -56,10 +55,9 @@ class Run(BaseSurface):
         )
 
     def routes(self) -> Iterable[BaseRoute]:
-        """The front door, the metadata server, and the methods over REST."""
+        """The front door and the metadata server."""
         yield from self._front_door.routes()
         yield from self._metadata.routes()
-        yield from rest.routes(self._pipeline, self.rpcs(), methods.RULES)
 
     def fault_points(self) -> Iterable[FaultPoint]:
         """Those of the rows, and the front door."""
