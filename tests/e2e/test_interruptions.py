@@ -105,7 +105,8 @@ class Hold:
         """Return when a call has met the fault, which the command's end must not come before."""
         while not self._consumed():
             assert running.is_alive, running.end()
-            time.sleep(_POLL_S)  # asking without a pause would keep the daemon from what is waited for
+            # Asking without a pause would keep the daemon from what is waited for.
+            time.sleep(_POLL_S)
 
     def _consumed(self) -> int:
         faults = daemon.call(self._cloud, "GET", "/control/faults")["faults"]
