@@ -5,6 +5,7 @@ HTTP listener as its proxy, so names of APIs are never looked up, and the operat
 file. What the user sets in it (`gcloud config set`) stays, but for what makes it work.
 """
 
+import os
 from collections.abc import Mapping
 from configparser import ConfigParser, Error
 from io import StringIO
@@ -18,6 +19,8 @@ from gpupipe.localcloud.transport import hosts
 
 # gsutil's own transport speaks TLS to Google's addresses alone; gcloud's, which it can use, does not.
 _BOTO = {"GSUtil": {"use_gcloud_storage": "True", "software_update_check_period": "0"}}
+# gcloud believes the file for ten minutes after its time: 2100.
+_FAR = 4_102_444_800
 
 
 def write_configuration(settings: Settings, http: str) -> None:
@@ -30,6 +33,9 @@ def write_configuration(settings: Settings, http: str) -> None:
     # Without this file gcloud takes the configuration for a new one, and empties it.
     write_secret(folder / "active_config", b"default")
     write_secret(settings.boto, _text(_BOTO))
+    # gsutil asks a metadata server whether it runs on a machine of Google's, unless this knows.
+    write_secret(folder / "gce", b"False")
+    os.utime(folder / "gce", (_FAR, _FAR))
 
 
 def _defaults(settings: Settings) -> dict[str, dict[str, str]]:

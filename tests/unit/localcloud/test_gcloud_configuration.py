@@ -1,5 +1,6 @@
 """The configuration for gcloud: private, renewed at each start, and the user's settings stay."""
 
+import time
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -38,6 +39,9 @@ def test_nothing_asks_anybody_else(tmp_path: Path) -> None:
     assert found["core"]["check_gce_metadata"] == "false"
     assert found["component_manager"]["disable_update_check"] == "true"
     assert found["survey"]["disable_prompts"] == "true"
+    answered = tmp_path / "gcloud" / "gce"
+    assert answered.read_text() == "False"
+    assert answered.stat().st_mtime > time.time() + 10 * 365 * 86_400
 
 
 def test_what_the_user_set_stays_and_what_leads_here_is_renewed(tmp_path: Path) -> None:
