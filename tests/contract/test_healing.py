@@ -14,6 +14,10 @@ from tests.support.localcloud import RunningCloud, start_cloud
 from tests.support.pipeline import Deployer, FastClock
 from tests.support.proofs import check_complete, check_gone
 
+from gpupipe.deploy.action import Verb
+from gpupipe.deploy.facts import Facts
+from gpupipe.deploy.step import World, action
+
 Fault = dict[str, Any]
 _numbers = itertools.count(1)
 BUSY: Fault = {"kind": "error", "code": "UNAVAILABLE", "times": 2}
@@ -79,6 +83,19 @@ def deploy_through(deployer: Deployer, faults: dict[str, Fault]) -> None:
 def test_every_create_faulted_in_one_deploy_heals(deployer: Deployer, fault: Fault) -> None:
     policies = ("run.services.setIamPolicy", "storage.buckets.setIamPolicy")
     deploy_through(deployer, dict.fromkeys((*CREATES, *policies), fault))
+
+
+def test_a_build_that_ends_between_the_plan_and_its_step_is_not_repeated(
+    deployer: Deployer,
+) -> None:
+    images = [step for step in deployer.steps if step.kind == "image"]
+    world = World(deployer.connect(), deployer.spec, Facts())
+    planned = [(step, action(step, world, Verb.CREATE, "not built yet")) for step in images]
+    assert not deployer.deploy(canary=False).outcome.failed
+    for step, create in planned:
+        step.apply(world, create)
+    assert len(builds(deployer)) == IMAGES
+    assert all("@sha256:" in world.facts.images[step.name(world)] for step in images)
 
 
 def test_every_operation_that_ends_in_a_passing_error_is_asked_for_again(

@@ -42,8 +42,7 @@ class Image:
         if own is not None:
             world.facts.images[self.service] = own
             return own
-        repository = world.spec.repository.name
-        digest = world.cloud.registry.digest(repository, self.service, self._tag(world))
+        digest = self._built(world)
         return None if digest is None else self._found(world, digest)
 
     def diff(self, world: World, observed: str | None) -> Action:
@@ -76,6 +75,9 @@ class Image:
         label = f"{names.prefix}-{self.service}-{self._tag(world)}"
         build = builds.running(names.project, names.location, label)
         if build is None:
+            # One that still ran when the plan was made may have ended since.
+            if (built := self._built(world)) is not None:
+                return built
             build = builds.start(self._request(world, label))
         return builds.finish(
             names.project,
@@ -84,6 +86,11 @@ class Image:
             deadline_s=world.spec.config.options.build.timeout + 600,
             tell=world.cloud.caller.on_wait,
         )
+
+    def _built(self, world: World) -> str | None:
+        """The digest of the image of this source."""
+        repository = world.spec.repository.name
+        return world.cloud.registry.digest(repository, self.service, self._tag(world))
 
     def _request(self, world: World, label: str) -> BuildRequest:
         (files, dockerfile), names = self._source(world), world.spec.names
