@@ -33,6 +33,7 @@ COMMANDS = (
     *(("local", "fault", name) for name in ("add", "list", "clear")),
     *(("local", "quota", name) for name in ("set", "list")),
     *(("local", "permission", name) for name in ("revoke", "restore", "list")),
+    *(("local", "resource", name) for name in ("add", "remove", "list")),
     ("local", "latency"),
     ("local", "incidents"),
     *(("local", "clock", name) for name in ("show", "advance")),

@@ -51,6 +51,24 @@ services out in one folder that all three name; then each image is built from `c
 `source` of `[workflow]` names a workflow file; it reads the same variables as the packaged one. All of it is checked
 before anything is asked of an API; `gpupipe workflow validate` shows each fault of a workflow in its place.
 
+## A key of your own
+
+`kms_key` names a key of Cloud KMS. It encrypts buckets, images, services and the workflow, so it must be in the
+pipeline's region, and buckets cannot be elsewhere. Google uses it as the service agents of Cloud Storage, Artifact
+Registry, Cloud Run and Workflows, which need `roles/cloudkms.cryptoKeyEncrypterDecrypter` on it; gpupipe does not grant
+that. `gpupipe doctor` names each agent that lacks it, with the command that grants it; a deploy without it fails and
+goes on when it is granted. The key of the repository is chosen when it is made; the rest follows a change. Buckets of
+your own keep their key.
+
+## The network
+
+`[vpc]` sends the services' outgoing traffic through a network and subnetwork, or through a connector, of yours; neither
+is made here. With `ingress = "internal"` only callers inside the project reach the services, with
+`"internal-and-cloud-load-balancing"` also a load balancer of yours; the workflow is inside. Buckets are reached over
+Google's own network either way.
+
+[The local cloud](local-cloud.md#networks-and-keys) checks and keeps all of this, and neither encrypts nor routes.
+
 ## Budget
 
 With `billing_account` in `[budget]` a deploy makes a budget of the project in that account. Google tells when a share

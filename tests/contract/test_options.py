@@ -103,7 +103,7 @@ ELSEWHERE = {
                      "alerts.latency_seconds", "alerts.gpu_percent", "alerts.undelivered_events",
                      "alerts.idle_minutes"), "tests/contract/test_monitoring_steps.py"),
     **dict.fromkeys(("vpc.network", "vpc.subnetwork", "vpc.connector", "vpc.egress", "kms_key"),
-                    "test_what_the_local_cloud_does_not_have_is_sent_and_refused_by_name"),
+                    "tests/contract/test_options_outside.py"),
     **dict.fromkeys(("workflow.source", "preprocess.source", "preprocess.image",
                      "gpu_inference.source", "gpu_inference.image", "postprocess.source",
                      "postprocess.image"), "tests/contract/test_own_sources.py"),
@@ -470,27 +470,3 @@ def members(storage: Any, bucket: str) -> set[str]:
     policy = storage.bucket(bucket).get_iam_policy(requested_policy_version=3)
     found = {member for binding in policy.bindings for member in binding["members"]}
     return {one.removeprefix("serviceAccount:") for one in found if "named-" in one}
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        pytest.param('[vpc]\nnetwork = "n"\nsubnetwork = "s"', "vpc_access", marks=pytest.mark.long),
-        pytest.param(
-            '[vpc]\nconnector = "projects/p/locations/l/connectors/c"\negress = "ALL_TRAFFIC"',
-            "vpc_access",
-            marks=pytest.mark.long,
-        ),
-        ('kms_key = "projects/p/locations/l/keyRings/r/cryptoKeys/k"', "encryption"),
-        ('ingress = "internal-and-cloud-load-balancing"', "load balancers"),
-    ],
-)  # fmt: skip
-@pytest.mark.promise(117)
-@pytest.mark.promise(120)
-def test_what_the_local_cloud_does_not_have_is_sent_and_refused_by_name(
-    cloud: RunningCloud, tmp_path: Path, text: str, words: str
-) -> None:
-    refused = deployer(cloud, f'prefix = "refused"\n{text}', tmp_path)
-    done = refused.deploy(canary=False)
-    told = [f"{error.brief} {error.details}" for _, error in done.outcome.errors]
-    assert any(words in one for one in told), told

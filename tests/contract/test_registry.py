@@ -103,7 +103,6 @@ def test_a_deleted_package_and_repository_are_gone(registry: pb.ArtifactRegistry
         ("another format than DOCKER", {"format_": "PYTHON"}),
         ("virtual and remote", {"mode": "VIRTUAL_REPOSITORY"}),
         ("repository.docker_config", {"docker_config": {"immutable_tags": True}}),
-        ("repository.kms_key_name", {"kms_key_name": "k"}),
     ],
 )
 def test_what_is_not_emulated_is_refused_by_name(

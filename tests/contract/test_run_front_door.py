@@ -127,11 +127,12 @@ def test_what_is_not_there_is_404(run: RunTester, service: run_v2.Service) -> No
 
 @pytest.mark.promise(116)
 @pytest.mark.promise(119)
-def test_internal_ingress_answers_the_project_only(run: RunTester) -> None:
+@pytest.mark.parametrize("ingress", ["INTERNAL_ONLY", "INTERNAL_LOAD_BALANCER"])
+def test_internal_ingress_answers_the_project_only(run: RunTester, ingress: str) -> None:
+    """The local cloud has no load balancer, so that none lets anybody else in."""
     inner = run.service(run.image())
-    internal = run_v2.IngressTraffic.INGRESS_TRAFFIC_INTERNAL_ONLY
-    inner.ingress = internal  # type: ignore[assignment]  # the clients' enums are untyped
-    service = run.create("inner", inner).result(timeout=30)
+    inner.ingress = getattr(run_v2.IngressTraffic, f"INGRESS_TRAFFIC_{ingress}")
+    service = run.create(f"inner-{ingress[-4:].lower()}", inner).result(timeout=30)
     run.grant(service, f"serviceAccount:{run.account}")
     marker = internal_traffic.marker(run.cloud.token, run.cloud.project)
     assert run.get(service).status_code == 404

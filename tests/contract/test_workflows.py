@@ -163,11 +163,6 @@ def test_a_location_must_exist(tester: WorkflowTester) -> None:
         tester.deploy("flow", SOURCE)
 
 
-def test_customer_keys_are_refused_by_name(tester: WorkflowTester) -> None:
-    with pytest.raises(exceptions.MethodNotImplemented, match="crypto_key_name"):
-        tester.deploy("flow", SOURCE, crypto_key_name="projects/p/locations/l/keyRings/r")
-
-
 def test_who_deploys_must_be_allowed_to_act_as_the_account(tester: WorkflowTester) -> None:
     token = tester.cloud.account_token("deployer")
     member = f"serviceAccount:deployer@{tester.cloud.project}.iam.gserviceaccount.com"

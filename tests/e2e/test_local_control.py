@@ -90,6 +90,17 @@ def test_quotas_permissions_latency_and_clock(cli: Cli) -> None:
     assert cli("local", "latency", "0.5", "--output", "json").json["factor"] == 0.5
     assert cli("local", "latency", "none", "--output", "json").json["factor"] == 0
     assert cli("local", "latency", "fast").code == 2
+    key = "projects/other-project/locations/us-central1/keyRings/r/cryptoKeys/k"
+    added = cli("local", "resource", "add", key, "--encrypter", "a@b.example", "--output", "json")
+    assert added.json["resources"] == [
+        {"name": key, "kind": "key", "encrypters": ["serviceAccount:a@b.example"]}
+    ]
+    assert key in cli("local", "resource", "list").out
+    refused = cli("local", "resource", "add", "projects/other-project/keys/k")
+    assert refused.code == 2
+    assert "projects/P/locations/L/keyRings/R/cryptoKeys/K" in refused.err
+    assert cli("local", "resource", "remove", key).out.startswith("Nothing was added")
+    assert cli("local", "resource", "remove", key).code == 1
     quiet = ("--project", "other-project")
     assert cli("local", "incidents", *quiet).out.startswith("No alert policy of project ")
     assert cli("local", "incidents", *quiet, "--output", "json").json["incidents"] == []

@@ -14,7 +14,7 @@ from gpupipe.localcloud.services.eventarc import rules
 from gpupipe.localcloud.services.executions import store as executions
 from gpupipe.localcloud.services.run import messages
 from gpupipe.localcloud.services.run.store import Store
-from tests.support import givens_builds
+from tests.support import givens_builds, givens_outside
 from tests.support.run_services import SERVER
 from tests.support.world import REGION, World
 
@@ -430,6 +430,7 @@ def _set_quota(world: World, quota: str, value: int) -> None:
 
 GIVENS: dict[str, Callable[[World], None]] = {
     **givens_builds.GIVENS,
+    **givens_outside.GIVENS,
     "account_of_another_project": account_of_another_project,
     "bucket": bucket,
     "bucket_dual": bucket_dual,

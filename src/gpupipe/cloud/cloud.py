@@ -13,6 +13,7 @@ from gpupipe.cloud.dashboards import DashboardsApi
 from gpupipe.cloud.eventarc import EventarcApi
 from gpupipe.cloud.executions import ExecutionsApi
 from gpupipe.cloud.iam import IamApi
+from gpupipe.cloud.keys import KeysApi
 from gpupipe.cloud.log_metrics import LogMetricsApi
 from gpupipe.cloud.logging import LoggingApi
 from gpupipe.cloud.metrics import MetricsApi
@@ -49,6 +50,7 @@ class Cloud:
     quotas: QuotasApi
     billing: BillingApi
     budgets: BudgetsApi
+    keys: KeysApi
     metrics: MetricsApi
     log_metrics: LogMetricsApi
     alerts: AlertsApi
@@ -77,6 +79,7 @@ def connect(clients: Clients, caller: Caller) -> Cloud:
         quotas=QuotasApi(clients, caller),
         billing=BillingApi(clients, caller),
         budgets=BudgetsApi(clients, caller),
+        keys=KeysApi(clients, caller),
         metrics=MetricsApi(clients, caller),
         log_metrics=LogMetricsApi(clients, caller),
         alerts=AlertsApi(clients, caller),

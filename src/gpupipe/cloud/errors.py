@@ -63,6 +63,7 @@ _MEANING = {
     "FAILED_PRECONDITION": "the state does not allow it",
     "RESOURCE_EXHAUSTED": "a quota is used up",
     "REGION_FULL": "what runs in the region takes all that a quota allows",
+    "KEY": "a service agent of Google's may not use the key",
     "RATE_LIMIT": "the API was asked too often in a short time",
     "UNREACHABLE": "the API could not be reached",
     "UNAVAILABLE": "the API answered that it is unavailable",
@@ -71,6 +72,7 @@ _MEANING = {
     "UNIMPLEMENTED": "this is not available here",
 }
 # Cloud Run's words, for CPU, memory and GPUs.
+_KEY = "Cloud KMS key"
 _REGION_FULL = "Quota exceeded for total allowable "
 _Advice = tuple[str, str, Exit]
 _UNKNOWN: _Advice = ("Run the same command again; it goes on where it stopped.",
@@ -106,6 +108,11 @@ _ADVICE: dict[str, _Advice] = {
         "reference/errors.md#quota",
         Exit.FAILED,
     ),
+    "KEY": (
+        "Grant the role on the key: gpupipe doctor shows the command; then run the same command again.",
+        "reference/configuration.md#a-key-of-your-own",
+        Exit.CREDENTIALS,
+    ),
     "RATE_LIMIT": (
         "Wait a minute, then run the same command again; --parallelism 1 asks less often.",
         "reference/errors.md#quota",
@@ -128,6 +135,8 @@ def _kind(refusal: Refusal) -> str:
     """The code, split where one code stands for what people must tell apart."""
     if refusal.rate_limit:
         return "RATE_LIMIT"
+    if refusal.code == "PERMISSION_DENIED" and _KEY in refusal.message:
+        return "KEY"
     if _REGION_FULL in refusal.message:
         return "REGION_FULL"
     return refusal.code if refusal.answered or refusal.code != "UNAVAILABLE" else "UNREACHABLE"

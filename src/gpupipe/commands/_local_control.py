@@ -202,6 +202,22 @@ def advance_clock(output: Output, duration: str) -> int:
     return _clock(output, _control("POST", "clock", {"seconds": seconds(duration)}))
 
 
+def add_resource(output: Output, name: str, encrypters: Sequence[str]) -> int:
+    """Let something be there."""
+    body = {"name": name, "encrypters": list(encrypters)}
+    return _resources(output, _control("POST", "resources", body))
+
+
+def remove_resource(output: Output, name: str) -> int:
+    """Take it away."""
+    return _resources(output, _control("DELETE", "resources", {"name": name}))
+
+
+def list_resources(output: Output) -> int:
+    """What was added."""
+    return _resources(output, _control("GET", "resources"))
+
+
 def _control(verb: str, name: str, body: Json | None = None) -> Json:
     answer: Json = daemon.call(running(), verb, f"/control/{name}", body)
     return answer
@@ -266,6 +282,18 @@ def _permissions(output: Output, answer: Json, words: str) -> int:
         print_json({"schema": "gpupipe.local-permissions/1", **answer})
     else:
         print(words)
+    return Exit.DONE
+
+
+def _resources(output: Output, answer: Json) -> int:
+    if output is Output.JSON:
+        print_json({"schema": "gpupipe.local-resources/1", **answer})
+        return Exit.DONE
+    if not answer["resources"]:
+        print("Nothing was added to what every project has.")
+        return Exit.DONE
+    rows = [(one["kind"], one["name"], ", ".join(one["encrypters"])) for one in answer["resources"]]
+    _table(("KIND", "NAME", "ENCRYPTERS"), rows)
     return Exit.DONE
 
 

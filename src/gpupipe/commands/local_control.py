@@ -1,4 +1,4 @@
-"""`gpupipe local fault|quota|permission|latency|clock`: disturb it on purpose; `incidents`: what fires."""
+"""`gpupipe local fault|quota|permission|resource|latency|clock`: disturb it on purpose; `incidents`: what fires."""
 
 from typing import Annotated
 
@@ -25,6 +25,10 @@ fault = typer.Typer(
 )
 quota = typer.Typer(no_args_is_help=True, help="See and change what a project may use.")
 permission = typer.Typer(no_args_is_help=True, help="Take permissions from yourself.")
+resource = typer.Typer(
+    no_args_is_help=True,
+    help="What is there of APIs that are not emulated: networks, connectors, keys.",
+)
 clock = typer.Typer(no_args_is_help=True, help="The local cloud's clock, which you can move ahead.")
 
 
@@ -127,6 +131,50 @@ def permission_list(output: OutputAs = Output.TEXT) -> int:
     return list_permissions(output)
 
 
+@resource.command("add")
+def resource_add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its full name.")],
+    encrypters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--encrypter", metavar="EMAIL", help="An account that may use the key; repeat it."
+        ),
+    ] = None,
+    output: OutputAs = Output.TEXT,
+) -> int:
+    """Let something be there that a pipeline may name.
+
+    \b
+    projects/P/global/networks/N             projects/P/regions/R/subnetworks/S
+    projects/P/locations/L/connectors/C      projects/P/locations/L/keyRings/R/cryptoKeys/K
+
+    Every project has the network `default`, and a subnetwork of that name in each region.
+
+    Example: gpupipe local resource add projects/my-project/global/networks/mine
+    """
+    from gpupipe.commands._local_control import add_resource
+
+    return add_resource(output, name, encrypters or [])
+
+
+@resource.command("remove")
+def resource_remove(
+    name: Annotated[str, typer.Argument(metavar="NAME")], output: OutputAs = Output.TEXT
+) -> int:
+    """Take it away again. Example: gpupipe local resource remove projects/my-project/global/networks/mine"""
+    from gpupipe.commands._local_control import remove_resource
+
+    return remove_resource(output, name)
+
+
+@resource.command("list")
+def resource_list(output: OutputAs = Output.TEXT) -> int:
+    """What was added, and who may use each key. Example: gpupipe local resource list"""
+    from gpupipe.commands._local_control import list_resources
+
+    return list_resources(output)
+
+
 def latency(
     wanted: Annotated[
         str, typer.Argument(metavar="none|realistic|FACTOR", help="Shows it when left out.")
@@ -175,6 +223,7 @@ def mount(app: typer.Typer) -> None:
         ("fault", fault),
         ("quota", quota),
         ("permission", permission),
+        ("resource", resource),
         ("clock", clock),
     ):
         app.add_typer(group, name=name)

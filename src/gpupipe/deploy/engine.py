@@ -20,6 +20,7 @@ from gpupipe.deploy.events import Report
 from gpupipe.deploy.executor import Outcome
 from gpupipe.deploy.facts import Facts
 from gpupipe.deploy.history import NO_RESULT, record, run_of
+from gpupipe.deploy.keys import key_notes
 from gpupipe.deploy.lease import lease
 from gpupipe.deploy.own_sources import check
 from gpupipe.deploy.planner import Plan, plan
@@ -137,6 +138,7 @@ class Engine:
         refused = () if self._allow_replace else replaced(plan)
         return (
             *self._world.facts.notes.values(),
+            *key_notes(self._world.spec, plan),
             *((_UNPROVEN,) if plan.unproven is not None else ()),
             *(f"Replacing the {one.kind} {one.name} needs --allow-replace." for one in refused),
             *(

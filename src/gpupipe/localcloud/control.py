@@ -23,6 +23,7 @@ from gpupipe.localcloud.control_input import (
     LatencyIn,
     PropagationIn,
     QuotaIn,
+    ResourceIn,
     parsed,
 )
 from gpupipe.localcloud.errors import Code, ServiceError, invalid_argument, not_found
@@ -68,6 +69,9 @@ class Control(BaseSurface):
         yield self._route("GET", "permissions", self._permissions)
         yield self._route("POST", "permissions", self._revoke, writes=True)
         yield self._route("DELETE", "permissions", self._restore, writes=True)
+        yield self._route("GET", "resources", self._resources)
+        yield self._route("POST", "resources", self._add_resource, writes=True)
+        yield self._route("DELETE", "resources", self._remove_resource, writes=True)
         yield self._route("GET", "incidents", self._incidents)
         yield self._route("GET", "latency", self._latency)
         yield self._route("POST", "latency", self._set_latency, writes=True)
@@ -229,6 +233,24 @@ class Control(BaseSurface):
             where = f"in {given.project}" if given.project else "for all projects"
             raise not_found(f"{given.name} is not revoked {where}.")
         return self._permissions(request, body)
+
+    def _resources(self, _: Request, __: bytes) -> Json:
+        outside = self._kernel.outside
+        return {
+            "resources": [
+                {"name": name, "kind": kind, "encrypters": list(outside.encrypters(name))}
+                for name, kind in sorted(outside.all().items())
+            ]
+        }
+
+    def _add_resource(self, request: Request, body: bytes) -> Json:
+        given = parsed(TypeAdapter(ResourceIn), body)
+        self._kernel.outside.add(given.name, given.encrypters)
+        return self._resources(request, body)
+
+    def _remove_resource(self, request: Request, body: bytes) -> Json:
+        self._kernel.outside.remove(parsed(TypeAdapter(ResourceIn), body).name)
+        return self._resources(request, body)
 
     def _incidents(self, request: Request, _: bytes) -> Json:
         """What fires, and what has fired, by the alert policies of a project; evaluated now."""

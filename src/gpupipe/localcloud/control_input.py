@@ -108,6 +108,13 @@ class DenialIn(_Input):
     project: str = ""
 
 
+class ResourceIn(_Input):
+    """What is there of an API that is not emulated; encrypters: accounts that may use a key."""
+
+    name: str = Field(min_length=1, max_length=1000)
+    encrypters: list[str] = []
+
+
 class LatencyIn(_Input):
     """What the typical durations are multiplied with; 0 ends them."""
 

@@ -18,6 +18,7 @@ from gpupipe.localcloud.services.artifactregistry import surface as artifactregi
 from gpupipe.localcloud.services.billingbudgets import surface as billingbudgets
 from gpupipe.localcloud.services.cloudbilling import surface as cloudbilling
 from gpupipe.localcloud.services.cloudbuild import surface as cloudbuild
+from gpupipe.localcloud.services.cloudkms import surface as cloudkms
 from gpupipe.localcloud.services.cloudquotas import surface as cloudquotas
 from gpupipe.localcloud.services.eventarc import surface as eventarc
 from gpupipe.localcloud.services.executions import surface as executions
@@ -42,6 +43,7 @@ SERVICES: tuple[Factory, ...] = (
     billingbudgets.build,
     cloudbilling.build,
     cloudbuild.build,
+    cloudkms.build,
     cloudquotas.build,
     eventarc.build,
     executions.build,

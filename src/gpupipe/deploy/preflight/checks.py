@@ -8,6 +8,7 @@ from gpupipe.cloud.errors import ApiError
 from gpupipe.core.errors import Exit, GpupipeError, UsageError
 from gpupipe.deploy.preflight import pipeline, project, quota
 from gpupipe.deploy.preflight.finding import Finding, Level, blocker, unknown
+from gpupipe.deploy.preflight.key import key
 from gpupipe.deploy.step import World
 
 
@@ -32,6 +33,7 @@ CHECKS: tuple[Check, ...] = (
     Check("gpu", quota.gpu, in_deploy=False),
     Check("names", pipeline.names, in_deploy=False),
     Check("places", pipeline.places),
+    Check("key", key),
     Check("sources", pipeline.sources, in_deploy=False),
     Check("identity tokens", pipeline.tokens, in_deploy=False),
     Check("this machine", pipeline.machine, in_deploy=False),

@@ -22,6 +22,7 @@ STEPS: tuple[Step, ...] = (
     Agent("run.googleapis.com", "roles/run.serviceAgent"),
     Agent("workflows.googleapis.com", "roles/workflows.serviceAgent"),
     Agent("eventarc.googleapis.com", "roles/eventarc.serviceAgent"),
+    Agent("artifactregistry.googleapis.com", "roles/artifactregistry.serviceAgent", for_key=True),
     *(ServiceAccount(role) for role in ACCOUNTS),
     ProjectGrants(
         needs=("apis", *(f"account:{role}" for role in ("workflow", "eventarc", "build")))
@@ -38,5 +39,5 @@ STEPS: tuple[Step, ...] = (
     PipelineDashboard(),
     PipelineBudget(),
 )
-SHARED = frozenset({"apis", "agent:run", "agent:workflows", "agent:eventarc"})
+SHARED = frozenset(step.key for step in STEPS if isinstance(step, Apis | Agent))
 """Steps whose resource belongs to the project: destroy lists it as kept."""

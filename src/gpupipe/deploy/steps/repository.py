@@ -23,7 +23,7 @@ class DockerRepository:
     phase: ClassVar[Phase] = Phase.FOUNDATIONS
     kind: ClassVar[str] = "repository"
     key: str = "repository"
-    needs: tuple[str, ...] = ("apis", "account:build")
+    needs: tuple[str, ...] = ("apis", "account:build", "agent:artifactregistry")
 
     def name(self, world: World) -> str:
         """The repository's id."""
@@ -45,6 +45,8 @@ class DockerRepository:
         if observed is None:
             return decide(self, world, None)
         wanted, (found, bindings) = self._wanted(world), observed
+        if wanted.kms_key != found.kms_key:
+            raise _other_key(found)
         changes = adoption(found.labels, world.spec)
         changes += differences(_owned(wanted), _owned(found))
         last = Drift(at=found.updated)
@@ -87,9 +89,18 @@ class DockerRepository:
         return replace(wanted, labels=sealed(wanted.labels, _owned(wanted)))
 
 
+def _other_key(found: Repository) -> GpupipeError:
+    return GpupipeError(
+        "The key of a repository is chosen when it is made, and kms_key names another.",
+        resource=found.name,
+        details=f"It has {found.kms_key or 'no key: Google encrypts with its own'}.",
+        resolution="Set kms_key as it was, use another --prefix, or destroy the pipeline first.",
+        doc="reference/configuration.md#a-key-of-your-own",
+    )
+
+
 def _owned(repository: Repository) -> dict[str, object]:
     return {
         "keep": repository.keep,
         "description": repository.description,
-        "key": repository.kms_key,
     }

@@ -20,6 +20,7 @@ from gpupipe.localcloud.kernel.incidents import Incidents
 from gpupipe.localcloud.kernel.logs import Logs
 from gpupipe.localcloud.kernel.metrics import Metrics
 from gpupipe.localcloud.kernel.operations import Operations
+from gpupipe.localcloud.kernel.outside import Outside
 from gpupipe.localcloud.kernel.pace import Pace
 from gpupipe.localcloud.kernel.policies import Policies
 from gpupipe.localcloud.kernel.projects import Project, Projects
@@ -71,6 +72,7 @@ class Kernel:
     agents: ServiceAgents
     identity: Identity
     operations: Operations
+    outside: Outside
     events: Events
     logs: Logs
     metrics: Metrics
@@ -105,6 +107,7 @@ def build_kernel(settings: Settings, base_clock: Clock) -> Kernel:
 
     projects.on_create(on_create)
     resources, denials = Resources(database), Denials(database)
+    authorizer = Authorizer(policies, projects, denials)
     return Kernel(
         settings=settings,
         clock=clock,
@@ -120,10 +123,11 @@ def build_kernel(settings: Settings, base_clock: Clock) -> Kernel:
         resources=resources,
         projects=projects,
         policies=policies,
-        authorizer=Authorizer(policies, projects, denials),
+        authorizer=authorizer,
         agents=agents,
         identity=Identity(settings, database, clock, policies, agents, delays),
         operations=Operations(database, clock, timers, pace),
+        outside=Outside(resources, projects, policies, authorizer, agents),
         events=Events(database),
         logs=Logs(log_database, clock),
         metrics=Metrics(log_database, clock),

@@ -187,6 +187,12 @@ ROLES: Mapping[str, frozenset[str]] = {
     | _LOG_WRITE
     | _PUBSUB_PUBLISH
     | _OBJECT_READ,
+    "roles/cloudkms.cryptoKeyEncrypterDecrypter": _of(
+        "cloudkms.cryptoKeyVersions", ("useToDecrypt", "useToEncrypt")
+    ),
+    "roles/cloudkms.admin": _of(
+        "cloudkms.cryptoKeys", ("get", "list", "getIamPolicy", "setIamPolicy")
+    ),
     "roles/cloudquotas.admin": _QUOTA_VIEW | {"cloudquotas.quotas.update"},
     "roles/cloudquotas.viewer": _QUOTA_VIEW,
     "roles/eventarc.admin": _EVENTARC_ADMIN | _PROJECT_READ,

@@ -13,6 +13,7 @@ _SERVICES = {
     "google.cloud.billing.budgets.v1.BudgetService": ("billingbudgets", "budgets"),
     "google.cloud.billing.v1.CloudBilling": ("cloudbilling", "projects"),
     "google.cloud.eventarc.v1.Eventarc": ("eventarc", "triggers"),
+    "google.cloud.kms.v1.KeyManagementService": ("cloudkms", "cryptoKeys"),
     "google.cloud.orgpolicy.v2.OrgPolicy": ("orgpolicy", "policies"),
     "google.cloud.resourcemanager.v3.Projects": ("cloudresourcemanager", "projects"),
     "google.cloud.run.v2.Revisions": ("run", "revisions"),

@@ -52,6 +52,7 @@ class Repositories:
         rules.check_location(parent)
         rules.check_id(request.repository_id)
         rules.check(request.repository)
+        self._check_key(parent, request.repository.kms_key_name)
         repository = Repository()
         repository.CopyFrom(request.repository)
         repository.name = f"{parent}/repositories/{request.repository_id}"
@@ -112,6 +113,17 @@ class Repositories:
             response=answer,
             resource=resource,
         )
+
+    def _check_key(self, parent: str, key: str) -> None:
+        if key:
+            _, project, _, location = parent.split("/")
+            self._kernel.outside.check_key(
+                key,
+                project=project,
+                location=location,
+                api="artifactregistry.googleapis.com",
+                path="repository.kms_key_name",
+            )
 
     def _put(self, repository: Any) -> None:
         parent = repository.name.rpartition("/repositories/")[0]

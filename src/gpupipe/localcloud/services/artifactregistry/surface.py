@@ -21,7 +21,7 @@ _PERMISSION = "artifactregistry"
 _SET = tuple(
     f"repository.{path}"
     for path in ("name", "format_", "mode", "description", "labels", "cleanup_policies",
-                 "cleanup_policy_dry_run")
+                 "cleanup_policy_dry_run", "kms_key_name")
 )  # fmt: skip
 _PAGED = ("parent", "page_size", "page_token")
 

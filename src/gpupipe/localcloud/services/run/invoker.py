@@ -17,6 +17,8 @@ from gpupipe.localcloud.services.run.names import service_name
 from gpupipe.localcloud.services.run.uri import uri_of
 
 PERMISSION = "run.routes.invoke"
+# The second one also lets load balancers in, of which the local cloud has none.
+_INSIDE_ONLY = (messages.INGRESS_INTERNAL, messages.INGRESS_BALANCER)
 _SERVERLESS = "x-serverless-authorization"
 _SCHEME = "bearer "
 _CHALLENGE = 'Bearer error="invalid_token" error_description="{}"'
@@ -64,7 +66,7 @@ def forwarded_authorization(headers: Mapping[str, str]) -> str | None:
 
 
 def _check_ingress(kernel: Kernel, service: Any, headers: Mapping[str, str]) -> None:
-    if service.ingress != messages.INGRESS_INTERNAL:
+    if service.ingress not in _INSIDE_ONLY:
         return
     value = headers.get(internal_traffic.HEADER, "")
     project = service_name(service.name).project

@@ -38,6 +38,8 @@ _TEMPLATE = (
     "max_instance_request_concurrency",
     "node_selector",
     "gpu_zonal_redundancy_disabled",
+    "vpc_access",
+    "encryption_key",
 )
 _SERVICE = (
     "service.name",

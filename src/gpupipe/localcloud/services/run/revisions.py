@@ -25,6 +25,8 @@ _COPIED = (
     "max_instance_request_concurrency",
     "node_selector",
     "gpu_zonal_redundancy_disabled",
+    "vpc_access",
+    "encryption_key",
 )
 
 

@@ -32,8 +32,8 @@ RULES = (
     ),
     _rule(
         "service.ingress",
-        "load balancers",
-        lambda s: s.service.ingress in (messages.INGRESS_BALANCER, messages.INGRESS_NONE),
+        "services without any ingress",
+        lambda s: s.service.ingress == messages.INGRESS_NONE,
     ),
     _rule(
         f"{_CONTAINER}.ports.name",

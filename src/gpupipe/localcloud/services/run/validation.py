@@ -6,9 +6,9 @@ from gpupipe.localcloud.errors import already_exists, failed_precondition
 from gpupipe.localcloud.kernel.act_as import account_to_act_as
 from gpupipe.localcloud.kernel.caller import Caller
 from gpupipe.localcloud.kernel.kernel import Kernel
-from gpupipe.localcloud.services.run import defaults, gpu_regions, quotas, rules
+from gpupipe.localcloud.services.run import defaults, gpu_regions, network, quotas, rules
 from gpupipe.localcloud.services.run.conditions import is_ready
-from gpupipe.localcloud.services.run.names import ServiceName
+from gpupipe.localcloud.services.run.names import API, ServiceName
 from gpupipe.localcloud.services.run.revisions import is_of_template
 from gpupipe.localcloud.services.run.rule import Shape
 from gpupipe.localcloud.services.run.store import Store
@@ -26,11 +26,20 @@ def complete_and_check(
     rules.check(name.service, service)
     shape = Shape(name.service, service)
     gpu_regions.check(kernel.quotas, name, shape)
+    network.check(kernel.outside, name, service.template)
     if not shape.most:
         most = quotas.default_maximum(kernel.quotas, name, shape)
         service.template.scaling.max_instance_count = most
     quotas.check(kernel.quotas, name, shape, _earlier_maximum(store, name, shape))
     _check_revision_name(store, name, service)
+    if key := service.template.encryption_key:
+        kernel.outside.check_key(
+            key,
+            project=project.id,
+            location=name.region,
+            api=API,
+            path="service.template.encryption_key",
+        )
     account = service.template.service_account
     owner = account_to_act_as(kernel.identity, kernel.authorizer, caller, account).project
     if owner != project.id:

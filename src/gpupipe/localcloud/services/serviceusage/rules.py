@@ -19,6 +19,7 @@ CATALOGUE = frozenset(
         "billingbudgets",
         "cloudbilling",
         "cloudbuild",
+        "cloudkms",
         "cloudquotas",
         "cloudresourcemanager",
         "cloudtrace",

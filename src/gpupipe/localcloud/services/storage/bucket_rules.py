@@ -30,12 +30,13 @@ WRITABLE = frozenset(
         "retentionPolicy",
         "defaultEventBasedHold",
         "storageClass",
+        "encryption",
     }
 )
 # fields whose effect the local cloud does not have: refused unless empty or false
 _NOT_EMULATED = {
     *("acl", "defaultObjectAcl", "autoclass", "billing", "cors", "customPlacementConfig"),
-    *("encryption", "hierarchicalNamespace", "ipFilter", "logging", "objectRetention", "website"),
+    *("hierarchicalNamespace", "ipFilter", "logging", "objectRetention", "website"),
 }
 _READ_ONLY = {
     *("id", "kind", "selfLink", "name", "location", "locationType", "metageneration", "etag"),
@@ -91,6 +92,15 @@ def check_labels(labels: object) -> None:
             raise bad_request(f"Invalid label key: '{key}'.")
         if value is not None and not _LABEL_VALUE.fullmatch(str(value)):
             raise bad_request(f"Invalid value '{value}' for the label '{key}'.")
+
+
+def _check_encryption(value: Json) -> None:
+    for name, inner in value.items():
+        if name == "defaultKmsKeyName":
+            if not isinstance(inner, str | None):
+                raise bad_request("encryption.defaultKmsKeyName must be text.")
+        elif _has_effect(inner):
+            raise not_emulated(f"the bucket field 'encryption.{name}'")
 
 
 def _check_class(value: object) -> None:
@@ -153,5 +163,6 @@ _CHECKS = {
     "iamConfiguration": _check_iam,
     "versioning": _check_versioning,
     "rpo": _check_rpo,
+    "encryption": _check_encryption,
     "defaultEventBasedHold": _check_hold,
 }

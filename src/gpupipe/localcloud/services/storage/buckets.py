@@ -64,6 +64,11 @@ class Bucket:
         return bool(self.body["iamConfiguration"]["uniformBucketLevelAccess"]["enabled"])
 
     @property
+    def key(self) -> str:
+        """The Cloud KMS key of new objects, "" for Google's own."""
+        return str(self.body.get("encryption", {}).get("defaultKmsKeyName", ""))
+
+    @property
     def rules(self) -> list[Json]:
         """The lifecycle rules."""
         return list(self.body.get("lifecycle", {}).get("rule", []))
@@ -112,6 +117,7 @@ class Buckets:
             if taken is not None:
                 raise _taken(own=taken.project == owner.id)
             bucket = Bucket(owner.id, self._new_body(name, owner.number, body))
+            self.check_key(bucket)
             self._store(bucket)
         return bucket
 
@@ -131,6 +137,17 @@ class Buckets:
             # one moment for the whole change: its times can be compared
             now = self._kernel.clock.now()
             return self._changed(bucket, self._with_defaults(merged, bucket.body, now), now)
+
+    def check_key(self, bucket: Bucket) -> None:
+        """Raise unless Cloud Storage's agent may use the bucket's key, where it has one."""
+        if bucket.key:
+            self._kernel.outside.check_key(
+                bucket.key,
+                project=bucket.project,
+                location=bucket.body["location"].lower(),
+                api="storage.googleapis.com",
+                path="encryption.defaultKmsKeyName",
+            )
 
     def lock_retention(self, name: str, wanted: Preconditions) -> Bucket:
         """Lock the retention policy, for good."""
@@ -173,6 +190,8 @@ class Buckets:
             "updated": rfc3339(now),
         }
         changed = Bucket(bucket.project, {**body, **fixed})
+        if changed.key != bucket.key:
+            self.check_key(changed)
         self._store(changed)
         return changed
 
@@ -198,6 +217,7 @@ class Buckets:
                 "retentionDurationSeconds": str(seconds),
                 "effectiveTime": soft.get("effectiveTime", now),
             },
+            "encryption": {k: v for k, v in body.get("encryption", {}).items() if v},
             "retentionPolicy": bucket_locks.kept_retention(old, body.get("retentionPolicy"), now),
         }
         kept = {**body, **filled}

@@ -7,6 +7,14 @@ from gpupipe.localcloud.services.storage.refusals import bad_request
 _SWITCH = frozenset({"enabled", "lockedTime"})
 _KNOWN: Mapping[str, frozenset[str]] = {
     "versioning": frozenset({"enabled"}),
+    "encryption": frozenset(
+        {
+            "defaultKmsKeyName",
+            "customerManagedEncryptionEnforcementConfig",
+            "customerSuppliedEncryptionEnforcementConfig",
+            "googleManagedEncryptionEnforcementConfig",
+        }
+    ),
     "softDeletePolicy": frozenset({"retentionDurationSeconds", "effectiveTime"}),
     "retentionPolicy": frozenset({"retentionPeriod", "effectiveTime", "isLocked"}),
     "iamConfiguration": frozenset(

@@ -104,6 +104,9 @@ class Writer:
         }
         if bucket.body.get("defaultEventBasedHold"):
             body.setdefault("eventBasedHold", True)
+        if bucket.key:
+            self._buckets.check_key(bucket)
+            body["kmsKeyName"] = f"{bucket.key}/cryptoKeyVersions/1"
         if components is not None:
             body["componentCount"] = components
         generation = self._rows.next_generation(now)

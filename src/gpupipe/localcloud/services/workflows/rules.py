@@ -45,6 +45,7 @@ def check(kernel: Kernel, workflow: Any, caller: Caller) -> None:
     if len(workflow.description) > _DESCRIPTION_CHARACTERS:
         raise invalid_argument("The description is too long.", "workflow.description")
     _check_variables(workflow.user_env_vars)
+    _check_key(kernel, workflow)
     check_labels(workflow.labels, "workflow.labels")
     try:
         load(workflow.source_contents)
@@ -65,6 +66,19 @@ def _check_account(kernel: Kernel, workflow: Any, caller: Caller) -> None:
         )
     account = account_to_act_as(kernel.identity, kernel.authorizer, caller, named)
     workflow.service_account = account.name
+
+
+def _check_key(kernel: Kernel, workflow: Any) -> None:
+    if not workflow.crypto_key_name:
+        return
+    _, project, _, location, *_ = workflow.name.split("/")
+    kernel.outside.check_key(
+        workflow.crypto_key_name,
+        project=project,
+        location=location,
+        api="workflows.googleapis.com",
+        path="workflow.crypto_key_name",
+    )
 
 
 def _check_variables(variables: Mapping[str, str]) -> None:

@@ -20,7 +20,7 @@ from gpupipe.localcloud.transport.updates import WithoutMask, merged
 _SET = tuple(
     f"workflow.{path}"
     for path in ("name", "description", "labels", "service_account", "source_contents",
-                 "user_env_vars", "call_log_level")
+                 "user_env_vars", "call_log_level", "crypto_key_name")
 )  # fmt: skip
 FIELDS = {
     "get": ("name", "revision_id"),

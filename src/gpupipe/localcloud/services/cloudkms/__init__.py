@@ -1,0 +1,1 @@
+"""Cloud KMS: who may use a key."""
