@@ -17,6 +17,7 @@ APIS: Mapping[str, str] = {
     "billingbudgets": "/",
     "cloudbilling": "/",
     "cloudbuild": "/",
+    "cloudkms": "/",
     "cloudquotas": "/",
     "cloudresourcemanager": "/",
     "eventarc": "/",
