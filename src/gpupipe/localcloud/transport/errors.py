@@ -6,9 +6,14 @@ import grpc
 from google.protobuf.json_format import MessageToDict
 from grpc_status import rpc_status
 from starlette.responses import JSONResponse
+from starlette.types import Scope
 
 from gpupipe.localcloud.errors import Code, ServiceError
 from gpupipe.localcloud.kernel.status import status_of
+from gpupipe.localcloud.transport import hosts
+
+# Google's own clients (gcloud) try a 501 again for half a minute; nothing will have changed.
+_FOR_GOOD = 400
 
 
 def abort(context: grpc.ServicerContext, error: ServiceError) -> NoReturn:
@@ -17,11 +22,11 @@ def abort(context: grpc.ServicerContext, error: ServiceError) -> NoReturn:
     raise AssertionError("abort_with_status returned")
 
 
-def as_json(error: ServiceError) -> dict[str, Any]:
+def as_json(error: ServiceError, http_status: int) -> dict[str, Any]:
     """The JSON error body: {"error": {code, message, status, details}}."""
     status = status_of(error)
     body: dict[str, Any] = {
-        "code": error.code.http_status,
+        "code": http_status,
         "message": error.message,
         "status": error.code.name,
     }
@@ -30,11 +35,17 @@ def as_json(error: ServiceError) -> dict[str, Any]:
     return {"error": body}
 
 
-def json_error(error: ServiceError) -> JSONResponse:
-    """The error as a response, with the challenge or the delay that its status calls for."""
+def json_error(error: ServiceError, scope: Scope) -> JSONResponse:
+    """The error as a response, with the challenge or the delay that its status calls for.
+
+    scope: of the request. What is not emulated is 501, but 400 for one that named its API by host.
+    """
     headers = {}
+    status = error.code.http_status
+    if error.code is Code.UNIMPLEMENTED and hosts.named(scope):
+        status = _FOR_GOOD
     if error.code is Code.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = "Bearer"
     if error.details.retry_after_s is not None:
         headers["Retry-After"] = str(max(1, round(error.details.retry_after_s)))
-    return JSONResponse(as_json(error), error.code.http_status, headers)
+    return JSONResponse(as_json(error, status), status, headers)

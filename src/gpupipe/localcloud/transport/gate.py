@@ -84,7 +84,7 @@ class Gate:
         try:
             self._authenticate(bearer(headers))
         except ServiceError as error:
-            return json_error(error)
+            return json_error(error, scope)
         return None
 
     def _is_ours(self, headers: Headers, proxy_host: str | None) -> bool:

@@ -137,9 +137,9 @@ def _app(routes: Iterable[BaseRoute], no_route: Callable[[Request], ServiceError
     )
 
 
-async def _refused(_: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)  # noqa: S101  # Starlette chose us by the type
-    return json_error(error)
+    return json_error(error, request.scope)
 
 
 async def _no_route(
@@ -147,10 +147,11 @@ async def _no_route(
 ) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # Starlette chose us by the type
     if error.status_code in {404, 405}:
-        return json_error(await asyncio.to_thread(no_route, request))
+        return json_error(await asyncio.to_thread(no_route, request), request.scope)
     body = {"error": {"code": error.status_code, "message": error.detail, "status": "UNKNOWN"}}
     return JSONResponse(body, error.status_code)
 
 
 async def _failed(request: Request, error: Exception) -> Response:
-    return json_error(internal(log_failure(f"{request.method} request", error)))
+    failure = internal(log_failure(f"{request.method} request", error))
+    return json_error(failure, request.scope)

@@ -90,9 +90,9 @@ class RestRoute(BaseRoute):
             body = await _read(request)
             return await asyncio.to_thread(self._called, method, path, request, body, wire)
         except ServiceError as error:
-            return json_error(error)
+            return json_error(error, request.scope)
         except Exception as error:  # noqa: BLE001  # the boundary: every error gets a status
-            return json_error(internal(log_failure(method.row.path, error)))
+            return json_error(internal(log_failure(method.row.path, error)), request.scope)
 
     def _called(
         self,

@@ -1,4 +1,9 @@
+import json
+from typing import Any
+
+import pytest
 from google.rpc import error_details_pb2
+from starlette.responses import JSONResponse
 
 from gpupipe.localcloud.errors import (
     Code,
@@ -9,7 +14,8 @@ from gpupipe.localcloud.errors import (
     unimplemented,
 )
 from gpupipe.localcloud.kernel.status import status_of
-from gpupipe.localcloud.transport.errors import as_json, json_error
+from gpupipe.localcloud.transport import hosts
+from gpupipe.localcloud.transport.errors import json_error
 
 FULL = ServiceError(
     Code.RESOURCE_EXHAUSTED,
@@ -46,17 +52,27 @@ def test_every_kind_of_detail_travels() -> None:
 
 
 def test_the_json_body_is_googles() -> None:
-    error = as_json(FULL)["error"]
+    error = body_of(json_error(FULL, {}))
     assert (error["code"], error["status"], error["message"]) == (
         429,
         "RESOURCE_EXHAUSTED",
         "too many",
     )
     assert error["details"][0]["@type"] == "type.googleapis.com/google.rpc.ErrorInfo"
-    assert json_error(FULL).headers["retry-after"] == "2"
+    assert json_error(FULL, {}).headers["retry-after"] == "2"
 
 
-def test_what_is_not_emulated_has_the_status_of_its_code() -> None:
-    body = as_json(unimplemented("the moon"))["error"]
-    assert (body["code"], body["status"]) == (501, "UNIMPLEMENTED")
+@pytest.mark.parametrize(("api", "http_status"), [(None, 501), ("run.googleapis.com", 400)])
+def test_what_is_not_emulated_says_so_and_is_not_tried_again(
+    api: str | None, http_status: int
+) -> None:
+    answer = json_error(unimplemented("the moon"), hosts.naming(api))
+    body = body_of(answer)
+    assert (answer.status_code, body["code"], body["status"]) == (
+        http_status, http_status, "UNIMPLEMENTED",
+    )  # fmt: skip
     assert "the moon" in body["message"]
+
+
+def body_of(answer: JSONResponse) -> Any:
+    return json.loads(bytes(answer.body))["error"]

@@ -25,7 +25,7 @@ class Projects:
 
     def get(self, request: Any, _: Call) -> Any:
         """GetProject, by id or by number."""
-        return _message(self._existing(request.name))
+        return _message(self.existing(request.name))
 
     def search(self, request: Any, call: Call) -> Any:
         """SearchProjects: those that the caller may see; `id:ID` is the only query."""
@@ -43,9 +43,10 @@ class Projects:
 
     def policy_name(self, resource: str) -> str:
         """The name that a project's policy is kept under: with its id."""
-        return self._existing(resource).name
+        return self.existing(resource).name
 
-    def _existing(self, name: str) -> Project:
+    def existing(self, name: str) -> Project:
+        """The project of a resource name, by id or number; PERMISSION_DENIED when there is none."""
         kind, _, named = name.partition("/")
         if kind != "projects" or not named or "/" in named:
             raise invalid_argument(

@@ -1,6 +1,6 @@
 """Which services there are, and what a request to enable them must look like."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gpupipe.localcloud.errors import Code, Details, ServiceError, Violation, invalid_argument
 from gpupipe.localcloud.kernel.billing import NEEDS_BILLING, Billing
@@ -10,36 +10,36 @@ API = "serviceusage.googleapis.com"
 MOST_IN_BATCH = 20  # google.api.serviceusage.v1 BatchEnableServicesRequest.service_ids
 
 # APIs that a pipeline may ask for: those that are emulated, and their neighbours. A project may
-# enable them all; calling one that is not emulated is answered as such.
-CATALOGUE = frozenset(
-    f"{name}.googleapis.com"
-    for name in (
-        "aiplatform",
-        "artifactregistry",
-        "billingbudgets",
-        "cloudbilling",
-        "cloudbuild",
-        "cloudkms",
-        "cloudquotas",
-        "cloudresourcemanager",
-        "cloudtrace",
-        "compute",
-        "eventarc",
-        "eventarcpublishing",
-        "iam",
-        "iamcredentials",
-        "logging",
-        "monitoring",
-        "orgpolicy",
-        "pubsub",
-        "run",
-        "secretmanager",
-        "serviceusage",
-        "storage",
-        "workflowexecutions",
-        "workflows",
-    )
-)
+# enable them all; calling one that is not emulated is answered as such. With their titles.
+CATALOGUE: Mapping[str, str] = {
+    f"{name}.googleapis.com": title
+    for name, title in {
+        "aiplatform": "Vertex AI API",
+        "artifactregistry": "Artifact Registry API",
+        "billingbudgets": "Cloud Billing Budget API",
+        "cloudbilling": "Cloud Billing API",
+        "cloudbuild": "Cloud Build API",
+        "cloudkms": "Cloud Key Management Service (KMS) API",
+        "cloudquotas": "Cloud Quotas API",
+        "cloudresourcemanager": "Cloud Resource Manager API",
+        "cloudtrace": "Cloud Trace API",
+        "compute": "Compute Engine API",
+        "eventarc": "Eventarc API",
+        "eventarcpublishing": "Eventarc Publishing API",
+        "iam": "Identity and Access Management (IAM) API",
+        "iamcredentials": "IAM Service Account Credentials API",
+        "logging": "Cloud Logging API",
+        "monitoring": "Cloud Monitoring API",
+        "orgpolicy": "Organization Policy API",
+        "pubsub": "Cloud Pub/Sub API",
+        "run": "Cloud Run Admin API",
+        "secretmanager": "Secret Manager API",
+        "serviceusage": "Service Usage API",
+        "storage": "Cloud Storage JSON API",
+        "workflowexecutions": "Workflow Executions API",
+        "workflows": "Workflows API",
+    }.items()
+}
 _FILTERS = {"": None, "state:ENABLED": True, "state:DISABLED": False}
 
 

@@ -52,7 +52,7 @@ class ServiceUsage:
         enabled = self._kernel.projects.enabled_apis(project.id)
         names = (
             name
-            for name in rules.CATALOGUE | enabled
+            for name in rules.CATALOGUE.keys() | enabled
             if wanted is None or (name in enabled) is wanted
         )
         page, token = page_of(names, str, request.page_size, request.page_token, most=_MOST)
@@ -135,6 +135,6 @@ def _message(project: Project, service: str, *, enabled: bool) -> Any:
     return Service(
         name=f"projects/{project.number}/services/{service}",
         parent=f"projects/{project.number}",
-        config={"name": service},
+        config={"name": service, "title": rules.CATALOGUE.get(service, "")},
         state=_ENABLED if enabled else _DISABLED,
     )
