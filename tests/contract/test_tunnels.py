@@ -11,6 +11,8 @@ import pytest
 from cryptography import x509
 from tests.support.localcloud import CloudFactory, RunningCloud
 
+from gpupipe.localcloud.transport import hosts
+
 
 def trusting(cloud: RunningCloud, token: str | None = None) -> httpx.Client:
     """A client that has the local cloud as its proxy and trusts its certificate alone."""
@@ -140,3 +142,9 @@ def test_who_waits_to_ask_does_not_keep_it_from_ending(local_cloud_factory: Clou
         connection.sendall(b"CONN")
         cloud.stop()
         assert everything(connection) == b""
+
+
+def test_every_emulated_api_has_a_name(module_cloud: RunningCloud) -> None:
+    emulated = {row.api for row in module_cloud.cloud.rpcs()} - {""}
+    assert len(emulated) > 10
+    assert emulated <= {f"{name}.googleapis.com" for name in hosts.APIS}
