@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 RUN_READY = $(VENV)/.run-ready
 DEV_READY = $(VENV)/.dev-ready
 
-.PHONY: help demo test test-long check bench promises model reference lock pin-images sbom clean
+.PHONY: help demo test test-long check bench promises model reference lock pin-images sbom docs pictures clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,14 @@ model: ## build the default model bundle again, from its sources to the same byt
 
 reference: $(DEV_READY) ## write the generated pages of docs/reference anew
 	@for page in api cli configuration iam refusals; do $(BIN)/python scripts/$${page}_reference.py > docs/reference/$$page.md; done
+	@$(BIN)/python scripts/troubleshoot_reference.py > docs/how-to/troubleshoot.md
+
+docs: ## build the documents' site into build/site; a link or an anchor that leads nowhere fails
+	@$(PYTHON) scripts/install.py docs .docs-venv
+	@NO_MKDOCS_2_WARNING=1 .docs-venv/bin/mkdocs build --strict
+
+pictures: $(RUN_READY) ## make the pictures of real output in docs/pictures anew
+	@$(BIN)/python -m scripts.pictures
 
 lock: ## resolve the requirements files anew (needs uv)
 	@$(PYTHON) scripts/lock.py
@@ -55,4 +63,4 @@ sbom: ## write what is in each image to build/sbom, as CycloneDX
 	@$(PYTHON) scripts/sbom.py build/sbom
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .model-venv .demo build dist
+	rm -rf $(VENV) .model-venv .docs-venv .demo build dist

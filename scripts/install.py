@@ -1,7 +1,7 @@
 """Makes a virtual environment from a committed requirements file, with hashes, by uv.
 
 Standard library only: it runs before anything is installed.
-Usage: python scripts/install.py {run|dev|model} VENV
+Usage: python scripts/install.py {run|dev|model|docs} VENV
 """
 
 import subprocess
@@ -11,6 +11,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
+APART = {
+    "model": ROOT / "model" / "requirements-build.txt",
+    "docs": REQUIREMENTS / "docs.txt",
+}
+"""Environments without gpupipe, and what is in them."""
 COST = ".install-cost"
 """In the environment: seconds and bytes received by the installation."""
 
@@ -30,9 +35,9 @@ def main(kind: str, target: Path) -> int:
     uv = target / "bin" / "uv"
     _run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
          "--require-hashes", "-r", REQUIREMENTS / "bootstrap.txt")  # fmt: skip
-    if kind == "model":
+    if kind in APART:
         _run(uv, "pip", "install", "--quiet", "--python", python, "--require-hashes",
-             "-r", ROOT / "model" / "requirements-build.txt")  # fmt: skip
+             "-r", APART[kind])  # fmt: skip
         return 0
     _run(uv, "pip", "install", "--quiet", "--python", python, "--require-hashes", "--no-deps",
          "-r", REQUIREMENTS / f"{kind}.txt")  # fmt: skip

@@ -17,6 +17,7 @@ FILES: tuple[tuple[str, ...], ...] = (
     ("pyproject.toml", "-o", "requirements/run.txt"),
     ("pyproject.toml", "--group", "dev", "-c", "requirements/run.txt", "-o", "requirements/dev.txt"),
     ("requirements/build.in", "-c", "requirements/dev.txt", "-o", "requirements/build.txt"),
+    ("requirements/docs.in", "-o", "requirements/docs.txt"),
     ("requirements/bootstrap.in", "-c", "requirements/run.txt", "-o", "requirements/bootstrap.txt"),
     ("service_images/preprocess/requirements.in", "-o", "service_images/preprocess/requirements.txt"),
     ("service_images/postprocess/requirements.in", "-o", "service_images/postprocess/requirements.txt"),

@@ -74,7 +74,7 @@ def _errors(spec: PipelineSpec) -> AlertPolicy:
     return _policy(
         spec,
         "error-rate",
-        "A service answers with errors. `gpupipe logs SERVICE --severity ERROR` shows them, "
+        "A service answers with errors. `gpupipe logs SERVICE --severity error` shows them, "
         "`gpupipe rollback` goes to the release before.",
         condition,
     )
