@@ -71,7 +71,7 @@ def create_app(
             message = "WORK_BUCKET is not set"
             raise ProblemError(500, "not_configured", message, blame=Blame.SYSTEM)
         answer = await ChunkScorer(ready.store, ready.engine, bucket).run(request)
-        fields = {name: answer[name] for name in ("items", "device", "timings_ms")}
+        fields = {name: answer.get(name) for name in ("items", "device", "batch", "timings_ms")}
         _log.info("chunk scored", extra={"fields": {**fields, "chunk": request.chunk.name}})
         return answer
 

@@ -32,11 +32,15 @@ _HALL = 16
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """The rows' probabilities in the order of the request, and where the time went."""
+    """The rows' probabilities in the order of the request, and where the time went.
+
+    batch: rows of the largest batch that they were in, with those of other requests.
+    """
 
     rows: list[Probabilities]
     queue_ms: float
     inference_ms: float
+    batch: int
 
 
 @dataclass(slots=True)
@@ -45,6 +49,7 @@ class _Slice:
     answer: asyncio.Future[list[Probabilities]]
     queued: float
     started: float = 0.0
+    batch: int = 0
 
 
 class Batcher:
@@ -135,7 +140,7 @@ class Batcher:
         if len(rows) <= self._max_batch:
             part = self._queue(rows)
             found = await part.answer
-            return self._scored(found, queued, part.started)
+            return self._scored(found, queued, [part])
         order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
         size = self._max_batch
         parts = [order[start : start + size] for start in range(0, len(order), size)]
@@ -143,15 +148,15 @@ class Batcher:
         answers: dict[int, Probabilities] = {}
         for indices, part in zip(parts, done, strict=True):
             answers.update(zip(indices, part.answer.result(), strict=True))
-        began = min(part.started for part in done)
-        return self._scored([answers[index] for index in range(len(rows))], queued, began)
+        return self._scored([answers[index] for index in range(len(rows))], queued, done)
 
-    def _scored(self, rows: list[Probabilities], queued: float, began: float) -> Scored:
-        ended = self._clock.monotonic()
+    def _scored(self, rows: list[Probabilities], queued: float, parts: Sequence[_Slice]) -> Scored:
+        ended, began = self._clock.monotonic(), min(part.started for part in parts)
         return Scored(
             rows,
             queue_ms=round((began - queued) * 1000, 1),
             inference_ms=round((ended - began) * 1000, 1),
+            batch=max(part.batch for part in parts),
         )
 
     async def _score_parts(self, parts: Sequence[Sequence[Row]]) -> list[_Slice]:
@@ -198,7 +203,7 @@ class Batcher:
             rows = [row for part in batch for row in part.rows]
             began = self._clock.monotonic()
             for part in batch:
-                part.started = began
+                part.started, part.batch = began, len(rows)
             found: list[Probabilities] | Exception
             try:
                 found = self._score(rows)

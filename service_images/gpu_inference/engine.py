@@ -42,11 +42,15 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """One answer or failure for each item, in order, and the time it took in milliseconds."""
+    """One answer or failure for each item, in order, and the time it took in milliseconds.
+
+    batch: rows of the largest batch that they were in.
+    """
 
     answers: list[Prediction | ProblemError]
     queue_ms: float
     inference_ms: float
+    batch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class Engine:
                 encoded = await to_thread.run_sync(self._encode_all, items)
             rows = [row for item in encoded if not isinstance(item, ProblemError) for row in item]
             if not rows:
-                return Predictions([i for i in encoded if isinstance(i, ProblemError)], 0.0, 0.0)
+                return Predictions([i for i in encoded if isinstance(i, ProblemError)], 0.0, 0.0, 0)
             scored = await self.batcher.score(rows)
         found = iter(scored.rows)
         answers = [
@@ -82,7 +86,7 @@ class Engine:
             else self._prediction([next(found) for _ in item])
             for item in encoded
         ]
-        return Predictions(answers, scored.queue_ms, scored.inference_ms)
+        return Predictions(answers, scored.queue_ms, scored.inference_ms, scored.batch)
 
     def _encode_all(self, items: Sequence[Content]) -> list[Sequence[Row] | ProblemError]:
         return [self._encode(item) for item in items]

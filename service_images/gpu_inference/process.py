@@ -87,6 +87,7 @@ class ChunkScorer:
             "items": len(found.answers),
             "model": self.engine.model,
             "device": self.engine.device.label,
+            "batch": found.batch,
             "timings_ms": {"queue": found.queue_ms, "inference": found.inference_ms},
         }
 

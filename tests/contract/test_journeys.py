@@ -80,12 +80,13 @@ def test_a_file_that_had_to_wait_shows_what_was_tried_again_where_it_ran_and_wha
     assert first.waited_s >= 2 + 4
     assert (score.tries_again, last.tries_again) == (0, 0)
     assert score.device == "cpu (L4 emulated)"
-    assert (score.calls, score.items) == (1, 1)
+    assert (score.calls, score.items, score.batch) == (1, 1, 1)
     assert {one.cold for one in found.stages} <= {True, False}
     assert found.outcome["items"][0]["label"] == "positive"
     print_journey(answer(), found)
     shown = capsys.readouterr().out
     assert "2 tried again" in shown
+    assert "1 item, in a batch of 1, on cpu (L4 emulated)" in shown
     assert "positive 0." in shown
     assert journey_json(found)["object"]["generation"] == str(sent.sent.object.generation)
 

@@ -6,12 +6,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from tests.support.clock import START
 from tests.support.pipeline import Deployer, QuickPipeline
 
 from gpupipe.cloud.target import Kind, Target
 from gpupipe.core.names import SERVICES
+from gpupipe.deploy.activity import Activity
 from gpupipe.deploy.checks import HEALTHY, NOT_CHECKED, UNHEALTHY, Check, check_all
 from gpupipe.deploy.facts import Facts
+from gpupipe.deploy.firing import Alerts
 from gpupipe.deploy.health import State, states
 from gpupipe.deploy.recipe_outputs import outputs, read
 from gpupipe.deploy.step import World
@@ -140,6 +143,8 @@ def test_every_output_of_the_recipe_is_there_under_its_name(pipeline: Deployer) 
     assert trigger is not None
     assert found["eventarc_trigger_uid"] == trigger.uid != ""
     assert "run.googleapis.com" in found["enabled_apis"]
+    (board,) = pipeline.connect().dashboards.labelled(pipeline.project, pipeline.spec.identity)
+    assert found["monitoring_dashboard_url"] == f"{pipeline.cloud.http}/v1/{board.resource}"
     assert len(found["pipeline_endpoints"]) == 6
     assert len(found["cost_estimation"]) == 5
     assert len(found["testing_commands"]) == 5
@@ -166,7 +171,8 @@ def status(pipeline: Deployer, recipe: dict[str, Any], *checks: Check) -> Status
         spec=pipeline.spec,
         resources=(State("workflow", "w", "ready"),),
         uris={},
-        executions=(),
+        activity=Activity(START, None, None, None, None, ()),
+        alerts=Alerts(0, ()),
         pipelines=(),
         outputs=recipe,
         checks=checks,

@@ -89,6 +89,7 @@ def test_chunk_becomes_scores(client: TestClient, store: MemoryStore) -> None:
     assert response.status_code == 200
     answer = response.json()
     assert answer["items"] == 3
+    assert answer["batch"] == 3
     assert answer["device"] == "cpu"
     assert answer["model"] == {
         "name": MANIFEST.name,

@@ -43,8 +43,8 @@ class Condition:
 class AlertPolicy:
     """A policy; with several conditions all must be met by the same resource.
 
-    channels: full names; resource: the API's name, "" for one that is not there yet. changed, by: of the
-    last change, as the API tells it.
+    channels: full names; resource: the API's name, "" for one that is not there yet. enabled: people may
+    switch one off for a while. changed, by: of the last change, as the API tells it.
     """
 
     name: str
@@ -54,6 +54,7 @@ class AlertPolicy:
     auto_close_s: int
     channels: frozenset[str] = frozenset()
     resource: str = ""
+    enabled: bool = field(default=True, compare=False)
     changed: datetime | None = field(default=None, compare=False)
     by: str = field(default="", compare=False)
 
@@ -153,6 +154,7 @@ def _policy(found: Any) -> AlertPolicy:
         auto_close_s=int(found.alert_strategy.auto_close.total_seconds()),
         channels=frozenset(found.notification_channels),
         resource=str(found.name),
+        enabled=found.enabled is not False,
         changed=found.mutation_record.mutate_time,
         by=str(found.mutation_record.mutated_by),
     )

@@ -75,6 +75,10 @@ class Clients(Protocol):
     def identity(self) -> str:
         """Who calls, as an e-mail where the credentials tell it; else what they are."""
 
+    @property
+    def console(self) -> str:
+        """The address at which people see the cloud; "" of one that has none."""
+
 
 def module(name: str) -> Any:
     """A Google module, imported under the one lock."""
@@ -137,6 +141,11 @@ class LocalClients:
         session.trust_env = False
         session.headers["Authorization"] = f"Bearer {self._token()}"
         return session, self._address.http
+
+    @property
+    def console(self) -> str:
+        """None."""
+        return ""
 
     def identity(self) -> str:
         """The account that is acted as, or the operator."""
@@ -239,6 +248,11 @@ class GoogleClients:
         requests = module("google.auth.transport.requests")
         session = requests.AuthorizedSession(self._credentials)
         return session, f"https://{endpoint(api, self._region)}"
+
+    @property
+    def console(self) -> str:
+        """Google's."""
+        return "https://console.cloud.google.com"
 
     def identity(self) -> str:
         """The account of the credentials."""

@@ -56,6 +56,15 @@ class DashboardsApi(Api):
         ours = [one for one in found or () if labels.items() <= dict(one.labels).items()]
         return tuple(_dashboard(one) for one in sorted(ours, key=lambda one: str(one.name)))
 
+    def url(self, resource: str) -> str:
+        """Where people see it; of a cloud without a console where its API gives it."""
+        owner, _, number = resource.partition("/dashboards/")
+        project = owner.removeprefix("projects/")
+        if console := self._clients.console:
+            return f"{console}/monitoring/dashboards/builder/{number}?project={project}"
+        _, address = self._clients.session("monitoring")
+        return f"{address}/v1/{resource}"
+
     def create(self, project: str, wanted: Dashboard) -> None:
         """Make the dashboard. The API names it, so a lost answer is not asked for again."""
         parent = f"projects/{project}"

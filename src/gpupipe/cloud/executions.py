@@ -12,7 +12,7 @@ from gpupipe.cloud.call import TIMEOUT_S, none_if_missing
 from gpupipe.cloud.clients import module
 from gpupipe.cloud.errors import ApiError
 
-_PAGE = 100
+_PAGE, _BASIC_PAGE = 100, 1000
 _ID = 36
 # So many of the newest are looked at for one of which only the beginning of its id is known.
 _LOOKED_AT = 2000
@@ -112,6 +112,22 @@ class ExecutionsApi(Api):
         return chain.from_iterable(
             self.each(workflow, state=state) for state in ("ACTIVE", "QUEUED")
         )
+
+    def count(self, workflow: str, state: str, most: int) -> int:
+        """How many executions are in a state; `most` where there are more."""
+        view = module("google.cloud.workflows.executions_v1").ExecutionView.BASIC
+        request = {
+            "parent": workflow,
+            "page_size": _BASIC_PAGE,
+            "view": view,
+            "filter": f'state="{state}"',
+        }
+
+        def attempt() -> int:
+            pager = self._client.list_executions(request=request, retry=None, timeout=TIMEOUT_S)
+            return sum(1 for _ in islice(pager, most))
+
+        return none_if_missing(lambda: self._call("Counting executions", workflow, attempt)) or 0
 
     def _each(self, workflow: str, filter_: str) -> Iterator[Execution]:
         """As many as there are, of which only one page is held; none where there is no workflow."""

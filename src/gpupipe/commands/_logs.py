@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
+from typing import NoReturn
 
 from gpupipe.commands._durations import seconds
 from gpupipe.context import Context, open_context
@@ -52,7 +53,10 @@ def run(request: LogsRequest) -> int:
     found = newest(context.cloud, context.spec, wanted)
     lines = list(islice(_found(found, wanted_text), request.limit))[::-1]
     if request.follow:
-        _follow(request, context, wanted, wanted_text, lines)
+        try:
+            _follow(request, context, wanted, wanted_text, lines)
+        except KeyboardInterrupt:
+            return Exit.INTERRUPTED
     if request.output is Output.JSON:
         print_json(logs_json(lines))
         return Exit.DONE
@@ -69,7 +73,7 @@ def _follow(
     wanted: Selection,
     text: re.Pattern[str],
     lines: list[Line],
-) -> None:
+) -> NoReturn:
     """Show what there is, and what comes, for ever."""
     tail = Tail(context.cloud, context.spec, wanted)
     for line in lines:

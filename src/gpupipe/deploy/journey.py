@@ -42,7 +42,8 @@ class Stage:
 
     service: which one, "" where that is not known; calls: how many, of one with many parts;
     tries_again: those that were made once more, waited_s: the pauses before these; cold: whether an
-    instance began for it, None where not known; device and items: as the service tells them.
+    instance began for it, None where not known; device and items: as the service tells them; batch: rows
+    of the largest batch on the device that it was part of, 0 where not told.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Stage:
     cold: bool | None
     device: str
     items: int
+    batch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,8 +237,15 @@ def _stage(
         error=_words(step.error),
         cold=any(moment >= step.began for moment in born) if born else None,
         device=devices[0] if devices else "",
-        items=sum(int(line.entry.fields.get("items", 0)) for line in said),
+        items=sum(_number(line, "items") for line in said),
+        batch=max((_number(line, "batch") for line in said), default=0),
     )
+
+
+def _number(line: Line, field: str) -> int:
+    """A field of a structured entry; 0 where it has none, or none that is a number."""
+    found = line.entry.fields.get(field)
+    return int(found) if isinstance(found, int | float) else 0
 
 
 def _again(parts: Sequence[StepEntry]) -> int:

@@ -30,6 +30,7 @@ class Found:
     inference: Observed | None
     workflow: Workflow | None
     trigger_uid: str
+    dashboard: str
     apis: frozenset[str]
 
 
@@ -41,9 +42,12 @@ def read(world: World, uris: Mapping[str, str]) -> Found:
     trigger = world.meanwhile(
         lambda: cloud.eventarc.get(spec.trigger(trigger_location(world)).name)
     )
+    boards = world.meanwhile(lambda: cloud.dashboards.labelled(spec.names.project, spec.identity))
     apis = cloud.service_usage.enabled(spec.names.project) & APIS
     found = trigger()
-    return Found(uris, inference(), workflow(), found.uid if found else "", apis)
+    uid = found.uid if found else ""
+    board = next((cloud.dashboards.url(one.resource) for one in boards()), "")
+    return Found(uris, inference(), workflow(), uid, board, apis)
 
 
 def outputs(spec: PipelineSpec, found: Found, options: str) -> dict[str, Any]:
@@ -83,7 +87,7 @@ def outputs(spec: PipelineSpec, found: Found, options: str) -> dict[str, Any]:
         "service_account_email": names.account("workflow"),
         "container_registry_name": names.repository,
         "container_registry_url": names.image("")[:-1],
-        "monitoring_dashboard_url": None,
+        "monitoring_dashboard_url": found.dashboard or None,
         "log_sink_name": None,
         "enabled_apis": sorted(found.apis),
         "pipeline_endpoints": _endpoints(url),

@@ -11,7 +11,6 @@ GOOD = frozenset({"succeeded", "superseded", "sent", "started"})
 """States of files for which a command that sent them ends well."""
 _REASONS = 20
 _EXAMPLES = 3
-_P95 = 0.95
 
 
 @dataclass(slots=True)
@@ -71,11 +70,12 @@ class Tally:
     def seconds(self) -> dict[str, tuple[float, float]]:
         """By stage, where known: the median and the 95th percentile."""
         return {
-            stage: (_quantile(ordered, 0.5), _quantile(ordered, _P95))
+            stage: (percentile(ordered, 50), percentile(ordered, 95))
             for stage in STAGES
             if (ordered := sorted(self._seconds.get(stage, ())))
         }
 
 
-def _quantile(ordered: Sequence[float], share: float) -> float:
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+def percentile(ordered: Sequence[float], percent: int) -> float:
+    """The nearest rank of values that are in order, of which there is at least one."""
+    return ordered[max(0, -(-percent * len(ordered) // 100) - 1)]

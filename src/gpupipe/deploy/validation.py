@@ -8,13 +8,14 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gpupipe.cloud.cloud import Cloud
 from gpupipe.core.clock import Clock
 from gpupipe.core.errors import GpupipeError
 from gpupipe.core.names import SERVICES
 from gpupipe.deploy import canary
+from gpupipe.deploy.activity import Gpu, gpu
 from gpupipe.deploy.checks import HEALTHY, UNHEALTHY, check_all
 from gpupipe.deploy.follow import Outcome, Sent, follow, parsed, pause_s
 from gpupipe.deploy.instances import Instances, count
@@ -26,6 +27,8 @@ _PARALLEL = 8
 _TIMEOUT_S = 3600.0
 # Lines may come into Cloud Logging later than what they tell of.
 _LOGGED_S = 60.0
+# As may points into Cloud Monitoring.
+_MEASURED_S = 300.0
 _EMULATED = "emulated"
 _SEVERAL = 2
 
@@ -78,7 +81,7 @@ class Validation:
         try:
             sent += self._send(folder)
             outcomes = self._outcomes(sent)
-            devices = self._devices(outcomes)
+            ended, devices = self.clock.now(), self._devices(outcomes)
         finally:
             self._clean(folder, sent)
         good = sum(one.state == "succeeded" for one in outcomes)
@@ -89,7 +92,7 @@ class Validation:
         found = self._instances(began, good)
         yield from _scaling(self.spec, found, self.files, self._most())
         yield self._settled(began, found)
-        yield Verdict("GPU utilisation", NOT_MEASURED, "no metric of it is read yet")
+        yield self._utilisation(began, ended, devices)
 
     def _send(self, folder: str) -> list[Sent]:
         suffix, content_type, data = canary.content(self.cloud, self.spec)
@@ -144,6 +147,27 @@ class Validation:
         seen = {one: self.cloud.run.get(self.spec.service_name(one)) for one in SERVICES}
         return {one: found.service.max_instances for one, found in seen.items() if found}
 
+    def _utilisation(self, began: datetime, ended: datetime, devices: set[str]) -> Verdict:
+        """What Cloud Monitoring measured of the GPUs meanwhile; its points come some minutes later."""
+        name = "GPU utilisation"
+        if self.spec.gpu("gpu-inference") is None:
+            return Verdict(name, NOT_MEASURED, "no GPU is asked for")
+        emulated = any(_EMULATED in one for one in devices)
+        deadline = self.clock.monotonic() + (0.0 if emulated else _MEASURED_S)
+        try:
+            while (found := gpu(self.cloud, self.spec, began, self._until(ended))) is None:
+                if self.clock.monotonic() >= deadline:
+                    why = "an emulated GPU has no metrics" if emulated else "no metric has come yet"
+                    return Verdict(name, NOT_MEASURED, why)
+                self.clock.sleep(10 * pause_s(self.cloud))
+        except GpupipeError as error:
+            return Verdict(name, NOT_MEASURED, error.brief)
+        return _worked(name, found, few=self.files <= _room(self.spec))
+
+    def _until(self, ended: datetime) -> datetime:
+        """A point of a minute ends after what it tells of."""
+        return min(self.clock.now(), ended + timedelta(minutes=1))
+
     def _settled(self, began: datetime, found: Mapping[str, Instances]) -> Verdict:
         """Whether the instances ended again, down to the minimum."""
         name = "back to the minimum"
@@ -175,12 +199,28 @@ def _device(spec: PipelineSpec, devices: set[str]) -> Verdict:
     return Verdict("device", PASSED if right or not gpu else FAILED, words)
 
 
+def _worked(name: str, found: Gpu, *, few: bool) -> Verdict:
+    """A GPU that was never at work has failed, unless there was hardly anything to do."""
+    memory = "" if found.memory_p95 is None else f", memory {found.memory_p95:.0%}"
+    words = f"{found.p50:.0%} of the time at work, p95 {found.p95:.0%}{memory}"
+    if found.p95 > 0:
+        return Verdict(name, PASSED, words)
+    if few:
+        return Verdict(name, NOT_MEASURED, f"{words}: too few files, give more with --load")
+    return Verdict(name, FAILED, words)
+
+
+def _room(spec: PipelineSpec) -> int:
+    """How many files one instance of each service takes at once."""
+    return min(spec.service_config(service).concurrency for service in SERVICES)
+
+
 def _scaling(
     spec: PipelineSpec, found: Mapping[str, Instances], files: int, most: Mapping[str, int]
 ) -> Iterator[Verdict]:
     """More than one instance where the files do not fit one, and nowhere more than the maximum."""
     at_once = {service: one.at_once for service, one in found.items()}
-    room = min(spec.service_config(service).concurrency for service in SERVICES)
+    room = _room(spec)
     if not found:
         yield Verdict("more than one instance", NOT_MEASURED, "no log tells of instances")
         return

@@ -100,6 +100,7 @@ def _stage_json(one: Stage) -> dict[str, Any]:
         "cold": one.cold,
         "device": one.device,
         "items": one.items,
+        "batch": one.batch,
         "error": one.error,
     }
 
@@ -169,6 +170,9 @@ def _stage(stage: Stage) -> str:
         parts.append("cold start" if stage.cold else "warm")
     if stage.items:
         parts.append(f"{stage.items:,} {'item' if stage.items == 1 else 'items'}")
+    if stage.batch:
+        most = "up to " if stage.items > stage.batch else ""
+        parts.append(f"in a batch of {most}{stage.batch:,}")
     if stage.device:
         parts.append(f"on {stage.device}")
     if stage.error:

@@ -1,7 +1,7 @@
 """The state of a pipeline: resources, health, the last executions."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,12 +11,14 @@ from rich.text import Text
 from gpupipe.cloud.executions import Execution
 from gpupipe.cloud.target import Target
 from gpupipe.core.prices import Prices, prices
-from gpupipe.deploy.canary import PREFIX
+from gpupipe.deploy.activity import Activity
 from gpupipe.deploy.checks import HEALTHY, NOT_CHECKED, UNHEALTHY, Check
 from gpupipe.deploy.costs import Cost, cost_of, text, total
+from gpupipe.deploy.firing import Alerts
 from gpupipe.deploy.health import State
 from gpupipe.deploy.pipelines import Pipeline
 from gpupipe.deploy.spec import PipelineSpec
+from gpupipe.render.activity import activity_json, activity_lines, alert_lines, alerts_json
 from gpupipe.render.columns import Cell, columns
 from gpupipe.render.console import say
 from gpupipe.render.cost import amount_json
@@ -25,6 +27,7 @@ from gpupipe.render.pipelines import pipelines_json, print_pipelines
 from gpupipe.render.summary import outputs as names_of
 
 SCHEMA = "gpupipe.status/1"
+_EXECUTIONS = 8
 _STYLES = {"ready": "green", "absent": "dim", "changing": "yellow", "held": "yellow", "failed": "bold red",
            HEALTHY: "green", UNHEALTHY: "bold red", NOT_CHECKED: "yellow",
            "SUCCEEDED": "green", "FAILED": "bold red", "ACTIVE": "cyan"}  # fmt: skip
@@ -38,7 +41,8 @@ class Status:
     spec: PipelineSpec
     resources: tuple[State, ...]
     uris: Mapping[str, str]
-    executions: tuple[Execution, ...]
+    activity: Activity
+    alerts: Alerts
     pipelines: tuple[Pipeline, ...]
     outputs: Mapping[str, Any] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
@@ -50,6 +54,12 @@ class Status:
         each = [cost_of(one.name, one, table) for one in services]
         idle, worst = (one.idle_month for one in each), (one.worst_hour for one in each)
         return total(idle), total(worst), table
+
+    @property
+    def executions(self) -> tuple[Execution, ...]:
+        """The last ones, the newest first; those of canary files are left out."""
+        runs = self.activity.runs
+        return runs.newest[:_EXECUTIONS] if runs else ()
 
     @property
     def exists(self) -> bool:
@@ -98,6 +108,8 @@ def status_json(status: Status) -> dict[str, Any]:
             for one in status.resources
             if status.exists
         ],
+        "activity": activity_json(status.activity) if status.exists else None,
+        "alerts": alerts_json(status.alerts) if status.exists else None,
         "executions": [execution_json(one) for one in status.executions],
         "pipelines": pipelines_json(status.pipelines),
     }
@@ -129,7 +141,38 @@ def print_status(console: Console, status: Status) -> None:
     say(console, "")
     say(console, f"The pipeline is {word}.", "green" if healthy else "bold red")
     _print_cost(console, status)
-    _print_executions(console, status.executions)
+    say(console, "")
+    for line in (*activity_lines(status.activity), *alert_lines(status.alerts)):
+        say(console, line)
+    if status.executions:
+        say(console, "")
+    for line in _execution_lines(status.executions):
+        say(console, line)
+
+
+def watch_lines(status: Status) -> Iterator[Text]:
+    """All of it on one screen of 24 lines: of the resources only those that are not ready, a line each."""
+    names = status.spec.names
+    if not status.exists:
+        yield Text(f"There is no pipeline {names.prefix} in {names.region}.")
+        return
+    word, style = ("healthy", "green") if status.healthy else ("not healthy", "bold red")
+    at = f"{status.activity.at:%H:%M:%S}Z"
+    ready = sum(one.state == "ready" for one in status.resources)
+    told = f"{ready} of {len(status.resources)} resources ready"
+    yield Text.assemble(
+        (names.prefix, "bold"), f" in {names.region} is ", (word, style), f", {told}"
+    )
+    rest = [one for one in status.resources if one.state != "ready"]
+    yield from columns(("", "", "", ""), [_resource(one) for one in rest])[1:]
+    for one in status.checks:
+        yield Text.assemble(one.service, " ", (one.verdict, _STYLES[one.verdict]), f" {one.detail}")
+    yield Text()
+    yield from activity_lines(status.activity)
+    yield from alert_lines(status.alerts)
+    yield Text()
+    yield from _execution_lines(status.executions)
+    yield Text(f"As of {at}. Ctrl-C ends it.", "dim")
 
 
 def _print_cost(console: Console, status: Status) -> None:
@@ -178,14 +221,11 @@ def _resource(one: State) -> list[Cell]:
     ]
 
 
-def _print_executions(console: Console, executions: Sequence[Execution]) -> None:
-    shown = [one for one in executions if not one.file.startswith(PREFIX)]
-    if not shown:
-        return
-    say(console, "")
-    say(console, "Last executions", "bold")
-    for line in columns(("state", ">seconds", "execution", "file"), [_run(one) for one in shown]):
-        say(console, line)
+def _execution_lines(executions: Sequence[Execution]) -> Iterator[Text]:
+    if executions:
+        yield Text("Last executions", "bold")
+        head = ("state", ">seconds", "execution", "file")
+        yield from columns(head, [_run(one) for one in executions])
 
 
 def _run(one: Execution) -> list[Cell]:

@@ -32,6 +32,10 @@ class QuotaClient:
     def identity(self) -> str:
         raise NotImplementedError
 
+    @property
+    def console(self) -> str:
+        raise NotImplementedError
+
     def get_quota_info(self, request: dict[str, str], retry: None, timeout: float) -> QuotaInfo:
         assert timeout > 0
         self.names.append(request["name"])

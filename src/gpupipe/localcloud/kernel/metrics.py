@@ -6,8 +6,10 @@ file of the logs; samples are kept for six weeks, as Cloud Monitoring keeps its 
 """
 
 import json
+import math
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -102,6 +104,7 @@ class Metrics:
         self._clock = clock
         self._sources: list[Source] = []
         self._sampling = threading.Lock()
+        self._sampled = -math.inf
         database.define(*_SCHEMA)
 
     def register(self, source: Source) -> None:
@@ -118,8 +121,12 @@ class Metrics:
         return tuple(sorted(found, key=lambda one: one.type))
 
     def sample(self) -> None:
-        """Write down what is so now."""
+        """Write down what is so now; those who ask at the same time share what one writes down."""
+        asked = time.monotonic()
         with self._sampling:
+            if self._sampled > asked:
+                return
+            self._sampled = time.monotonic()
             # First, so that no source's lock is waited for while the database is held.
             rows = [_row(one) for source in self._sources for one in source.gauges()]
             with self._database.transaction() as connection:
