@@ -233,8 +233,8 @@ def inventory(world: World, *, keep: frozenset[str], parallelism: int) -> tuple[
     }
     kept = {name for name, _ in removal.kept}
     labelled = {one for one in _labelled(world) if f"{one.kind} {one.name}" not in kept}
-    carried = {Leftover(kind, name) for kind, name in carriers(world)}
-    found = named | labelled | carried | _accounts(world)
+    carried = {Leftover(kind, name, known=False) for kind, name in carriers(world)}
+    found = named | labelled | carried | _accounts(world)  # of two that are equal, the first stays
     return tuple(sorted(found, key=lambda one: (one.kind, one.name)))
 
 
@@ -248,7 +248,9 @@ def _labelled(world: World) -> set[Leftover]:
         "trigger": [one.name for one in cloud.eventarc.labelled(parent, labels)],
     }
     return {
-        Leftover(kind, name.rpartition("/")[2]) for kind, names in found.items() for name in names
+        Leftover(kind, name.rpartition("/")[2], known=False)
+        for kind, names in found.items()
+        for name in names
     }
 
 
@@ -256,7 +258,7 @@ def _accounts(world: World) -> set[Leftover]:
     """Accounts that carry our mark, and bindings of our accounts, also of those that are gone."""
     names = world.spec.names
     marked = {
-        Leftover("service account", one.email.partition("@")[0])
+        Leftover("service account", one.email.partition("@")[0], known=False)
         for one in world.cloud.iam.accounts(names.project)
         if one.description.startswith(world.spec.mark)
     }

@@ -1,11 +1,11 @@
 """Something that is still there after a destroy, and the command that removes it by hand.
 
-The commands are Google's own, for Google Cloud; the local cloud's own way is a destroy that goes on
-after a failure.
+The commands are Google's own, which the local cloud understands as well. There, what a destroy knows by
+its name needs none of Google's programs: a destroy that goes on after a failure removes it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gpupipe.deploy.spec import PipelineSpec
 
@@ -41,19 +41,24 @@ _COMMANDS = {
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """Something that is still there; `name` of a binding: "ROLE of MEMBER", or this and "on NAME"."""
+    """Something that is still there; `name` of a binding: "ROLE of MEMBER", or this and "on NAME".
+
+    known: whether a destroy has it on its list; it was found by its label, mark or member otherwise.
+    """
 
     kind: str
     name: str
+    known: bool = field(default=True, compare=False)
 
     def command(self, spec: PipelineSpec, *, local: bool, keep: Sequence[str] = ()) -> str:
         """What to type to be rid of it; keep: the options that told the destroy what to keep."""
         names = spec.names
-        if local:
+        if local and self.known:
             return (
                 f"gpupipe destroy --local --project {names.project} --region {names.region} "
                 f"--prefix {names.prefix} {' '.join([*keep, '--force'])}"
             )
         parts = dict(zip("NMO", self.name.split()[::2], strict=False))
         text = _COMMANDS[self.kind].format(**parts, R=names.region, P=names.project)
-        return f"gcloud {text}"
+        command = f"gcloud {text}"
+        return command.replace("gcloud ", "gpupipe local gcloud -- ") if local else command

@@ -83,6 +83,15 @@ def test_on_the_local_cloud_destroy_is_the_way() -> None:
     assert kept == told.replace("--force", "--keep-data --keep-images --force")
 
 
+def test_on_the_local_cloud_what_destroy_does_not_know_goes_by_googles_own_commands() -> None:
+    left = Leftover("bucket notification", "b to t", known=False)
+    assert left.command(SPEC, local=True) == (
+        "gpupipe local gcloud -- storage buckets notifications delete "
+        "projects/_/buckets/b/notificationConfigs/ID (ID of the one to t: "
+        "gpupipe local gcloud -- storage buckets notifications list gs://b)"
+    )
+
+
 @pytest.mark.parametrize(
     "kind",
     [
