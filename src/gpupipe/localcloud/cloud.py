@@ -160,7 +160,8 @@ class LocalCloud:
         stack.callback(pipeline.faults.close)
 
     def _routes(self, pipeline: Pipeline) -> Iterator[BaseRoute]:
-        yield RestRoute(pipeline, self.rpcs())
+        translations = (item for one in self._surfaces for item in one.translations())
+        yield RestRoute(pipeline, self.rpcs(), translations)
         for surface in self._surfaces:
             yield from surface.routes()
 

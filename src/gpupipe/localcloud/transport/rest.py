@@ -1,14 +1,16 @@
 """REST for every method that `http_rules` has a row for, with the same handlers as gRPC.
 
 Which API a request is for shows in its path; one that named a host in the form for proxies is only
-answered by that host's methods. Bodies and answers are protobuf's JSON.
+answered by that host's methods. Bodies and answers are protobuf's JSON, but for those of another
+version of an API, which a `Translation` gives.
 """
 
 import asyncio
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from google.protobuf.message import Message
@@ -26,7 +28,7 @@ from gpupipe.localcloud.transport.pipeline import Pipeline
 from gpupipe.localcloud.transport.rest_answer import Parameters
 from gpupipe.localcloud.transport.rest_request import message_of
 from gpupipe.localcloud.transport.rpc import Rpc
-from gpupipe.localcloud.transport.selection import Tree
+from gpupipe.localcloud.transport.translation import Translation
 from gpupipe.localcloud.transport.wire import Wire, wire_of
 
 _BODY_BYTES = 4 * 1024 * 1024  # what a gRPC message may have
@@ -37,6 +39,7 @@ class _Method:
     row: Rpc
     rule: Rule
     pattern: re.Pattern[str]
+    translation: Translation | None = None
 
     def path(self, raw: str) -> list[tuple[str, str]] | None:
         """The fields that a path fills, or None where it is none of this method's."""
@@ -50,15 +53,22 @@ class _Method:
 class RestRoute(BaseRoute):
     """One route for all rows; `rpcs` that the table does not name are not there over REST."""
 
-    def __init__(self, pipeline: Pipeline, rpcs: Iterable[Rpc]) -> None:
+    def __init__(
+        self, pipeline: Pipeline, rpcs: Iterable[Rpc], translations: Iterable[Translation] = ()
+    ) -> None:
         self._pipeline = pipeline
-        rows = {row.path: row for row in rpcs}
+        self._rows = {row.path: row for row in rpcs}
         # By verb and first part of the path ("GET", "v2"): most requests are looked up in few.
         self._methods: defaultdict[tuple[str, str], list[_Method]] = defaultdict(list)
         for rule in http_rules.rules():
-            if row := rows.get(rule.method):
-                start = rule.verb, rule.template.split("/")[1]
-                self._methods[start].append(_Method(row, rule, rule.pattern()))
+            if rule.method in self._rows:
+                self._add(rule, None)
+        for translation in translations:
+            self._add(translation.rule, translation)
+
+    def _add(self, rule: Rule, translation: Translation | None) -> None:
+        method = _Method(self._rows[rule.method], rule, rule.pattern(), translation)
+        self._methods[rule.verb, rule.template.split("/")[1]].append(method)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """The method and its variables, for `handle`."""
@@ -104,21 +114,24 @@ class RestRoute(BaseRoute):
     ) -> Response:
         headers = dict(request.headers)
         try:
-            parameters, tree, message = _understood(method, path, request, body)
+            message, shown = _understood(method, path, request, body)
         except ServiceError as error:
             self._pipeline.refuse(headers, method.row.name, error)
         found = calls.answer(self._pipeline, method.row, message, headers, wire)
-        return JSONResponse(parameters.shown(found, tree))
+        return JSONResponse(shown(found))
 
 
 def _understood(
     method: _Method, path: list[tuple[str, str]], request: Request, body: bytes
-) -> tuple[Parameters, Tree, Message]:
+) -> tuple[Message, Callable[[Message], Any]]:
+    """The request of the method, and how its answer is shown."""
     given = request.query_params.multi_items()
     parameters = Parameters(given, request.headers.get("x-goog-fieldmask", ""))
+    if method.translation is not None:
+        return method.translation.understood(parameters, dict(path), body)
     tree = parameters.selected(method.row.response)
     message = message_of(method.row.request, method.rule, body, parameters.query, path)
-    return parameters, tree, message
+    return message, partial(parameters.shown, tree=tree)
 
 
 async def _read(request: Request) -> bytes:

@@ -40,13 +40,16 @@ class Parameters:
 
     def selected(self, kind: type[Message]) -> Tree:
         """The part of an answer of that kind that is wanted; INVALID_ARGUMENT for no such part."""
+        return _in_json(self.tree(), kind.DESCRIPTOR, "")
+
+    def tree(self) -> Tree:
+        """What `fields` says."""
         if not self._fields:
             return {}
         try:
-            tree = selection.read(self._fields.replace(".", "/"))
+            return selection.read(self._fields.replace(".", "/"))
         except ValueError as error:
             raise invalid_argument(f"Invalid field selection {self._fields}", "fields") from error
-        return _in_json(tree, kind.DESCRIPTOR, "")
 
     def shown(self, answer: Message, tree: Tree) -> dict[str, Any]:
         """The answer as JSON."""

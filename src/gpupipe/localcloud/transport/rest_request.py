@@ -4,19 +4,27 @@ Bodies are protobuf's JSON. A name that no field has is refused, with its place,
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import Message
 
-from gpupipe.localcloud.errors import ServiceError, invalid_argument
+from gpupipe.localcloud.errors import ServiceError, invalid_argument, unimplemented
 from gpupipe.localcloud.transport.http_rules import Rule
 
 _INVALID = "Invalid JSON payload received."
 _BOOLS = {"true": True, "false": False}
 # Types whose JSON has other names than their fields, or none.
 _OPEN = "google.protobuf."
+# Fields that the APIs have and the protos of the client libraries do not, each with its default,
+# which gcloud sends: the default changes nothing.
+_NEWER = {
+    "google.cloud.workflows.executions.v1.Execution": {
+        "disableConcurrencyQuotaOverflowBuffering": False,
+        "executionHistoryLevel": "EXECUTION_HISTORY_LEVEL_UNSPECIFIED",
+    }
+}
 
 
 def message_of(
@@ -31,20 +39,52 @@ def message_of(
     query, path: names or dotted paths of fields, each with its value; those of the path win.
     """
     message = kind()
-    given = _json(body) if body.strip() else {}
-    if given != {} and not rule.body:
+    given = json_of(body)
+    if given and not rule.body:
         raise invalid_argument("This method takes no body.")
     if rule.body not in {"", "*"}:
         given = {rule.body: given}
-    _parse(given, message)
+    parse(given, message)
     values = _Values(message)
     for name, value in query:
         _refuse_body(rule, name)
         values.put(name, value)
     for name, value in path:
         values.put(name, value)
-    _parse(values.found, message)
+    parse(values.found, message)
     return message
+
+
+def parse(values: Any, message: Message) -> None:
+    """Put JSON into a message; INVALID_ARGUMENT for what is none of its kind."""
+    if not isinstance(values, dict):
+        raise invalid_argument(f'{_INVALID} Unknown name "": Root element must be a message.')
+    try:
+        for place, name in _unknown(values, message.DESCRIPTOR, ""):
+            at = f" at '{place}'" if place else ""
+            raise invalid_argument(
+                f'{_INVALID} Unknown name "{name}"{at}: Cannot find field.', place
+            )
+        ParseDict(values, message)
+    except (ParseError, RecursionError) as error:
+        raise invalid_argument(f"{_INVALID} {error}") from error
+
+
+def json_of(body: bytes) -> Any:
+    """The body; {} where there is none."""
+    try:
+        return json.loads(body) if body.strip() else {}
+    except (ValueError, RecursionError) as error:
+        raise invalid_argument(f"{_INVALID} {error}") from error
+
+
+def no_parameter(name: str) -> ServiceError:
+    """The refusal of a parameter that a method does not have."""
+    return invalid_argument(
+        f"{_INVALID} Unknown name \"{name}\": Cannot bind query parameter. Field '{name}' could "
+        "not be found in request message.",
+        name,
+    )
 
 
 def field_of(descriptor: Any, name: str) -> Any:
@@ -74,12 +114,12 @@ class _Values:
         for name in parents:
             field = field_of(descriptor, name)
             if field is None or field.is_repeated or field.message_type is None:
-                raise _no_parameter(path)
+                raise no_parameter(path)
             descriptor = field.message_type
             values = values.setdefault(field.name, {})
         field = field_of(descriptor, last)
         if field is None:
-            raise _no_parameter(path)
+            raise no_parameter(path)
         read = _read(field, path, value)
         if field.is_repeated:
             values.setdefault(field.name, []).append(read)
@@ -97,35 +137,14 @@ def _read(field: Any, path: str, value: str) -> Any:
 
 def _refuse_body(rule: Rule, name: str) -> None:
     if rule.body and name.split(".", maxsplit=1)[0] == rule.body:
-        raise _no_parameter(name)
-
-
-def _no_parameter(name: str) -> ServiceError:
-    return invalid_argument(
-        f"{_INVALID} Unknown name \"{name}\": Cannot bind query parameter. Field '{name}' could "
-        "not be found in request message.",
-        name,
-    )
-
-
-def _parse(values: Any, message: Message) -> None:
-    if not isinstance(values, dict):
-        raise invalid_argument(f'{_INVALID} Unknown name "": Root element must be a message.')
-    try:
-        for place, name in _unknown(values, message.DESCRIPTOR, ""):
-            at = f" at '{place}'" if place else ""
-            raise invalid_argument(
-                f'{_INVALID} Unknown name "{name}"{at}: Cannot find field.', place
-            )
-        ParseDict(values, message)
-    except (ParseError, RecursionError) as error:
-        raise invalid_argument(f"{_INVALID} {error}") from error
+        raise no_parameter(name)
 
 
 def _unknown(values: Any, descriptor: Any, place: str) -> Iterator[tuple[str, str]]:
     """Names that no field has, each with the path of the message that it stands in."""
     if is_open(descriptor) or not isinstance(values, dict):
         return
+    _drop_newer(values, _NEWER.get(descriptor.full_name, {}))
     for name, value in values.items():
         field = field_of(descriptor, name)
         if field is None:
@@ -134,6 +153,13 @@ def _unknown(values: Any, descriptor: Any, place: str) -> Iterator[tuple[str, st
             path = f"{place}.{field.name}" if place else field.name
             for below, item, kind in _items(field.message_type, value, path, field.is_repeated):
                 yield from _unknown(item, kind, below)
+
+
+def _drop_newer(values: dict[str, Any], newer: Mapping[str, Any]) -> None:
+    for name in newer.keys() & values.keys():
+        if values[name] != newer[name]:
+            raise unimplemented(f"the field {name}")
+        del values[name]
 
 
 def _items(kind: Any, value: Any, path: str, repeated: bool) -> Iterator[tuple[str, Any, Any]]:  # noqa: FBT001
@@ -145,10 +171,3 @@ def _items(kind: Any, value: Any, path: str, repeated: bool) -> Iterator[tuple[s
         yield from ((f"{path}[{at}]", item, kind) for at, item in enumerate(value))
     else:
         yield path, value, kind
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise invalid_argument(f"{_INVALID} {error}") from error

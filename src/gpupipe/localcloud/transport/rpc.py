@@ -17,6 +17,7 @@ from gpupipe.localcloud.kernel.caller import Caller
 from gpupipe.localcloud.kernel.faults import CALL, OF_OPERATION, FaultPoint
 from gpupipe.localcloud.transport.fields import ALL
 from gpupipe.localcloud.transport.method_names import method_name
+from gpupipe.localcloud.transport.translation import Translation
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,11 @@ class Surface(Protocol):
     def rpcs(self) -> Iterable[Rpc]:
         """The gRPC methods of this API."""
 
+    def translations(self) -> Iterable[Translation]:
+        """Methods of other versions of this API over REST, as the gRPC methods that they are."""
+
     def routes(self) -> Iterable[BaseRoute]:
-        """The HTTP routes of this API; each authenticates with `Pipeline.guard`."""
+        """The other HTTP routes of this API; each authenticates with `Pipeline.guard`."""
 
     def fault_points(self) -> Iterable[FaultPoint]:
         """The methods, by their names in the request log, that faults can be put on."""
@@ -93,6 +97,10 @@ class BaseSurface:
     """A surface without routes and background work."""
 
     def rpcs(self) -> Iterable[Rpc]:
+        """None."""
+        return ()
+
+    def translations(self) -> Iterable[Translation]:
         """None."""
         return ()
 
