@@ -18,6 +18,7 @@ def bucket_of(cloud: RunningCloud, name: str) -> str:
 
 
 @needs_gcloud
+@pytest.mark.long
 def test_a_file_goes_up_and_comes_back(gcloud: Gcloud) -> None:
     bucket = bucket_of(gcloud.cloud, "up-and-down")
     (gcloud.home / "é.txt").write_text("hello")
@@ -29,7 +30,7 @@ def test_a_file_goes_up_and_comes_back(gcloud: Gcloud) -> None:
 
 
 @needs_gsutil
-@pytest.mark.promise(83)
+@pytest.mark.long
 def test_gsutil_puts_a_file(gcloud: Gcloud) -> None:
     bucket = bucket_of(gcloud.cloud, "by-gsutil")
     (gcloud.home / "one.txt").write_text("hello")

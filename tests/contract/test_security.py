@@ -17,7 +17,8 @@ from tests.support.givens import enabled, runtime_account, token_creator
 from tests.support.localcloud import CloudFactory, RunningCloud
 from tests.support.world import World
 
-CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
+SCOPES = "https://www.googleapis.com/auth/"
+CLOUD_PLATFORM = f"{SCOPES}cloud-platform"
 PATHS = [
     "/",
     "/control/status",
@@ -193,10 +194,14 @@ def test_a_token_that_would_do_more_than_its_scopes_say_is_not_made(
     for given in (enabled, runtime_account, token_creator):
         given(world)
     account = "projects/-/serviceAccounts/runtime@scopes-project.iam.gserviceaccount.com"
-    for scope in ("https://www.googleapis.com/auth/devstorage.read_only", "foo"):
-        request = {"name": account, "scope": [CLOUD_PLATFORM, scope]}
-        with pytest.raises(exceptions.MethodNotImplemented, match=scope):
-            world.client("iamcredentials").generate_access_token(request=request, retry=None)
+    client, narrow = world.client("iamcredentials"), f"{SCOPES}devstorage.read_only"
+    for scopes, refused in (([narrow], narrow), ([CLOUD_PLATFORM, "foo"], "foo")):
+        request = {"name": account, "scope": scopes}
+        with pytest.raises(exceptions.MethodNotImplemented, match=refused):
+            client.generate_access_token(request=request, retry=None)
+    # Beside the widest scope a narrow one takes nothing away.
+    request = {"name": account, "scope": [CLOUD_PLATFORM, narrow, "openid"]}
+    assert client.generate_access_token(request=request, retry=None).access_token
 
 
 def test_the_folder_and_its_files_are_private(local_cloud: RunningCloud) -> None:

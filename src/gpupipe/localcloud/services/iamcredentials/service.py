@@ -18,7 +18,8 @@ from gpupipe.localcloud.transport.rpc import Call
 
 _NAME = re.compile(r"projects/-/serviceAccounts/([^/]+)")
 _LONGEST_S = 3600  # GenerateAccessTokenRequest.lifetime, without an organization policy
-_WHOLE = "https://www.googleapis.com/auth/cloud-platform"
+_SCOPES = "https://www.googleapis.com/auth/"
+_WHOLE = f"{_SCOPES}cloud-platform"
 
 
 class Credentials:
@@ -50,9 +51,7 @@ class Credentials:
         """GenerateAccessToken: an hour at most."""
         if not request.scope:
             raise invalid_argument("At least one scope is required.", "scope")
-        # A token that can do more than its scopes say would hide a mistake.
-        for scope in sorted(set(request.scope) - {_WHOLE}):
-            raise unimplemented(f"access tokens of the scope {scope}: only {_WHOLE}")
+        _check_scopes(set(request.scope))
         seconds = request.lifetime.ToNanoseconds() / 1e9 or _LONGEST_S
         if not 0 < seconds <= _LONGEST_S:
             raise invalid_argument(f"The lifetime is at most {_LONGEST_S} s.", "lifetime")
@@ -72,3 +71,14 @@ class Credentials:
             # own knowledge: code and words are UNSURE
             raise failed_precondition(f"Service account {account.email} is disabled.")
         return account
+
+
+def _check_scopes(scopes: set[str]) -> None:
+    """A token that can do more than its scopes say would hide a mistake.
+
+    What a token may do is the union of its scopes: beside the widest, others (gcloud asks for
+    several) add nothing.
+    """
+    for scope in sorted(scopes - {_WHOLE}):
+        if _WHOLE not in scopes or not (scope.startswith(_SCOPES) or scope == "openid"):
+            raise unimplemented(f"access tokens of the scope {scope}: only {_WHOLE}")
