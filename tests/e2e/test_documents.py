@@ -34,7 +34,10 @@ NOT_RUN: Mapping[str, str] = {
     r"^curl .* URL$": "needs the address of a callback",
 }
 """What a command looks like that cannot be run here -> why."""
-NOT_RUN_PAGES = {"docs/tutorial/google-cloud.md": GOOGLE}
+NOT_RUN_PAGES = {
+    "docs/tutorial/google-cloud.md": GOOGLE,
+    "docs/how-to/test-with-gcloud.md": "needs gcloud: tests/contract/test_gcloud_recipe.py runs it",
+}
 LEAVES_A_MESS = {
     "docs/how-to/break-the-local-cloud.md",
     "docs/how-to/roll-back.md",
