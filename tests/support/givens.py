@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from google.cloud.logging_v2.services.config_service_v2 import ConfigServiceV2Client
+
 from gpupipe.localcloud.kernel.caller import OPERATOR
 from gpupipe.localcloud.kernel.registry_images import ImageConfig
 from gpupipe.localcloud.kernel.topics import Topic
@@ -31,6 +33,19 @@ def runtime_account(world: World) -> None:
     """The account runtime@ exists."""
     project = world.cloud.kernel.projects.ensure(world.project)
     world.cloud.kernel.identity.create_account(project.id, "runtime")
+
+
+def sink(world: World) -> None:
+    """The log sink keep.all_1 exists."""
+    client: Any = world.cloud.client(ConfigServiceV2Client)
+    destination = "storage.googleapis.com/a-bucket"
+    client.create_sink(
+        request={
+            "parent": f"projects/{world.project}",
+            "sink": {"name": "keep.all_1", "destination": destination},
+            "unique_writer_identity": True,
+        }
+    )
 
 
 def bucket(world: World) -> None:
@@ -439,6 +454,7 @@ GIVENS: dict[str, Callable[[World], None]] = {
     "disabled_account": disabled_account,
     "enabled": enabled,
     "event_hold": event_hold,
+    "sink": sink,
     "cpu_held": cpu_held,
     "gpus_held": gpus_held,
     "memory_held": memory_held,

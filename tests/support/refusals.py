@@ -57,6 +57,10 @@ CLIENTS = {
         "google.cloud.logging_v2.services.metrics_service_v2",
         "MetricsServiceV2Client",
     ),
+    "logsinks": (
+        "google.cloud.logging_v2.services.config_service_v2",
+        "ConfigServiceV2Client",
+    ),
     "orgpolicy": ("google.cloud.orgpolicy_v2", "OrgPolicyClient"),
     "publisher": ("google.pubsub_v1", "PublisherClient"),
     "revisions": ("google.cloud.run_v2", "RevisionsClient"),

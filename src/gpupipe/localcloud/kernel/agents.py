@@ -26,12 +26,14 @@ _KINDS = {
     ),
     "cloudbuild.googleapis.com": _Kind("gcp-sa-cloudbuild", "roles/cloudbuild.serviceAgent"),
     "eventarc.googleapis.com": _Kind("gcp-sa-eventarc", "roles/eventarc.serviceAgent"),
+    # The writer of log sinks: the role is the operator's to grant, on the sink's destination.
+    "logging.googleapis.com": _Kind("gcp-sa-logging", None),
     "monitoring.googleapis.com": _Kind(
         "gcp-sa-monitoring-notification", "roles/monitoring.notificationServiceAgent"
     ),
     "pubsub.googleapis.com": _Kind("gcp-sa-pubsub", "roles/pubsub.serviceAgent"),
     "run.googleapis.com": _Kind("serverless-robot-prod", "roles/run.serviceAgent"),
-    # The only one without a role of its own: pubsub.publisher is for the operator to grant.
+    # Without a role of its own too: pubsub.publisher is for the operator to grant.
     "storage.googleapis.com": _Kind("gs-project-accounts", None),
     "workflows.googleapis.com": _Kind("gcp-sa-workflows", "roles/workflows.serviceAgent"),
 }

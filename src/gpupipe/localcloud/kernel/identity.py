@@ -94,13 +94,12 @@ class Identity:
         if member is None:
             raise unauthenticated("the access token is unknown or has expired")
         if member.startswith(_ACCOUNT):
-            self._enabled_account(member.removeprefix(_ACCOUNT))
+            self._check_usable(member.removeprefix(_ACCOUNT))
         return Caller(member)
 
     def access_token(self, email: str, lifetime_s: float = _HOUR_S) -> tuple[str, datetime]:
         """An access token of a service account (or agent), with its end."""
-        if not self._agents.exists(email):
-            self._enabled_account(email)
+        self._check_usable(email)
         return self._tokens.issue(_ACCOUNT + email, lifetime_s)
 
     def operator_access_token(self, lifetime_s: float = _HOUR_S) -> tuple[str, datetime]:
@@ -143,6 +142,11 @@ class Identity:
     def public_keys(self) -> dict[str, object]:
         """The key set (RFC 7517) that verifies identity tokens."""
         return self._signer.public_keys()
+
+    def _check_usable(self, email: str) -> None:
+        """UNAUTHENTICATED unless it is an agent or an account that is enabled."""
+        if not self._agents.exists(email):
+            self._enabled_account(email)
 
     def _enabled_account(self, email: str) -> Account:
         account = self.account(email)

@@ -6,6 +6,7 @@ from google.cloud.logging_v2 import types as pb
 from google.protobuf.empty_pb2 import Empty
 
 from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.services.logging.exports import Exports
 from gpupipe.localcloud.services.logging.metrics import LogMetrics, LogMetricSource
 from gpupipe.localcloud.services.logging.service import (
     LIST,
@@ -14,11 +15,13 @@ from gpupipe.localcloud.services.logging.service import (
     first_project,
     listed_project,
 )
+from gpupipe.localcloud.services.logging.sinks import Sinks
 from gpupipe.localcloud.transport.pipeline import Pipeline
 from gpupipe.localcloud.transport.rows import Rows
 from gpupipe.localcloud.transport.rpc import BaseSurface, Rpc
 
 _TABLE = Rows("google.logging.v2.LoggingServiceV2", "logging.googleapis.com")
+_SINKS = Rows("google.logging.v2.ConfigServiceV2", "logging.googleapis.com")
 _METRICS = Rows("google.logging.v2.MetricsServiceV2", "logging.googleapis.com")
 
 _ENTRY = tuple(
@@ -32,21 +35,38 @@ _METRIC = tuple(
     for path in ("name", "description", "filter", "disabled", "metric_descriptor", "value_extractor",
                  "label_extractors", "bucket_options", "create_time", "update_time", "version")
 )  # fmt: skip
+_SINK = tuple(
+    f"sink.{path}"
+    for path in ("name", "destination", "filter", "description", "disabled", "exclusions.name",
+                 "exclusions.filter", "exclusions.description", "exclusions.disabled",
+                 "writer_identity", "create_time", "update_time")
+)  # fmt: skip
 _LISTED = ("resource_names", "filter", "order_by", "page_size", "page_token")
 
 
 class LoggingSurface(BaseSurface):
-    """google.logging.v2: LoggingServiceV2 and MetricsServiceV2."""
+    """google.logging.v2: LoggingServiceV2, MetricsServiceV2, and the sinks of ConfigServiceV2."""
 
     def __init__(self, kernel: Kernel) -> None:
         self._logging = Logging(kernel)
         self._metrics = LogMetrics(kernel)
+        self._exports = Exports(kernel)
+        self._sinks = Sinks(kernel, self._exports)
         kernel.metrics.register(LogMetricSource(kernel))
 
+    def start(self) -> None:
+        """Export to the sinks' buckets every minute."""
+        self._exports.start()
+
+    def stop(self) -> None:
+        """No more."""
+        self._exports.stop()
+
     def rpcs(self) -> Iterable[Rpc]:
-        """Entries and log-based metrics; sinks are not emulated."""
+        """Entries, log-based metrics and sinks."""
         yield from self._entry_rows()
         yield from self._metric_rows()
+        yield from self._sink_rows()
 
     def _entry_rows(self) -> Iterator[Rpc]:
         do, row = self._logging, _TABLE.row
@@ -77,6 +97,22 @@ class LoggingSurface(BaseSurface):
             verb = handler.__name__
             yield _METRICS.row(method, types, handler, f"logging.logMetrics.{verb}", resource,
                                writes=verb not in {"get", "list"}, fields=fields)  # fmt: skip
+
+    def _sink_rows(self) -> Iterator[Rpc]:
+        do, one = self._sinks, pb.LogSink
+        whole = ("unique_writer_identity", *_SINK)
+        for method, types, handler, resource, fields in (
+            ("CreateSink", (pb.CreateSinkRequest, one), do.create, "parent", ("parent", *whole)),
+            ("GetSink", (pb.GetSinkRequest, one), do.get, "sink_name", ("sink_name",)),
+            ("ListSinks", (pb.ListSinksRequest, pb.ListSinksResponse), do.list, "parent",
+             ("parent", "page_size", "page_token")),
+            ("UpdateSink", (pb.UpdateSinkRequest, one), do.update, "sink_name",
+             ("sink_name", "update_mask", *whole)),
+            ("DeleteSink", (pb.DeleteSinkRequest, Empty), do.delete, "sink_name", ("sink_name",)),
+        ):  # fmt: skip
+            verb = handler.__name__
+            yield _SINKS.row(method, types, handler, f"logging.sinks.{verb}", resource,
+                             writes=verb not in {"get", "list"}, fields=fields)  # fmt: skip
 
 
 def build(kernel: Kernel, _: Pipeline) -> LoggingSurface:

@@ -11,11 +11,11 @@ from gpupipe.localcloud.errors import ServiceError
 from gpupipe.localcloud.kernel.failures import log_failure
 from gpupipe.localcloud.kernel.incidents import Cause
 from gpupipe.localcloud.kernel.kernel import Kernel
+from gpupipe.localcloud.kernel.rounds import Rounds
 from gpupipe.localcloud.services.monitoring.conditions import Finding, findings
 from gpupipe.localcloud.services.monitoring.store import Store
 
 _PERIOD_S = 60.0
-_END_S = 10
 _AUTO_CLOSE_S = 7 * 86_400  # AlertPolicy.AlertStrategy.auto_close: the default
 _Combiner = pb.AlertPolicy.ConditionCombinerType
 
@@ -27,24 +27,16 @@ class Evaluation:
         self._kernel = kernel
         self._policies = policies
         self._evaluating = threading.Lock()
-        self._changed = threading.Condition()
-        self._moved = self._stopping = False
-        self._thread: threading.Thread | None = None
-        kernel.clock.on_move(self._wake)
+        self._rounds = Rounds("monitoring", kernel.clock, self.run, period_s=_PERIOD_S)
         kernel.incidents.register(self.run)
 
     def start(self) -> None:
         """Begin a minute from now."""
-        self._thread = threading.Thread(target=self._work, name="monitoring", daemon=True)
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """End the thread."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify_all()
-        if self._thread is not None:
-            self._thread.join(_END_S)
+        self._rounds.stop()
 
     def run(self) -> None:
         """Sample, then evaluate every policy that is enabled; those that are not have no incident."""
@@ -81,25 +73,6 @@ class Evaluation:
     def _by_condition(self, policy: Any, now: datetime) -> list[tuple[Any, list[Finding]]]:
         project = policy.name.split("/")[1]
         return [(one, findings(self._kernel, project, one, now)) for one in policy.conditions]
-
-    def _work(self) -> None:
-        while self._wait():
-            try:
-                self.run()
-            except Exception as error:  # noqa: BLE001  # the supervisor of all evaluations
-                log_failure("monitoring", error)
-
-    def _wait(self) -> bool:
-        """Until a minute is over or the clock was moved; False at the end."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._moved or self._stopping, _PERIOD_S)
-            self._moved = False
-            return not self._stopping
-
-    def _wake(self) -> None:
-        with self._changed:
-            self._moved = True
-            self._changed.notify_all()
 
 
 def _causes(
