@@ -102,6 +102,9 @@ ELSEWHERE = {
     **dict.fromkeys(("monitoring", "notification_channels", "alerts.error_percent",
                      "alerts.latency_seconds", "alerts.gpu_percent", "alerts.undelivered_events",
                      "alerts.idle_minutes"), "tests/contract/test_monitoring_steps.py"),
+    **dict.fromkeys(("log_sink", *(f"buckets.logs.{key}" for key in (
+        "location", "storage_class", "versioning", "soft_delete_days", "retention_days"))),
+        "tests/contract/test_log_sink_step.py"),
     **dict.fromkeys(("vpc.network", "vpc.subnetwork", "vpc.connector", "vpc.egress", "kms_key"),
                     "tests/contract/test_options_outside.py"),
     **dict.fromkeys(("workflow.source", "preprocess.source", "preprocess.image",

@@ -53,6 +53,8 @@ CLIENTS: dict[str, tuple[str, str, str]] = {
     "dashboards": ("monitoring", "google.cloud.monitoring_dashboard_v1", "DashboardsServiceClient"),
     "log_metrics": ("logging", "google.cloud.logging_v2.services.metrics_service_v2",
                     "MetricsServiceV2Client"),
+    "log_sinks": ("logging", "google.cloud.logging_v2.services.config_service_v2",
+                  "ConfigServiceV2Client"),
     "metrics": ("monitoring", "google.cloud.monitoring_v3", "MetricServiceClient"),
     "quotas": ("cloudquotas", "google.cloud.cloudquotas_v1", "CloudQuotasClient"),
     "publisher": ("pubsub", "google.pubsub_v1", "PublisherClient"),

@@ -15,6 +15,7 @@ from gpupipe.cloud.executions import ExecutionsApi
 from gpupipe.cloud.iam import IamApi
 from gpupipe.cloud.keys import KeysApi
 from gpupipe.cloud.log_metrics import LogMetricsApi
+from gpupipe.cloud.log_sinks import LogSinksApi
 from gpupipe.cloud.logging import LoggingApi
 from gpupipe.cloud.metrics import MetricsApi
 from gpupipe.cloud.org_policies import OrgPolicyApi
@@ -53,6 +54,7 @@ class Cloud:
     keys: KeysApi
     metrics: MetricsApi
     log_metrics: LogMetricsApi
+    log_sinks: LogSinksApi
     alerts: AlertsApi
     dashboards: DashboardsApi
     org_policies: OrgPolicyApi
@@ -82,6 +84,7 @@ def connect(clients: Clients, caller: Caller) -> Cloud:
         keys=KeysApi(clients, caller),
         metrics=MetricsApi(clients, caller),
         log_metrics=LogMetricsApi(clients, caller),
+        log_sinks=LogSinksApi(clients, caller),
         alerts=AlertsApi(clients, caller),
         dashboards=DashboardsApi(clients, caller),
         org_policies=OrgPolicyApi(clients, caller),

@@ -47,7 +47,7 @@ ROLES: tuple[Role, ...] = (
     Role("roles/logging.viewer", ("logging.logEntries.", "logging.logs."),
          "show the end of a build's log when it fails, and how long a model took to load",
          needed=""),
-    Role("roles/logging.configWriter", ("logging.",), "make the log-based metrics"),
+    Role("roles/logging.configWriter", ("logging.",), "make the log-based metrics and the log sink"),
     Role("roles/monitoring.editor", ("monitoring.",), "make the dashboard and the alert policies"),
     Role("roles/pubsub.viewer", ("pubsub.",),
          "see that the topics and subscriptions behind a trigger are gone", needed="destroy"),
@@ -83,9 +83,12 @@ NEEDED: tuple[str, ...] = tuple(
 )
 """What a deploy and a destroy ask for, each held by one of `ROLES`."""
 
+FOR_LOG_SINK = tuple(f"logging.sinks.{verb}" for verb in ("create", "get", "update", "delete"))
+"""What is needed too where the configuration asks for a log sink."""
+
 ONLY_ON_PROJECT = frozenset(
     one
-    for one in NEEDED
+    for one in (*NEEDED, *FOR_LOG_SINK)
     if one.endswith((".create", ".enable")) and not one.startswith("storage.objects.")
 ) | {"resourcemanager.projects.setIamPolicy"}
 """Those of `NEEDED` that no grant on a resource of the pipeline can give, since it makes the resource."""

@@ -74,6 +74,12 @@ class StagingBucketOptions(BucketOptions):
     retention_days: Days | None = Field(default=None, description=_RETENTION)
 
 
+class LogsBucketOptions(BucketOptions):
+    """The bucket of exported logs, which there is with log_sink only."""
+
+    retention_days: Days | None = Field(default=None, description=_RETENTION)
+
+
 class BucketsOptions(Strict):
     """The buckets."""
 
@@ -87,4 +93,7 @@ class BucketsOptions(Strict):
     work: WorkBucketOptions = Field(default=WorkBucketOptions(), description="between the services")
     staging: StagingBucketOptions = Field(
         default=StagingBucketOptions(), description="build sources, lease, history"
+    )
+    logs: LogsBucketOptions = Field(
+        default=LogsBucketOptions(), description="exported logs, with log_sink"
     )

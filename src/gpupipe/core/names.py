@@ -17,6 +17,9 @@ _BUCKET_NAME_LIMIT = 63
 
 SERVICES = ("preprocess", "gpu-inference", "postprocess")
 BUCKETS = ("input", "models", "output", "work", "staging")
+"""The buckets that every pipeline has."""
+LOGS = "logs"
+"""The bucket, and the sink, of exported logs."""
 ACCOUNTS = ("pre", "infer", "post", "workflow", "eventarc", "build")
 
 
@@ -108,6 +111,11 @@ class Names:
     def workflow(self) -> str:
         """The workflow's id."""
         return f"{self.prefix}-ml-pipeline"
+
+    @property
+    def log_sink(self) -> str:
+        """The log sink's id."""
+        return f"{self.prefix}-{LOGS}"
 
     @property
     def trigger(self) -> str:

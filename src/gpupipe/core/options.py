@@ -305,6 +305,9 @@ class Options(Strict):
         default=False, description="`gpupipe destroy` refuses while it is on"
     )
     monitoring: bool = Field(default=True, description="dashboard, alerts, log-based metrics")
+    log_sink: bool = Field(
+        default=False, description="export the pipeline's logs as files to a bucket of their own"
+    )
     notification_channels: Annotated[
         list[Annotated[str, Field(pattern=CHANNEL)]], allowed("projects/P/notificationChannels/N")
     ] = Field(default=[], description="whom alerts tell: channels of Cloud Monitoring")

@@ -33,7 +33,7 @@ from gpupipe.deploy.steps.workflow import PipelineWorkflow
 # worked on. Roles on what stays go before the services, which say where a user's buckets are.
 ORDER: tuple[tuple[str, ...], ...] = (
     ("budget", "dashboard", "alert policies"),
-    ("trigger", "log metrics"),
+    ("trigger", "log metrics", "log sink"),
     ("workflow",),
     ("roles on bucket", "roles on repository"),
     ("service",),

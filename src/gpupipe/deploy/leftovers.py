@@ -16,6 +16,7 @@ _COMMANDS = {
     "workflow": "workflows delete {N} --location {R} --project {P}",
     # {N} is what the names begin with; the ids of policies and dashboards are Google's.
     "log metrics": "logging metrics delete NAME --project {P} (their names begin with {N})",
+    "log sink": "logging sinks delete {N} --project {P}",
     "alert policies": "monitoring policies delete ID --project {P} (IDs of {N}…: gcloud monitoring "
     "policies list --project {P})",
     "dashboard": "monitoring dashboards delete ID --project {P} (ID of {N}: gcloud monitoring "

@@ -5,10 +5,11 @@ recipe gave commands, these are gpupipe's, for the recipe's own do not work on p
 pipeline account was replaced by six, of which `service_account_email` is the workflow's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from gpupipe.cloud.errors import ApiError, is_code
 from gpupipe.cloud.run import Observed
 from gpupipe.cloud.workflows import Workflow
 from gpupipe.core.names import ACCOUNTS, SERVICES
@@ -19,18 +20,23 @@ from gpupipe.deploy.costs import ELSEWHERE, cost_of, text
 from gpupipe.deploy.spec import APIS, PipelineSpec
 from gpupipe.deploy.step import World
 
+T = TypeVar("T")
 _NO_PRICE = "not known to gpupipe"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is read for the outputs; None and empty where it is not there."""
+    """What is read for the outputs; None and empty where it is not there.
+
+    dashboard: its address; log_sink: its id.
+    """
 
     uris: Mapping[str, str]
     inference: Observed | None
     workflow: Workflow | None
     trigger_uid: str
     dashboard: str
+    log_sink: str
     apis: frozenset[str]
 
 
@@ -42,12 +48,34 @@ def read(world: World, uris: Mapping[str, str]) -> Found:
     trigger = world.meanwhile(
         lambda: cloud.eventarc.get(spec.trigger(trigger_location(world)).name)
     )
-    boards = world.meanwhile(lambda: cloud.dashboards.labelled(spec.names.project, spec.identity))
+    board = world.meanwhile(lambda: _dashboard(world))
+    sink = world.meanwhile(lambda: _log_sink(world))
     apis = cloud.service_usage.enabled(spec.names.project) & APIS
     found = trigger()
     uid = found.uid if found else ""
-    board = next((cloud.dashboards.url(one.resource) for one in boards()), "")
-    return Found(uris, inference(), workflow(), uid, board, apis)
+    return Found(uris, inference(), workflow(), uid, board(), sink(), apis)
+
+
+def _dashboard(world: World) -> str:
+    """The address of ours; "" where there is none, and where it may not be seen."""
+    spec, api = world.spec, world.cloud.dashboards
+    boards = _if_allowed(lambda: api.labelled(spec.names.project, spec.identity))
+    return api.url(boards[0].resource) if boards else ""
+
+
+def _log_sink(world: World) -> str:
+    names = world.spec.names
+    sink = _if_allowed(lambda: world.cloud.log_sinks.get(names.project, names.log_sink))
+    return sink.name if sink and sink.description.startswith(world.spec.mark) else ""
+
+
+def _if_allowed(read: Callable[[], T]) -> T | None:
+    try:
+        return read()
+    except ApiError as error:
+        if not is_code(error, "PERMISSION_DENIED"):
+            raise
+        return None
 
 
 def outputs(spec: PipelineSpec, found: Found, options: str) -> dict[str, Any]:
@@ -88,7 +116,7 @@ def outputs(spec: PipelineSpec, found: Found, options: str) -> dict[str, Any]:
         "container_registry_name": names.repository,
         "container_registry_url": names.image("")[:-1],
         "monitoring_dashboard_url": found.dashboard or None,
-        "log_sink_name": None,
+        "log_sink_name": found.log_sink or None,
         "enabled_apis": sorted(found.apis),
         "pipeline_endpoints": _endpoints(url),
         "workflow_execution_commands": {

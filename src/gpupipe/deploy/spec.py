@@ -13,11 +13,12 @@ from gpupipe.cloud.artifact_registry import Repository
 from gpupipe.cloud.budgets import Budget
 from gpupipe.cloud.eventarc import Trigger
 from gpupipe.cloud.iam import Account
+from gpupipe.cloud.log_sinks import LogSink
 from gpupipe.cloud.run import Service, Vpc
 from gpupipe.cloud.storage import AgeRule, Bucket
 from gpupipe.cloud.workflows import Workflow
 from gpupipe.core.config import Config
-from gpupipe.core.names import Names
+from gpupipe.core.names import LOGS, SERVICES, Names
 from gpupipe.core.options import LONGEST_CALL_S, GpuServiceOptions, ServiceOptions, key_of
 
 APIS = frozenset(
@@ -62,6 +63,7 @@ _BUCKET_ROLES: Mapping[str, tuple[tuple[str, str], ...]] = {
         (_VIEW, "post"),
     ),
     "staging": ((_VIEW, "build"),),
+    LOGS: (),
 }
 ACCOUNTS_OF_BUCKET = {
     bucket: tuple(dict.fromkeys(account for _, account in roles))
@@ -165,6 +167,27 @@ class PipelineSpec:
     def bucket_roles(self, role: str) -> frozenset[Binding]:
         """Who may do what with a bucket's objects."""
         return frozenset((grant, self.names.member(who)) for grant, who in _BUCKET_ROLES[role])
+
+    @property
+    def log_sink(self) -> LogSink:
+        """The sink of what the services and the workflow log, and of who used the files where that is logged."""
+        names = self.names
+        services, buckets = (
+            " OR ".join(f'resource.labels.{label}="{one}"' for one in ones)
+            for label, ones in (
+                ("service_name", map(names.service, SERVICES)),
+                ("bucket_name", map(names.bucket, ("input", "models", "output", "work"))),
+            )
+        )
+        return LogSink(
+            name=names.log_sink,
+            bucket=names.bucket(LOGS),
+            filter=f'(resource.type="cloud_run_revision" AND ({services})) OR '
+            '(resource.type="workflows.googleapis.com/Workflow" AND '
+            f'resource.labels.workflow_id="{names.workflow}") OR '
+            f'(resource.type="gcs_bucket" AND ({buckets}))',
+            description=f"{self.mark} logs of the pipeline",
+        )
 
     @property
     def budget_account(self) -> str:

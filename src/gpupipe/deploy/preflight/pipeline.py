@@ -4,12 +4,13 @@ import shutil
 import sys
 from collections.abc import Iterator
 
+from gpupipe.core.bucket_options import GIVEN_BUCKETS
 from gpupipe.core.errors import GpupipeError
 from gpupipe.core.names import SERVICES
 from gpupipe.deploy.own_sources import check
 from gpupipe.deploy.ownership import NotOursError
 from gpupipe.deploy.preflight.finding import Finding, blocker, ok, unknown, warning
-from gpupipe.deploy.step import Step, World
+from gpupipe.deploy.step import Step, World, is_wanted
 from gpupipe.deploy.steps import STEPS
 from gpupipe.deploy.steps.buckets import DataBucket
 
@@ -19,7 +20,7 @@ _PLACES = ("us", "eu")
 def names(world: World) -> Iterator[Finding]:
     """Resources that have one of our names and are not ours, or that a deploy could not go on with."""
     clean = True
-    for step in STEPS:
+    for step in (one for one in STEPS if is_wanted(one, world.spec)):
         try:
             observed = step.observe(world)
             if isinstance(step, DataBucket):
@@ -40,7 +41,7 @@ def names(world: World) -> Iterator[Finding]:
 
 def _clash(step: Step, error: NotOursError) -> Finding:
     fix = error.resolution
-    if isinstance(step, DataBucket):
+    if isinstance(step, DataBucket) and step.role in GIVEN_BUCKETS:
         fix += f" Or name a bucket of yours: buckets.{step.role}.name."
     return blocker("names", f"{error.brief} ({error.resource})", error.details or "", fix)
 
@@ -48,7 +49,7 @@ def _clash(step: Step, error: NotOursError) -> Finding:
 def _squatted(world: World) -> Iterator[Finding]:
     """A bucket with our labels may still be in somebody else's project: labels are no proof."""
     number = world.cloud.projects.number(world.spec.names.project)
-    for step in STEPS:
+    for step in (one for one in STEPS if is_wanted(one, world.spec)):
         if not isinstance(step, DataBucket) or step.role in world.spec.names.given:
             continue
         try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from gpupipe.cloud.permissions import NEEDED, ONLY_ON_PROJECT, role_for
+from gpupipe.cloud.permissions import FOR_LOG_SINK, NEEDED, ONLY_ON_PROJECT, role_for
 from gpupipe.core.errors import Exit
 from gpupipe.deploy.preflight.finding import Finding, blocker, ok, warning
 from gpupipe.deploy.step import World
@@ -69,10 +69,11 @@ def permissions(world: World) -> Iterator[Finding]:
     What can be granted on a single resource too is no blocker: the project cannot tell.
     """
     name = world.spec.names.project
-    held = world.cloud.projects.held(name, NEEDED)
-    missing = [one for one in NEEDED if one not in held]
+    needed = NEEDED + (FOR_LOG_SINK if world.spec.config.options.log_sink else ())
+    held = world.cloud.projects.held(name, needed)
+    missing = [one for one in needed if one not in held]
     if not missing:
-        yield ok("permissions", f"All {len(NEEDED)} permissions are there.")
+        yield ok("permissions", f"All {len(needed)} permissions are there.")
     by_role: dict[str, list[str]] = {}
     for permission in missing:
         by_role.setdefault(role_for(permission), []).append(permission)

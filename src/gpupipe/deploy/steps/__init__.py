@@ -1,6 +1,6 @@
 """The table of steps, in the order that people see; `needs` is the order that is enforced."""
 
-from gpupipe.core.names import ACCOUNTS, SERVICES
+from gpupipe.core.names import ACCOUNTS, LOGS, SERVICES
 from gpupipe.deploy.step import Step
 from gpupipe.deploy.steps.accounts import ServiceAccount
 from gpupipe.deploy.steps.agents import Agent
@@ -12,6 +12,7 @@ from gpupipe.deploy.steps.dashboard import PipelineDashboard
 from gpupipe.deploy.steps.grants import ProjectGrants
 from gpupipe.deploy.steps.images import Image
 from gpupipe.deploy.steps.log_metrics import LogMetrics
+from gpupipe.deploy.steps.log_sink import PipelineLogSink
 from gpupipe.deploy.steps.repository import DockerRepository
 from gpupipe.deploy.steps.services import RunService
 from gpupipe.deploy.steps.trigger import StorageTrigger
@@ -35,6 +36,8 @@ STEPS: tuple[Step, ...] = (
     PipelineWorkflow(),
     StorageTrigger(),
     LogMetrics(),
+    DataBucket(LOGS),
+    PipelineLogSink(),
     AlertPolicies(),
     PipelineDashboard(),
     PipelineBudget(),

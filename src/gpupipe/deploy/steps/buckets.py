@@ -7,15 +7,17 @@ from gpupipe.cloud.api import Binding
 from gpupipe.cloud.errors import is_code
 from gpupipe.cloud.storage import Bucket
 from gpupipe.core.errors import GpupipeError
+from gpupipe.core.names import LOGS
 from gpupipe.deploy import given_buckets
 from gpupipe.deploy.action import Action, Verb, differences
 from gpupipe.deploy.drift import Drift, drift, sealed
 from gpupipe.deploy.ownership import adoption, check_labels, not_ours
 from gpupipe.deploy.phase import Phase
-from gpupipe.deploy.spec import ACCOUNTS_OF_BUCKET, PROTECTED
+from gpupipe.deploy.spec import ACCOUNTS_OF_BUCKET, PROTECTED, PipelineSpec
 from gpupipe.deploy.step import World, decide, label_changes, role_changes
 
 Observed = tuple[Bucket, frozenset[Binding]]
+_PHASES = {"staging": Phase.FOUNDATIONS, LOGS: Phase.MONITORING_AND_VALIDATION}
 # Owned field -> its key in gpupipe.toml.
 _KEYS = {
     "versioning": "versioning",
@@ -35,7 +37,7 @@ class DataBucket:
     @property
     def phase(self) -> Phase:
         """The phase it is shown in."""
-        return Phase.FOUNDATIONS if self.role == "staging" else Phase.STORAGE_AND_ORCHESTRATION
+        return _PHASES.get(self.role, Phase.STORAGE_AND_ORCHESTRATION)
 
     @property
     def key(self) -> str:
@@ -46,6 +48,10 @@ class DataBucket:
     def needs(self) -> tuple[str, ...]:
         """The accounts that get roles on it."""
         return ("apis", *(f"account:{role}" for role in ACCOUNTS_OF_BUCKET[self.role]))
+
+    def is_wanted(self, spec: PipelineSpec) -> bool:
+        """That of exported logs only where there is a sink."""
+        return self.role != LOGS or spec.config.options.log_sink
 
     def name(self, world: World) -> str:
         """The bucket's name."""
@@ -76,6 +82,11 @@ class DataBucket:
             one.name for one in world.cloud.storage.labelled({})
         }
         check_labels("bucket", name, found.labels, world.spec, adopt=adopt)
+        if not self.is_wanted(world.spec):
+            world.facts.notes[self.key] = (
+                f"Without log_sink the bucket {name} is deleted, with the logs in it: copy what you "
+                "want to keep."
+            )
         return found, bindings()
 
     def diff(self, world: World, observed: Observed | frozenset[Binding] | None) -> Action:
