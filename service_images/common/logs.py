@@ -1,12 +1,15 @@
 """Structured logs: one JSON object per line on standard output, as Cloud Logging reads them.
 
 Contract: `severity`, `message`, `time`, and within a request the trace fields, the execution id,
-the object and its generation. Texts of the user never enter a log: of an unexpected exception
-only the type and the places in the code are written, because its message may quote the input.
+the object and its generation. An error has also what Error Reporting groups by: `@type`, the service
+and its revision, the place in the code and, of an exception, `stack_trace`. Texts of the user never
+enter a log: of an unexpected exception only the type and the places in the code are written, because
+its message may quote the input.
 """
 
 import json
 import logging
+import os
 import re
 import sys
 import traceback
@@ -17,6 +20,7 @@ from typing import TextIO
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _CLOUD_TRACE = re.compile(r"([0-9a-fA-F]{32})(?:/([0-9]{1,20}))?(?:;o=([0-9]+))?")
+_ERROR_EVENT = "type.googleapis.com/google.devtools.clouderrorreporting.v1beta1.ReportedErrorEvent"
 _SEVERITIES = {"WARN": "WARNING", "FATAL": "CRITICAL", "NOTSET": "DEFAULT"}
 _request: ContextVar[Mapping[str, object]] = ContextVar("request", default={})  # noqa: B039
 
@@ -70,13 +74,42 @@ class JsonFormatter(logging.Formatter):
             **_request.get(),
             **getattr(record, "fields", {}),
         }
-        if record.exc_info and record.exc_info[0] is not None:
-            entry["exception"] = record.exc_info[0].__name__
-            entry["stack"] = [
-                f"{frame.filename}:{frame.lineno} {frame.name}"
-                for frame in traceback.extract_tb(record.exc_info[2])
-            ]
+        raised = _raised(record)
+        if raised is not None:
+            name, frames = raised
+            entry["exception"] = name
+            entry["stack"] = [f"{one.filename}:{one.lineno} {one.name}" for one in frames]
+            entry["stack_trace"] = _stack_trace(name, frames)
+        if record.levelno >= logging.ERROR:
+            entry |= _reported(record, raised[1] if raised else [])
         return json.dumps(entry, ensure_ascii=False, default=str)
+
+
+def _raised(record: logging.LogRecord) -> tuple[str, list[traceback.FrameSummary]] | None:
+    """Type and places of the record's exception, without its message."""
+    if not record.exc_info or record.exc_info[0] is None:
+        return None
+    return record.exc_info[0].__name__, list(traceback.extract_tb(record.exc_info[2]))
+
+
+def _stack_trace(name: str, frames: list[traceback.FrameSummary]) -> str:
+    """As Python prints it, which Error Reporting reads; the lines of code are left out too."""
+    places = [f'  File "{one.filename}", line {one.lineno}, in {one.name}' for one in frames]
+    return "\n".join(["Traceback (most recent call last):", *places, name])
+
+
+def _reported(record: logging.LogRecord, frames: list[traceback.FrameSummary]) -> dict[str, object]:
+    """What makes an entry an error event of Error Reporting, and what groups it with others."""
+    place: tuple[object, ...] = (record.pathname, record.lineno, record.funcName)
+    if frames:
+        place = (frames[-1].filename, frames[-1].lineno, frames[-1].name)
+    names = ("filePath", "lineNumber", "functionName")
+    service = os.environ.get("K_SERVICE") or os.environ.get("SERVICE_NAME") or "unknown"
+    return {
+        "@type": _ERROR_EVENT,
+        "serviceContext": {"service": service, "version": os.environ.get("K_REVISION", "")},
+        "context": {"reportLocation": dict(zip(names, place, strict=True))},
+    }
 
 
 def configure(stream: TextIO | None = None) -> None:

@@ -15,7 +15,7 @@ from tests.support.localcloud import RunningCloud, start_cloud
 from tests.support.pipeline import Deployer
 
 from gpupipe.core.errors import GpupipeError
-from gpupipe.deploy import destroy
+from gpupipe.deploy import dashboard, destroy
 from gpupipe.deploy.action import Verb
 from gpupipe.localcloud.errors import Code
 from gpupipe.localcloud.kernel.denials import Denial
@@ -57,21 +57,82 @@ def metrics(cloud: RunningCloud) -> list[str]:
 
 
 @pytest.mark.promise(78)
+@pytest.mark.promise(100)
+@pytest.mark.promise(101)
+@pytest.mark.promise(103)
+@pytest.mark.promise("S63")
+@pytest.mark.promise("D20")
 @pytest.mark.promise(92)
 def test_a_deploy_makes_a_dashboard_with_a_tile_for_each_question(deployed: Deployer) -> None:
     (board,) = dashboards(deployed.cloud)
     tiles = {tile.widget.title: tile.widget for tile in board.mosaic_layout.tiles}
     assert {"Executions", "GPU utilisation", "Latency of gpu-inference", "Instances"} <= set(tiles)
-    filters = [
-        one.time_series_query.time_series_filter.filter
-        for widget in tiles.values()
-        for one in widget.xy_chart.data_sets
-    ]
+    filters = [part.filter for widget in tiles.values() for part in parts(widget)]
+    assert len(filters) > len(tiles)
     assert all("metric.type=" in one for one in filters)
+    for service in ("preprocess", "gpu-inference", "postprocess"):
+        reducers = {
+            part.aggregation.cross_series_reducer.name
+            for part in parts(tiles[f"Latency of {service}"])
+        }
+        assert reducers == {f"REDUCE_PERCENTILE_{one}" for one in (50, 95, 99)}
+    assert {"GPU memory", "Billable time", "Growth of the buckets", "Undelivered events"} <= set(
+        tiles
+    )
     assert "eventarc-" in str(tiles["Undelivered events"])
 
 
+def parts(widget: Any) -> list[Any]:
+    """The filters of a chart with their aggregations; of a share both."""
+    found = []
+    for one in widget.xy_chart.data_sets:
+        query = one.time_series_query
+        if query.time_series_filter_ratio:
+            ratio = query.time_series_filter_ratio
+            found += [ratio.numerator, ratio.denominator]
+        elif not query.prometheus_query:
+            found.append(query.time_series_filter)
+    return found
+
+
+@pytest.mark.promise(94)
+def test_the_error_rate_is_the_share_of_errors_among_all_answers(deployed: Deployer) -> None:
+    (board,) = dashboards(deployed.cloud)
+    (tile,) = [one for one in board.mosaic_layout.tiles if one.widget.title == "Error rate"]
+    errors, all_answers = parts(tile.widget)
+    assert errors.filter == f'{all_answers.filter} metric.label.response_code_class="5xx"'
+    assert "run.googleapis.com/request_count" in errors.filter
+
+
+@pytest.mark.promise(95)
+@pytest.mark.promise(102)
+def test_the_cost_is_billed_instance_hours_times_the_dated_price(deployed: Deployer) -> None:
+    (board,) = dashboards(deployed.cloud)
+    (tile,) = [one for one in board.mosaic_layout.tiles if one.widget.title == "Cost"]
+    (data,) = tile.widget.xy_chart.data_sets
+    # 4 CPU, 16 GiB and an L4 for an hour: 3600 * (4 * 0.000018 + 16 * 0.000002 + 0.0001867).
+    assert data.time_series_query.prometheus_query == (
+        "sum(rate(run_googleapis_com:container_billable_instance_time"
+        '{monitored_resource="cloud_run_revision",service_name="ml-pipeline-gpu-inference"}[5m]))'
+        " * 1.04652"
+    )
+    assert "prices of 2026-08" in data.legend_template
+    assert tile.widget.xy_chart.y_axis.label == "USD an hour"
+
+
+def test_a_cost_without_a_known_price_is_said_to_be_unknown(
+    deployed: Deployer, tmp_path: Path
+) -> None:
+    free = configured(
+        deployed, tmp_path, '[gpu_inference]\ngpu = "none"\ncpu = "4"\nmemory = "8Gi"\n'
+    )
+    (tile,) = [one for one in dashboard.tiles(free.spec, "s") if one.title == "Cost"]
+    assert not tile.queries
+    assert "not known" in tile.text
+
+
 @pytest.mark.promise(79)
+@pytest.mark.promise("S62")
 @pytest.mark.promise(98)
 def test_a_deploy_makes_alert_policies_that_close_by_themselves(deployed: Deployer) -> None:
     found = policies(deployed.cloud)
@@ -204,6 +265,7 @@ idle_minutes = 45
     )
 
 
+@pytest.mark.promise("S65")
 def test_without_monitoring_ours_goes_and_what_is_peoples_stays(
     deployed: Deployer, tmp_path: Path
 ) -> None:

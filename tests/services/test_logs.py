@@ -70,6 +70,36 @@ def test_unexpected_error_is_logged_without_its_message(stream: io.StringIO) -> 
     [line] = [entry for entry in entries(stream) if entry["severity"] == "ERROR"]
     assert line["exception"] == "KeyError"
     assert any("fakes.py" in frame for frame in line["stack"])
+    trace = line["stack_trace"].splitlines()
+    assert (trace[0], trace[-1]) == ("Traceback (most recent call last):", "KeyError")
+    assert all(one.startswith('  File "') for one in trace[1:-1])
+    assert "secret" not in stream.getvalue()
+
+
+def test_an_error_has_what_error_reporting_groups_by(
+    stream: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("K_SERVICE", "ml-pipeline-preprocess")
+    monkeypatch.setenv("K_REVISION", "ml-pipeline-preprocess-00007")
+    log = logging.getLogger("tests")
+    log.warning("nothing to report")
+    log.error("said in place")
+    try:
+        dict[str, int]()["a secret"]
+    except KeyError:
+        log.exception("raised")
+    warning, said, raised = entries(stream)
+    assert "@type" not in warning
+    for line in (said, raised):
+        assert line["@type"].endswith("clouderrorreporting.v1beta1.ReportedErrorEvent")
+        assert line["serviceContext"] == {
+            "service": "ml-pipeline-preprocess", "version": "ml-pipeline-preprocess-00007",
+        }  # fmt: skip
+        place = line["context"]["reportLocation"]
+        assert place["filePath"] == __file__
+        assert place["functionName"] == "test_an_error_has_what_error_reporting_groups_by"
+        assert place["lineNumber"] > 0
+    assert "stack_trace" not in said
     assert "secret" not in stream.getvalue()
 
 

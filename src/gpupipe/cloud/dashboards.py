@@ -13,7 +13,10 @@ _COLUMNS, _WIDTH, _HEIGHT = 12, 4, 4
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Series of a chart: which, aligned to a minute or longer, reduced by `group_by`."""
+    """Series of a chart: which, aligned to a minute or longer, reduced by `group_by`.
+
+    denominator: the filter of what the series are a share of, "" for none.
+    """
 
     filter: str
     aligner: str
@@ -21,15 +24,25 @@ class Query:
     group_by: tuple[str, ...] = ()
     legend: str = ""
     period_s: int = 60
+    denominator: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PromQuery:
+    """Series of a chart in PromQL, for what needs arithmetic."""
+
+    text: str
+    legend: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A chart of lines, known by its title."""
+    """A chart of lines, known by its title, or a text where there is nothing to draw."""
 
     title: str
     unit: str
-    queries: tuple[Query, ...]
+    queries: tuple[Query | PromQuery, ...]
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,28 +154,36 @@ def _placed(tile: Tile, number: int, top: int) -> dict[str, Any]:
 
 
 def _widget(tile: Tile) -> dict[str, Any]:
+    if tile.text:
+        return {"title": tile.title, "text": {"content": tile.text, "format": "MARKDOWN"}}
     sets = [
         {
             # What the server would fill in is set, so that it is no difference later.
             "plot_type": "LINE",
             "target_axis": "Y1",
             "legend_template": one.legend,
-            "time_series_query": {
-                "time_series_filter": {
-                    "filter": one.filter,
-                    "aggregation": {
-                        "alignment_period": {"seconds": one.period_s},
-                        "per_series_aligner": one.aligner,
-                        "cross_series_reducer": one.reducer,
-                        "group_by_fields": list(one.group_by),
-                    },
-                }
-            },
+            "time_series_query": _source(one),
         }
         for one in tile.queries
     ]
     chart = {"data_sets": sets, "y_axis": {"label": tile.unit, "scale": "LINEAR"}}
     return {"title": tile.title, "xy_chart": chart}
+
+
+def _source(query: Query | PromQuery) -> dict[str, Any]:
+    if isinstance(query, PromQuery):
+        return {"prometheus_query": query.text}
+    step = {
+        "alignment_period": {"seconds": query.period_s},
+        "per_series_aligner": query.aligner,
+        "cross_series_reducer": query.reducer,
+        "group_by_fields": list(query.group_by),
+    }
+    part = {"filter": query.filter, "aggregation": step}
+    if not query.denominator:
+        return {"time_series_filter": part}
+    whole = {"filter": query.denominator, "aggregation": step}
+    return {"time_series_filter_ratio": {"numerator": part, "denominator": whole}}
 
 
 def _dashboard(found: Any) -> Dashboard:
@@ -178,17 +199,27 @@ def _dashboard(found: Any) -> Dashboard:
 def _tile(widget: Any) -> Tile:
     chart = widget.xy_chart
     queries = tuple(_query(one) for one in chart.data_sets)
-    return Tile(str(widget.title), str(chart.y_axis.label), queries)
+    return Tile(
+        str(widget.title),
+        str(chart.y_axis.label),
+        queries,
+        str(widget.text.content if widget.text else ""),
+    )
 
 
-def _query(found: Any) -> Query:
-    series = found.time_series_query.time_series_filter
+def _query(found: Any) -> Query | PromQuery:
+    source, legend = found.time_series_query, str(found.legend_template)
+    if source.prometheus_query:
+        return PromQuery(str(source.prometheus_query), legend)
+    ratio = source.time_series_filter_ratio
+    series = ratio.numerator if ratio else source.time_series_filter
     step = series.aggregation
     return Query(
         filter=str(series.filter),
         aligner=str(step.per_series_aligner.name),
         reducer=str(step.cross_series_reducer.name),
         group_by=tuple(step.group_by_fields),
-        legend=str(found.legend_template),
+        legend=legend,
         period_s=int(step.alignment_period.total_seconds()),
+        denominator=str(ratio.denominator.filter) if ratio else "",
     )

@@ -1,7 +1,11 @@
 """The tiles of a pipeline's dashboard. Metric types: gcp-facts 7; what is unsure there has no tile."""
 
-from gpupipe.cloud.dashboards import Query, Tile
+import re
+
+from gpupipe.cloud.dashboards import PromQuery, Query, Tile
 from gpupipe.core.names import SERVICES
+from gpupipe.core.prices import prices
+from gpupipe.deploy.costs import cost_of, text
 from gpupipe.deploy.log_metrics import FAILURES, metric_type
 from gpupipe.deploy.spec import PipelineSpec
 
@@ -29,8 +33,10 @@ def tiles(spec: PipelineSpec, subscription: str) -> tuple[Tile, ...]:
         _by_service(spec, "Requests", "1/s", "request_count", "ALIGN_RATE"),
         _by_service(spec, "Server errors", "1/s", "request_count", "ALIGN_RATE",
                     ' metric.label.response_code_class="5xx"'),
+        _error_rate(spec),
         _by_service(spec, "Instances", "instances", "container/instance_count", "ALIGN_MAX"),
         _by_service(spec, "Billable time", "s/s", "container/billable_instance_time", "ALIGN_RATE"),
+        _cost(spec),
         *(gpu if spec.config.options.gpu_inference.has_gpu else ()),
         _shares(spec, "CPU", "cpu"),
         _shares(spec, "Memory", "memory"),
@@ -83,6 +89,33 @@ def _by_service(
     return Tile(title, unit, (Query(wanted, aligner, "REDUCE_SUM", _BY_SERVICE, _NAMED),))
 
 
+def _error_rate(spec: PipelineSpec) -> Tile:
+    answers = f'metric.type="{_RUN}/request_count" {_of_all(spec)}'
+    errors = f'{answers} metric.label.response_code_class="5xx"'
+    query = Query(errors, "ALIGN_RATE", "REDUCE_SUM", _BY_SERVICE, _NAMED, 300, answers)
+    return Tile("Error rate", _SHARE, (query,))
+
+
+def _cost(spec: PipelineSpec) -> Tile:
+    """Billed instance-hours times the dated price of one, or why there is no such figure."""
+    service = spec.service("gpu-inference", "", 1)
+    table = prices(spec.names.region)
+    hour = cost_of("gpu-inference", service, table).instance_hour
+    dated = f"an instance-hour of gpu-inference: {text(hour, table)}, prices of {table.as_of}"
+    if not hour.known:
+        return Tile("Cost", "", (), f"The price of {dated}; see `gpupipe cost`.")
+    metric = _prom(f"{_RUN}/container/billable_instance_time")
+    name = spec.names.service("gpu-inference")
+    series = f'{metric}{{monitored_resource="cloud_run_revision",service_name="{name}"}}'
+    query = PromQuery(f"sum(rate({series}[5m])) * {hour.known.normalize():f}", dated)
+    return Tile("Cost", f"{table.currency} an hour", (query,))
+
+
+def _prom(metric: str) -> str:
+    """A metric's name in PromQL (docs: Mapping Cloud Monitoring metrics to PromQL)."""
+    return re.sub(r"[^a-zA-Z0-9_:]", "_", metric.replace("/", ":", 1))
+
+
 def _gpu(spec: PipelineSpec, title: str, metric: str) -> Tile:
     service = _of(spec.names.service("gpu-inference"))
     wanted = f'metric.type="{_RUN}/container/gpu/{metric}" {service}'
@@ -124,7 +157,7 @@ def _buckets(spec: PipelineSpec) -> Tile:
     label = "resource.label.bucket_name"
     legend = "${resource.labels.bucket_name}"
     query = Query(wanted, "ALIGN_MEAN", "REDUCE_SUM", (label,), legend, period_s=_DAY_S)
-    return Tile("Buckets", "bytes", (query,))
+    return Tile("Growth of the buckets", "bytes", (query,))
 
 
 def _of(service: str) -> str:
