@@ -30,6 +30,25 @@ def test_billing_is_on_and_can_be_disabled_and_linked_again(world: World) -> Non
     assert client.update_project_billing_info(name=name, project_billing_info=on).billing_enabled
 
 
+def test_the_one_account_is_seen_by_the_operator_alone(world: World) -> None:
+    client = world.client("cloudbilling")
+    (account,) = client.list_billing_accounts()
+    assert account.open_
+    assert client.get_billing_account(name=account.name) == account
+    assert (
+        account.name
+        == client.get_project_billing_info(name=f"projects/{world.project}").billing_account_name
+    )
+    token = world.cloud.account_token("stranger", world.project)
+    stranger = world.cloud.client(billing_v1.CloudBillingClient, token)
+    assert list(stranger.list_billing_accounts()) == []
+    for caller, name in ((stranger, account.name), (client, "billingAccounts/none")):
+        with pytest.raises(exceptions.PermissionDenied):
+            caller.get_billing_account(name=name)
+    with pytest.raises(exceptions.MethodNotImplemented):
+        list(client.list_billing_accounts(request={"parent": "organizations/1"}))
+
+
 def test_another_billing_account_is_refused(world: World) -> None:
     other = billing_v1.ProjectBillingInfo(billing_account_name="billingAccounts/ABCDEF-000000-1")
     with pytest.raises(exceptions.InvalidArgument):

@@ -89,6 +89,17 @@ def test_entries_of_another_age_are_taken_and_not_seen(
     assert texts(logging, project) == []
 
 
+def test_the_names_of_logs_are_those_with_entries(
+    logging: LoggingServiceV2Client, project: str
+) -> None:
+    before = set(logging.list_logs(parent=project))
+    names = [f"{project}/logs/{name}" for name in ("a", "b%2Fc", "d")]
+    for name in names:
+        write(logging, project, {"text_payload": "x"}, log_name=name)
+    listed = logging.list_logs(request={"parent": project, "page_size": 2})
+    assert sorted(set(listed) - before) == names
+
+
 def test_a_deleted_log_is_gone(logging: LoggingServiceV2Client, project: str) -> None:
     write(logging, project, {"text_payload": "x"})
     logging.delete_log(request={"log_name": f"{project}/logs/own"})

@@ -144,6 +144,14 @@ class Logs:
                 found.append(entry)
         return tuple(found)
 
+    def names(self, project: str) -> tuple[str, ...]:
+        """The logs of a project that have entries, in the order of their names."""
+        rows = self._database.read().execute(
+            "SELECT DISTINCT log_name FROM log_entries WHERE project=? ORDER BY log_name",
+            (project,),
+        )
+        return tuple(name for (name,) in rows)
+
     def latest(self) -> int:
         """The sequence number of the newest entry (0 when there is none)."""
         row = self._database.read().execute("SELECT max(sequence) FROM log_entries").fetchone()

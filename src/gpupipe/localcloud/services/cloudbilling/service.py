@@ -4,7 +4,7 @@ from typing import Any
 
 from google.cloud import billing_v1
 
-from gpupipe.localcloud.errors import invalid_argument
+from gpupipe.localcloud.errors import invalid_argument, unimplemented
 from gpupipe.localcloud.kernel.authorization import denied
 from gpupipe.localcloud.kernel.billing import ACCOUNT
 from gpupipe.localcloud.kernel.kernel import Kernel
@@ -38,6 +38,19 @@ class CloudBilling:
         self._kernel.billing.link(project.id, account)
         return self._message(project)
 
+    def account(self, request: Any, call: Call) -> Any:
+        """GetBillingAccount; the account lies in no project, and nobody but the operator sees it."""
+        if request.name != ACCOUNT or not call.caller.is_operator:
+            raise denied("billing.accounts.get", request.name)
+        return _account()
+
+    def accounts(self, request: Any, call: Call) -> Any:
+        """ListBillingAccounts: those that the caller sees."""
+        if request.parent or request.filter:
+            raise unimplemented("accounts below a parent, or a filter")
+        found = [_account()] if call.caller.is_operator else []
+        return raw(billing_v1.ListBillingAccountsResponse)(billing_accounts=found)
+
     def _project(self, name: str) -> Project:
         kind, _, named = name.partition("/")
         project = self._kernel.projects.get(named) if kind == "projects" else None
@@ -53,3 +66,9 @@ class CloudBilling:
             billing_account_name=account,
             billing_enabled=bool(account),
         )
+
+
+def _account() -> Any:
+    return raw(billing_v1.BillingAccount)(
+        name=ACCOUNT, open_=True, display_name="Local cloud", currency_code="USD"
+    )

@@ -14,20 +14,23 @@ _TABLE = Rows("google.cloud.billing.v1.CloudBilling", "cloudbilling.googleapis.c
 
 
 class CloudBillingSurface(BaseSurface):
-    """google.cloud.billing.v1.CloudBilling, the link of a project."""
+    """google.cloud.billing.v1.CloudBilling: the one account, and the link of a project to it."""
 
     def __init__(self, kernel: Kernel) -> None:
         self._billing = CloudBilling(kernel)
 
     def rpcs(self) -> Iterable[Rpc]:
-        """Reading and changing the link."""
+        """Reading the account, reading and changing the link."""
+        do = self._billing
+        types = (pb.GetBillingAccountRequest, pb.BillingAccount)
+        yield _TABLE.row("GetBillingAccount", types, do.account, "", "name")
+        types = (pb.ListBillingAccountsRequest, pb.ListBillingAccountsResponse)
+        yield _TABLE.row("ListBillingAccounts", types, do.accounts, "", lambda _: "")
         info = pb.ProjectBillingInfo
         types = (pb.GetProjectBillingInfoRequest, info)
-        yield _TABLE.row("GetProjectBillingInfo", types, self._billing.get, READ, "name")
+        yield _TABLE.row("GetProjectBillingInfo", types, do.get, READ, "name")
         types = (pb.UpdateProjectBillingInfoRequest, info)
-        yield _TABLE.row(
-            "UpdateProjectBillingInfo", types, self._billing.update, LINK, "name", writes=True
-        )
+        yield _TABLE.row("UpdateProjectBillingInfo", types, do.update, LINK, "name", writes=True)
 
 
 def build(kernel: Kernel, _: Pipeline) -> CloudBillingSurface:

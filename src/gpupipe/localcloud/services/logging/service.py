@@ -14,7 +14,7 @@ from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.kernel.logs import LogEntry, Payload
 from gpupipe.localcloud.services.logging import messages
 from gpupipe.localcloud.services.logging.filter import compiled
-from gpupipe.localcloud.store.paging import after_token, page_token
+from gpupipe.localcloud.store.paging import after_token, page_of, page_token
 from gpupipe.localcloud.transport.rows import raw
 from gpupipe.localcloud.transport.rpc import Call
 
@@ -112,6 +112,15 @@ class Logging:
         if not self._kernel.logs.delete(self._own_name(request.log_name)):
             raise not_found(f"Log {request.log_name} was not found.")  # own words
         return Empty()
+
+    def names(self, request: Any, _: Call) -> Any:
+        """ListLogs: those that have entries."""
+        project = self._kernel.projects.get(request.parent.removeprefix("projects/"))
+        if project is None:
+            raise not_found(f"Project {request.parent} was not found.")  # own words
+        names = self._kernel.logs.names(project.id)
+        page, token = page_of(names, str, request.page_size, request.page_token, most=_MOST)
+        return raw(types.ListLogsResponse)(log_names=page, next_page_token=token)
 
     def _query(
         self, name: str, test: Callable[[LogEntry], bool], limit: int, *, newest_first: bool

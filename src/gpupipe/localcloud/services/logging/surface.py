@@ -72,6 +72,9 @@ class LoggingSurface(BaseSurface):
         do, row = self._logging, _TABLE.row
         lists = (pb.ListLogEntriesRequest, pb.ListLogEntriesResponse)
         yield row("ListLogEntries", lists, do.list, LIST, listed_project, fields=_LISTED)
+        names = (pb.ListLogsRequest, pb.ListLogsResponse)
+        yield row("ListLogs", names, do.names, "logging.logs.list", "parent",
+                  fields=("parent", "page_size", "page_token"))  # fmt: skip
         writes = (pb.WriteLogEntriesRequest, pb.WriteLogEntriesResponse)
         yield row("WriteLogEntries", writes, do.write, WRITE, first_project, writes=True,
                   fields=_WRITTEN)  # fmt: skip
