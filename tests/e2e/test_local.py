@@ -1,6 +1,7 @@
 """`gpupipe local`: the daemon's life, and what gives any Google client this cloud."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,15 @@ def test_gcloud_is_run_with_its_own_configuration(cli: Cli, tmp_path: Path) -> N
     done = cli(*arguments, PATH=path, CLOUDSDK_PROXY_PORT="1")
     folder = cli("local", "env", "-o", "json").json["gcloud_config"]
     assert (done.code, done.out) == (7, f"{folder}  run --quiet two words --help\n")
+
+
+@pytest.mark.skipif(shutil.which("gcloud") is None, reason="gcloud is not installed")
+@pytest.mark.promise("D25")
+def test_the_real_gcloud_sees_this_cloud_and_leaves_the_users_alone(cli: Cli) -> None:
+    done = cli("local", "gcloud", "--", "projects", "describe", "gpupipe-local")
+    assert done.code == 0, done.err
+    assert "projectId: gpupipe-local" in done.out
+    assert not (cli.home.parent / ".config" / "gcloud").exists()
 
 
 def test_without_gcloud_it_says_where_to_get_it(cli: Cli, tmp_path: Path) -> None:
