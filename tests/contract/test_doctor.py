@@ -15,7 +15,7 @@ from tests.support.pipeline import Deployer, FastClock
 
 from gpupipe.cloud.org_policies import EffectivePolicy
 from gpupipe.cloud.permissions import NEEDED, ROLES, role_for
-from gpupipe.cloud.quotas import CPU, L4
+from gpupipe.cloud.quotas import CPU, L4, MEMORY
 from gpupipe.cloud.run import Maximum
 from gpupipe.cloud.target import Kind, Target
 from gpupipe.commands import _deploy
@@ -173,6 +173,10 @@ def test_quotas_are_told_with_the_largest_that_fits_and_where_more_would(
 ) -> None:
     """10 L4 are wanted and 3 allowed; elsewhere there are enough."""
     cloud.kernel.quotas.set(PROJECT, RUN, L4, "europe-west4", 12)
+    cloud.kernel.quotas.set(PROJECT, RUN, L4, "us-east4", 12)
+    for region in ("europe-west4", "europe-north1"):
+        cloud.kernel.quotas.set(PROJECT, RUN, CPU, region, 40_000)
+        cloud.kernel.quotas.set(PROJECT, RUN, MEMORY, region, 160 * 2**30)
     text = "[gpu_inference]\nmax_instances = 10\n"
     found = [one for one in findings(deployer(text).engine().world, quota.quota) if L4 in one.what]
     (one,) = found
@@ -180,11 +184,37 @@ def test_quotas_are_told_with_the_largest_that_fits_and_where_more_would(
     assert "max_instances = 10 does not fit" in one.what
     assert "the largest that fits is 3" in one.what
     assert "Set gpu_inference.max_instances to 3 or less" in one.fix
-    assert "use a region that would fit: europe-west4" in one.fix
+    # Not us-east4, which has the GPUs and not the CPUs, nor europe-north1, which has no GPUs.
+    assert "use a region that would fit: europe-west4;" in one.fix
     assert "https://g.co/cloudrun/gpu-quota" in one.fix
 
     default = findings(deployer().engine().world, quota.quota)
     assert {one.level for one in default} == {Level.WARNING}, "a default is lowered"
+
+
+def test_of_cpu_and_memory_too_the_largest_that_fits_and_where_more_would(
+    cloud: RunningCloud, deployer: Of
+) -> None:
+    """25 instances of 1 CPU where 20 are allowed, and 25 of 2Gi where 40Gi are."""
+    for region, cpus, gib in (
+        ("asia-east1", 25, 50),
+        ("asia-east2", 24, 50),
+        ("asia-south2", 25, 49),
+    ):
+        cloud.kernel.quotas.set(PROJECT, RUN, CPU, region, cpus * 1000)
+        cloud.kernel.quotas.set(PROJECT, RUN, MEMORY, region, gib * 2**30)
+    text = 'preset = "cpu-only"\n[preprocess]\nmax_instances = 25\n'
+    found = findings(deployer(text).engine().world, quota.quota)
+    for quota_id, amount, most in ((CPU, "20 CPU", 20), (MEMORY, "40Gi", 20)):
+        (one,) = [
+            one for one in found if one.what.startswith("preprocess") and quota_id in one.what
+        ]
+        assert one.level is Level.BLOCKER
+        assert f"which allows {amount} in us-central1; the largest that fits is {most}." in one.what
+        fitting = one.fix.partition("a region that would fit: ")[2].partition(";")[0].split(", ")
+        assert "asia-east1" in fitting
+        assert not {"asia-east2", "asia-south2", "us-central1"} & set(fitting)
+        assert "https://console.cloud.google.com/iam-admin/quotas" in one.fix
 
 
 def test_quota_is_asked_for_and_then_there(cloud: RunningCloud, deployer: Of) -> None:

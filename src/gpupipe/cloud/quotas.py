@@ -28,10 +28,30 @@ class Quota:
 
     def limit(self, region: str) -> int | None:
         """The limit in a region; None: not known, or none."""
-        for dimensions, locations, value in self.rows:
-            if _covers(dimensions, locations, region):
-                return value if value >= 0 else None
-        return None
+        value = self._value(region)
+        return None if value is None or value < 0 else value
+
+    def allows(self, region: str, wanted: int) -> bool:
+        """Whether so much is known to be allowed in a region."""
+        value = self._value(region)
+        return value is not None and (value < 0 or value >= wanted)
+
+    @property
+    def regions(self) -> frozenset[str]:
+        """The regions that have a limit of their own."""
+        return frozenset(
+            region
+            for dimensions, locations, _ in self.rows
+            for region in (*locations, dimensions.get("region", ""))
+            if region
+        )
+
+    def _value(self, region: str) -> int | None:
+        return next(
+            (value for dimensions, locations, value in self.rows
+             if _covers(dimensions, locations, region)),
+            None,
+        )  # fmt: skip
 
 
 class QuotasApi(Api):

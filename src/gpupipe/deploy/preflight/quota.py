@@ -13,6 +13,8 @@ from gpupipe.deploy.capacity import DEFAULT_MAX, Limit, needs_of
 from gpupipe.deploy.preflight.finding import Finding, blocker, ok, unknown, warning
 from gpupipe.deploy.step import World
 
+Quotas = Mapping[str, Quota | None]
+_MOST_REGIONS = 8
 _ELIGIBLE = {
     "NO_VALID_BILLING_ACCOUNT": "Google raises no quota of a project without a billing account.",
     "NOT_ENOUGH_USAGE_HISTORY": "Google raises this quota only after some use of the project.",
@@ -50,20 +52,20 @@ def shortages(world: World) -> Iterator[Shortage]:
 
 def quota(world: World) -> Iterator[Finding]:
     """Whether the maxima fit; the largest that does, and where more would."""
-    short = list(shortages(world))
+    short, quotas = list(shortages(world)), _quotas(world)
     for one in short:
-        yield _finding(world, one)
+        yield _finding(world, one, quotas)
     region = world.spec.names.region
     not_known = [
         quota_id
-        for quota_id, found in _quotas(world).items()
+        for quota_id, found in quotas.items()
         if found is None or found.limit(region) is None
     ]
     if not_known:
         yield unknown("quota", f"Not known, or without a limit: {', '.join(not_known)}.")
     elif not short:
         yield ok("quota", "Maximum times size of each service fits the region's quotas.")
-    yield from _together(world)
+    yield from _together(world, quotas)
 
 
 def gpu(world: World) -> Iterator[Finding]:
@@ -113,12 +115,12 @@ def first_gpu(world: World) -> Iterator[Finding]:
             )
 
 
-def _quotas(world: World) -> dict[str, Quota | None]:
+def _quotas(world: World) -> Quotas:
     ids = dict.fromkeys(key for service in SERVICES for key in needs_of(world, service))
     return {one: world.cloud.quotas.get(world.spec.names.project, one) for one in ids}
 
 
-def _finding(world: World, short: Shortage) -> Finding:
+def _finding(world: World, short: Shortage, quotas: Quotas) -> Finding:
     limit, project = short.limit, world.spec.names.project
     what = (
         f"{short.service}: max_instances = {short.instances} does not fit {limit.quota}, which "
@@ -126,7 +128,7 @@ def _finding(world: World, short: Shortage) -> Finding:
         + (f"the largest that fits is {limit.fits}." if limit.fits else "not one instance fits.")
     )
     why = _ELIGIBLE.get(short.quota.ineligible, "")
-    fitting = ", ".join(_regions_that_fit(short))
+    fitting = ", ".join(_regions_that_fit(world, short, quotas))
     ways = [
         f"Set {key_of(short.service)}.max_instances to {limit.fits} or less" if limit.fits else "",
         f"use a region that would fit: {fitting}" if fitting else "",
@@ -139,23 +141,28 @@ def _finding(world: World, short: Shortage) -> Finding:
     return warning("quota", f"{what} A deploy lowers the default to it.", why, fix)
 
 
-def _regions_that_fit(short: Shortage) -> list[str]:
-    """Other documented regions whose limit is enough, GPU quotas only: the others are everywhere."""
-    kinds = [one for one in table().values() if short.limit.quota in {one.quota, one.zonal_quota}]
+def _regions_that_fit(world: World, short: Shortage, quotas: Quotas) -> list[str]:
+    """Other regions whose quotas are all known to allow what the service wants."""
+    gpu = world.spec.gpu(short.service)
+    needs = {one: each * short.instances for one, each in needs_of(world, short.service).items()}
+    found = [(quotas[one], wanted) for one, wanted in needs.items()]
+    # Where a GPU is wanted, the table tells where one is to be had; CPU and memory are everywhere.
+    named = sorted({region for quota, _ in found if quota for region in quota.regions})
+    regions = table()[gpu.gpu].regions if gpu else named
     return [
         region
-        for kind in kinds
-        for region in kind.regions
-        if (allowed := short.quota.limit(region)) is not None and allowed >= short.wanted
-    ]
+        for region in regions
+        if region != world.spec.names.region
+        and all(quota is not None and quota.allows(region, wanted) for quota, wanted in found)
+    ][:_MOST_REGIONS]
 
 
-def _together(world: World) -> Iterator[Finding]:
+def _together(world: World, quotas: Quotas) -> Iterator[Finding]:
     """What all services of the region may grow to together, since the quotas count what runs."""
     names = world.spec.names
     ours = {names.service(service) for service in SERVICES}
     others = [one for one in world.cloud.run.maxima(names.location) if one.name not in ours]
-    for quota_id, found in _quotas(world).items():
+    for quota_id, found in quotas.items():
         allowed = found.limit(names.region) if found else None
         taken = {one.name: _takes(one, quota_id) for one in others}
         wanted = sum(
