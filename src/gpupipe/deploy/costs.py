@@ -47,12 +47,17 @@ NOTHING = Cost(Decimal(0))
 
 @dataclass(frozen=True, slots=True)
 class ServiceCost:
-    """One service: a month without any file, an instance for an hour, and an hour at its maximum."""
+    """One service: a month without any file, an instance for a second, and an hour at its maximum."""
 
     service: str
     idle_month: Cost
-    instance_hour: Cost
+    instance_second: Cost
     worst_hour: Cost
+
+    @property
+    def instance_hour(self) -> Cost:
+        """An instance for an hour."""
+        return self.instance_second.times(HOUR_S)
 
 
 def second_of(service: run.Service, prices: Prices) -> Cost:
@@ -78,11 +83,12 @@ def second_of(service: run.Service, prices: Prices) -> Cost:
 
 def cost_of(name: str, service: run.Service, prices: Prices) -> ServiceCost:
     """What one service costs."""
-    hour = second_of(service, prices).times(HOUR_S)
+    second = second_of(service, prices)
+    hour = second.times(HOUR_S)
     return ServiceCost(
         service=name,
         idle_month=hour.times(MONTH_H * service.min_instances),
-        instance_hour=hour,
+        instance_second=second,
         worst_hour=hour.times(service.max_instances),
     )
 
@@ -100,8 +106,8 @@ def files_cost(services: Iterable[ServiceCost], seconds: Decimal) -> Cost:
 
     seconds: how long one file takes. Files that come together share instances and cost less.
     """
-    busy = (seconds * FILES + IDLE_TAIL_S) / HOUR_S
-    return total(one.instance_hour.times(busy) for one in services)
+    busy = seconds * FILES + IDLE_TAIL_S
+    return total(one.instance_second.times(busy) for one in services)
 
 
 def change(
