@@ -41,7 +41,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
 @pytest.fixture(scope="module")
 def deployed(cloud: RunningCloud) -> Deployer:
     """With the local cloud's own clock, which is moved ahead."""
-    found = replace(tiny_deployer(cloud, PROJECT), clock=cloud.kernel.clock)
+    clock: Any = cloud.kernel.clock
+    found = replace(tiny_deployer(cloud, PROJECT), clock=clock)
     done = found.deploy(canary=False)
     assert not done.outcome.failed, done.outcome
     return found
@@ -56,9 +57,9 @@ def row() -> dict[str, Any]:
 def second(cpu: int, gib: int, gpu: str) -> Fraction:
     """An instance of the default size for a second, by hand."""
     price = row()
-    return (
-        cpu * price["cpu_second"] + gib * price["memory_gib_second"] + price["gpu_second"][gpu]
-    )  # fmt: skip
+    running: Fraction = cpu * price["cpu_second"] + gib * price["memory_gib_second"]
+    beside: Fraction = price["gpu_second"][gpu]
+    return running + beside
 
 
 def so_far(deployed: Deployer) -> dict[str, Actual]:

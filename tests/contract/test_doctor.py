@@ -27,6 +27,7 @@ from gpupipe.deploy.preflight.checks import Check, preflight, stopping_error
 from gpupipe.deploy.preflight.finding import Finding, Level
 from gpupipe.deploy.step import World
 from gpupipe.localcloud.kernel.caller import OPERATOR
+from gpupipe.localcloud.kernel.denials import Denial
 from gpupipe.render.output import Output
 
 PROJECT = "doctor-project"
@@ -124,6 +125,43 @@ def test_a_role_that_is_missing_is_named_with_its_permissions(
     lost = [one for one in NEEDED if role_for(one) == role]
     assert any(one in found.what for one in lost)
     assert optional or found.exit is Exit.CREDENTIALS
+
+
+def test_each_permission_that_is_missing_is_named_with_its_role(
+    cloud: RunningCloud, deployer: Of
+) -> None:
+    world = deployer().engine().world
+    for permission in NEEDED:
+        cloud.kernel.denials.revoke(Denial(PROJECT, permission))
+        try:
+            found = worst(findings(world, project.permissions))
+        finally:
+            cloud.kernel.denials.restore(Denial(PROJECT, permission))
+        role = role_for(permission)
+        assert f" lacks {permission}; {role} holds it." in found.what, permission
+        assert f"--role {role}" in found.fix
+        assert found.level in {Level.BLOCKER, Level.WARNING}
+
+
+def test_each_api_that_is_missing_is_named(cloud: RunningCloud, deployer: Of) -> None:
+    """A deploy enables it; without the two that tell, that is said and how to have it told."""
+    world = deployer().engine().world
+    kernel, before = cloud.kernel, world.cloud.service_usage.enabled(PROJECT)
+    cloud.enable(*world.spec.apis, project=PROJECT)
+    try:
+        for api in sorted(world.spec.apis):
+            kernel.projects.set_enabled(PROJECT, api, enabled=False)
+            (found,) = findings(world, project.apis)
+            kernel.projects.set_enabled(PROJECT, api, enabled=True)
+            if api == "serviceusage.googleapis.com":
+                assert (found.level, f"enable {api}" in found.fix) == (Level.UNKNOWN, True)
+            else:
+                assert found.what == f"A deploy enables 1 APIs: {api}."
+        (found,) = findings(world, project.apis)
+        assert found.what == f"All {len(world.spec.apis)} APIs are enabled."
+    finally:
+        for api in world.spec.apis - before:
+            kernel.projects.set_enabled(PROJECT, api, enabled=False)
 
 
 @pytest.mark.promise("S5")

@@ -12,6 +12,7 @@ from tests.support.localcloud import RunningCloud
 from tests.support.pipeline import ACCOUNT, PROJECT, Deployer, FastClock, QuickPipeline
 from tests.support.refusing import latest, writes_since
 
+from gpupipe.cloud.permissions import NEEDED as DOCTORS
 from gpupipe.cloud.permissions import ROLES, Role, role_for
 from gpupipe.core.errors import Exit, GpupipeError
 from gpupipe.deploy import destroy, unproven
@@ -151,3 +152,29 @@ def test_the_roles_are_enough_to_destroy(quick_pipeline: QuickPipeline) -> None:
     assert outcome.errors == []
     assert destroy.inventory(world, keep=frozenset(), parallelism=8) == ()
     assert world.cloud.service_usage.enabled(PROJECT) >= APIS
+
+
+@pytest.mark.promise(6)
+def test_doctor_asks_for_every_permission_that_deploys_and_destroys_needed(
+    quick_pipeline: QuickPipeline,
+) -> None:
+    """After the destroy: every method that the account called, with the permissions of each."""
+    cloud = quick_pipeline.cloud
+    of_method: dict[str, set[str]] = {}
+    for surface in cloud.cloud.surfaces:
+        for method, permission in surface.permissions():
+            of_method.setdefault(method, set()).add(permission)
+    called = {
+        row.method
+        for row in cloud.cloud.pipeline.log.since(0, 100_000)
+        if row.caller == f"serviceAccount:{ACCOUNT}"
+    }
+    asked = {one for method in called for one in of_method.get(method, ())} - {""}
+    optional = {
+        one for one in asked if any(role.name == role_for(one) for role in ROLES if not role.needed)
+    }
+    assert asked - optional - set(DOCTORS) == set()
+    assert len(asked & set(DOCTORS)) > 40
+    # The rest: changes of what is there, of which these runs had none, and a look at one execution.
+    unasked = {one for one in set(DOCTORS) - asked if not one.endswith((".update", ".list"))}
+    assert unasked == {"workflows.executions.get"}

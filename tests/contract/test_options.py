@@ -375,6 +375,10 @@ def test_no_option_is_left_out() -> None:
     assert {path for path in READ_BACK | ELSEWHERE.keys() if not path.startswith("no option")} == (
         options().keys() - {"retention_days"}
     )
+    for path, place in ELSEWHERE.items():
+        # A file that reads it back has the option's name, or the test of this file.
+        file = Path(__file__).parents[2] / place
+        assert place in globals() or path.rpartition(".")[2] in file.read_text(encoding="utf-8")
     # retention_days is the default of three buckets' own option.
     assert {
         options()[f"buckets.{role}.retention_days"].default for role in ("input", "output")
