@@ -52,6 +52,21 @@ def test_service_accounts(gcloud: Gcloud) -> None:
     assert found(gcloud, *accounts, "list") == []
 
 
+def test_another_account_is_impersonated(gcloud: Gcloud) -> None:
+    gcloud.cloud.enable("iamcredentials.googleapis.com")
+    gcloud("iam", "service-accounts", "create", "another")
+    email = EMAIL.replace("runner", "another")
+    may = ("--member", "user:operator@gpupipe.local", "--role",
+           "roles/iam.serviceAccountTokenCreator")  # fmt: skip
+    gcloud("iam", "service-accounts", "add-iam-policy-binding", email, *may)
+    acting = ("--impersonate-service-account", email)
+    token = gcloud("auth", "print-identity-token", *acting, "--audiences", "http://here").strip()
+    assert gcloud.cloud.kernel.identity.verify_id_token(token, "http://here") == email
+    refused = gcloud.run(["gcloud", "storage", "buckets", "list", *acting])
+    assert f"{email} does not have storage.buckets.list access" in refused.stderr
+    gcloud("iam", "service-accounts", "delete", email, "--quiet")
+
+
 @pytest.mark.promise(16)
 def test_services(gcloud: Gcloud) -> None:
     gcloud("services", "enable", "run.googleapis.com", "eventarc.googleapis.com")

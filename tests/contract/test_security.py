@@ -201,7 +201,8 @@ def test_a_token_that_would_do_more_than_its_scopes_say_is_not_made(
             client.generate_access_token(request=request, retry=None)
     # Beside the widest scope a narrow one takes nothing away.
     request = {"name": account, "scope": [CLOUD_PLATFORM, narrow, "openid"]}
-    assert client.generate_access_token(request=request, retry=None).access_token
+    answer = client.generate_access_token(request=request, retry=None)
+    assert (answer.access_token != "", answer.expire_time.microsecond) == (True, 0)
 
 
 def test_the_folder_and_its_files_are_private(local_cloud: RunningCloud) -> None:

@@ -15,6 +15,8 @@ from gpupipe.localcloud.settings import Settings
 # Properties of gcloud by the environment go before its configuration. These say how it is run.
 _PREFIX = "CLOUDSDK_"
 _OF_THE_PROGRAM = ("CLOUDSDK_PYTHON", "CLOUDSDK_GSUTIL_PYTHON", "CLOUDSDK_ROOT_DIR")
+_PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "all_proxy")
+_DIRECT = ("no_proxy", "NO_PROXY")
 _OTHERS = frozenset({"BOTO_CONFIG", "BOTO_PATH"})
 
 
@@ -28,11 +30,9 @@ def run_gcloud(arguments: Sequence[str]) -> NoReturn:
             "gpupipe's own commands do without it.",
             doc="how-to/use-gcloud.md",
         )
-    running()
+    info = running()
     project, region = local_place(None, None)
-    against = set(foreign(os.environ))
-    environment = {name: value for name, value in os.environ.items() if name not in against}
-    environment |= configuration() | {
+    environment = environment_of(os.environ, info.http) | {
         "CLOUDSDK_CORE_PROJECT": project,
         "CLOUDSDK_RUN_REGION": region,
         **{f"CLOUDSDK_{name}_LOCATION": region for name in ("WORKFLOWS", "EVENTARC", "ARTIFACTS")},
@@ -40,6 +40,16 @@ def run_gcloud(arguments: Sequence[str]) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(program, [program, *arguments], environment)  # noqa: S606  # a shell is not wanted
+
+
+def environment_of(environment: Mapping[str, str], http: str) -> dict[str, str]:
+    """The environment for gcloud, with the local cloud at `http` as everybody's proxy.
+
+    Also for those parts of gcloud that do not know its properties: they could go elsewhere.
+    """
+    against = {*foreign(environment), *_DIRECT}
+    kept = {name: value for name, value in environment.items() if name not in against}
+    return kept | dict.fromkeys(_PROXIES, http) | configuration()
 
 
 def configuration() -> dict[str, str]:

@@ -65,7 +65,9 @@ def _fixed(settings: Settings, http: str) -> dict[str, dict[str, str]]:
         "proxy": {"type": "http", "address": f"{address.hostname}", "port": f"{address.port}"},
         "api_endpoint_overrides": {
             api: f"http://{api}.{hosts.DOMAIN}{path}" for api, path in hosts.APIS.items()
-        },
+        }
+        # Identity tokens are fetched by a part of gcloud that does not know its proxy.
+        | {"iamcredentials": f"{http}/"},
     }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gpupipe.commands._local_gcloud import foreign
+from gpupipe.commands._local_gcloud import environment_of, foreign
 from gpupipe.localcloud.gcloud import write_configuration
 from gpupipe.localcloud.settings import Settings
 
@@ -26,10 +26,10 @@ def test_it_is_private_and_names_the_token_by_its_file(tmp_path: Path) -> None:
         assert path.stat().st_mode & 0o077 == 0, path
 
 
-def test_no_address_in_it_could_resolve(tmp_path: Path) -> None:
+def test_no_address_in_it_leads_off_the_machine(tmp_path: Path) -> None:
     found = written(tmp_path, "http://127.0.0.1:1234")
     for address in found["api_endpoint_overrides"].values():
-        assert address.split("/")[2].endswith(".gpupipe.test")
+        assert address.split("/")[2].endswith((".gpupipe.test", "127.0.0.1:1234"))
 
 
 @pytest.mark.promise("D25")
@@ -71,5 +71,9 @@ def test_variables_that_lead_elsewhere_are_known() -> None:
         "CLOUDSDK_PROXY_ADDRESS": "",
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN": "",
         "BOTO_PATH": "",
+        "no_proxy": "",
     }
-    assert set(foreign(kept | others)) == set(others)
+    assert set(foreign(kept | others)) == set(others) - {"no_proxy"}
+    environment = environment_of(kept | others, "http://127.0.0.1:1")
+    assert environment["https_proxy"] == environment["HTTP_PROXY"] == "http://127.0.0.1:1"
+    assert environment.keys() & others.keys() == {"CLOUDSDK_CONFIG"}

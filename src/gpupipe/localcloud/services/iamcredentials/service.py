@@ -58,7 +58,8 @@ class Credentials:
         email = self._account(request).email
         token, expires = self._kernel.identity.access_token(email, seconds)
         answer = raw(iam_credentials_v1.GenerateAccessTokenResponse)(access_token=token)
-        answer.expire_time.FromDatetime(expires)
+        # In whole seconds, as google.auth reads it.
+        answer.expire_time.FromDatetime(expires.replace(microsecond=0))
         return answer
 
     def _account(self, request: Any) -> Account:
