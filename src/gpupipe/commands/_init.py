@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gpupipe.commands._eject import eject
 from gpupipe.commands._question import ask_for
-from gpupipe.core.config import FILE, Flags, load_text, parsed, split_setting
+from gpupipe.core.config import FILE, Config, Flags, load_text, parsed, split_setting
 from gpupipe.core.errors import Exit, UsageError
 from gpupipe.core.option_table import options
 from gpupipe.core.presets import PRESETS
@@ -48,7 +48,7 @@ def run(request: InitRequest) -> int:
     if request.eject:
         values.update(eject(path.parent, lambda line: say(talk(), line)))
     text = with_values(_HEAD if old is None else old, values)
-    config = load_text(text, path, Flags(), {})
+    config = _checked(text, path, request.source)
     for name, why in taken.idle.items():
         say(talk(), f"Not taken over: {name}: {why}.", "yellow")
     for note in config.notices:
@@ -60,6 +60,21 @@ def run(request: InitRequest) -> int:
     say(talk(), f"Wrote {path}.", "green")
     say(talk(), "Next: gpupipe doctor, gpupipe plan, gpupipe deploy.")
     return Exit.DONE
+
+
+def _checked(text: str, path: Path, source: Path | None) -> Config:
+    """The configuration that the text makes; an error says where its values came from."""
+    try:
+        return load_text(text, path, Flags(), {})
+    except UsageError as error:
+        if source is None:
+            raise
+        raise UsageError(
+            f"What {source.name} says makes no valid {path.name}, so nothing was written.",
+            details=error.details,
+            resolution="Say otherwise for what is named above, as in --set gpu_inference.cpu=4.",
+            doc="how-to/come-from-the-recipe.md",
+        ) from error
 
 
 def _given(request: InitRequest) -> dict[str, object]:

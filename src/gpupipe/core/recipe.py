@@ -46,6 +46,20 @@ _FLAT: Mapping[str, tuple[str, ...]] = {
     "storage_class": tuple(f"buckets.{name}.storage_class" for name in _BUCKETS),
     "deletion_protection": ("deletion_protection",),
     "call_log_level": ("workflow.call_log_level",),
+    "enable_monitoring": ("monitoring",),
+    "notification_channels": ("notification_channels",),
+    "ingress": ("ingress",),
+    "allowed_ingress": ("ingress",),
+}
+# Of these, which stand in objects of any name.
+_ANYWHERE = frozenset(
+    {"storage_class", "call_log_level", "deletion_protection", "enable_monitoring",
+     "notification_channels", "ingress", "allowed_ingress"}
+)  # fmt: skip
+_INGRESS = {
+    "INGRESS_TRAFFIC_ALL": "all",
+    "INGRESS_TRAFFIC_INTERNAL_ONLY": "internal",
+    "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER": "internal-and-cloud-load-balancing",
 }
 _OBJECTS: Mapping[str, tuple[str, ...]] = {
     "gpu_service_config": ("gpu_inference",),
@@ -63,6 +77,8 @@ _IDLE: Mapping[str, str] = {
     "vpc_connector": "the recipe declared it and never used it; set vpc.connector to its full name",
     "log_retention": "the recipe declared it and never used it; logs live as long as their log bucket says",
     "alert_threshold_memory": "the recipe declared it and never used it",
+    "alert_threshold_cpu": "the recipe compared it with a share from 0 to 1, so that it never fired; "
+    "alerts.gpu_percent watches the GPU",
     "retry": "Eventarc takes no retry policy for a workflow; the workflow itself retries",
     "location": "buckets lie in the pipeline's region, where the trigger must be too",
     "versioning": "the input bucket is versioned, and the others have buckets.NAME.versioning",
@@ -125,7 +141,7 @@ def _take_others(taken: Taken, name: str, value: Mapping[str, Any]) -> None:
     """Settings of storage, workflow and the like, one by one by their own names."""
     for key, inner in _leaves(value):
         last = key.rpartition(".")[2]
-        if last in {"storage_class", "call_log_level", "deletion_protection"}:
+        if last in _ANYWHERE:
             for path in _FLAT[last]:
                 taken.values[path] = _value(path, inner)
         elif last in {"age", "lifecycle_age", "lifecycle_age_days", "retention_days"}:
@@ -157,6 +173,8 @@ def _value(path: str, value: Any) -> object:
         value, str
     ):
         return int(value) if value.isdecimal() else value
+    if path == "ingress" and isinstance(value, str):
+        return _INGRESS.get(value, value)
     if path.endswith(".cpu"):
         text = str(value)
         thousands = text.removesuffix("000m")

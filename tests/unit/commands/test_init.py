@@ -65,6 +65,38 @@ def written(folder: Path) -> dict[str, object]:
     return tomllib.loads((folder / "gpupipe.toml").read_text())
 
 
+def test_monitoring_and_ingress_of_the_recipe_are_taken_over_and_what_never_worked_is_named() -> (
+    None
+):
+    text = """
+    enable_monitoring = false
+    monitoring_config = { notification_channels = ["projects/p/notificationChannels/5"],
+                          alert_threshold_cpu = 80 }
+    security_config = { ingress = "INGRESS_TRAFFIC_INTERNAL_ONLY" }
+    """
+    taken = taken_over(parse(text, "terraform.tfvars"))
+    assert taken.values == {
+        "monitoring": False,
+        "notification_channels": ["projects/p/notificationChannels/5"],
+        "ingress": "internal",
+    }
+    assert "it never fired" in taken.idle["monitoring_config.alert_threshold_cpu"]
+
+
+def test_values_of_the_recipe_that_cannot_be_are_refused_with_where_they_came_from(
+    tmp_path: Path,
+) -> None:
+    """The README's cost-optimized example, which is less than an L4 needs."""
+    source = tmp_path / "terraform.tfvars"
+    source.write_text('gpu_memory = "8Gi"\ngpu_cpu = "2"\n')
+    with pytest.raises(UsageError, match=r"What terraform\.tfvars says makes no valid") as caught:
+        init(tmp_path, source=source)
+    assert "an nvidia-l4 needs at least 4 CPU, not 2" in (caught.value.details or "")
+    assert not (tmp_path / "gpupipe.toml").exists()
+    more = ("gpu_inference.cpu=4", "gpu_inference.memory=16Gi")
+    assert init(tmp_path, source=source, settings=more) == Exit.DONE
+
+
 @pytest.mark.promise(26)
 def test_it_writes_what_is_given_and_again_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
