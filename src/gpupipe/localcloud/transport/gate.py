@@ -98,7 +98,7 @@ def _addressed(scope: Scope) -> tuple[Scope, str | None]:
     """The request as one to a server, and the host that a client of a proxy meant by it."""
     tunnel = tunnel_of(scope)
     if tunnel is not None:
-        return {**scope, **hosts.naming(hosts.api_of(tunnel))}, tunnel
+        return {**scope, **hosts.naming(hosts.api_of(tunnel), hosts.region_of(tunnel))}, tunnel
     raw = scope.get("raw_path") or scope["path"].encode()
     match = _PROXY_FORM.match(raw)
     if match is None:
@@ -106,7 +106,7 @@ def _addressed(scope: Scope) -> tuple[Scope, str | None]:
     path = match[2] or b"/"
     decoded = scope["path"][len(b"http://" + match[1]) :] or "/"
     host = match[1].decode("latin-1").lower()
-    api = hosts.naming(hosts.api_of(host))
+    api = hosts.naming(hosts.api_of(host), hosts.region_of(host))
     return {**scope, **api, "raw_path": path, "path": decoded}, host
 
 

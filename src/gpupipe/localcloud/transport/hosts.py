@@ -34,15 +34,23 @@ APIS: Mapping[str, str] = {
     "workflows": "/",
 }
 
-_HOST = re.compile(r"(?:[a-z]+-[a-z]+[0-9]+-)?([a-z]+)\.(?:gpupipe\.test|googleapis\.com)(?::\d+)?")
+_HOST = re.compile(
+    r"(?:([a-z]+-[a-z]+[0-9]+)-)?([a-z]+)\.(?:gpupipe\.test|googleapis\.com)(?::\d+)?"
+)
 _TUNNEL = re.compile(r"([a-z0-9-]+\.googleapis\.com):443")
-_KEY = "gpupipe.api"
+_KEY, _REGION = "gpupipe.api", "gpupipe.region"
 
 
 def api_of(host: str) -> str | None:
     """The API that a host name means ("run.googleapis.com"), with or without a region before it."""
     match = _HOST.fullmatch(host.lower())
-    return f"{match[1]}.googleapis.com" if match is not None and match[1] in APIS else None
+    return f"{match[2]}.googleapis.com" if match is not None and match[2] in APIS else None
+
+
+def region_of(host: str) -> str:
+    """The region before the API's name in a host ("us-central1-run.googleapis.com"), or ""."""
+    match = _HOST.fullmatch(host.lower())
+    return (match[1] or "") if match is not None else ""
 
 
 def tunnelled(target: str) -> str | None:
@@ -57,6 +65,11 @@ def named(scope: Mapping[str, Any]) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def naming(api: str | None) -> dict[str, str]:
-    """What `named` reads, for the scope of a request."""
-    return {} if api is None else {_KEY: api}
+def region(scope: Mapping[str, Any]) -> str:
+    """The region that a request named by its host, or ""."""
+    return str(scope.get(_REGION, ""))
+
+
+def naming(api: str | None, region: str = "") -> dict[str, str]:
+    """What `named` and `region` read, for the scope of a request."""
+    return {} if api is None else {_KEY: api, _REGION: region}

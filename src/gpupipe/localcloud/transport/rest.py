@@ -9,7 +9,7 @@ import asyncio
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -67,7 +67,10 @@ class RestRoute(BaseRoute):
             self._add(translation.rule, translation)
 
     def _add(self, rule: Rule, translation: Translation | None) -> None:
-        method = _Method(self._rows[rule.method], rule, rule.pattern(), translation)
+        row = self._rows[rule.method]
+        if translation is not None and translation.handler is not None:
+            row = replace(row, handler=translation.handler)
+        method = _Method(row, rule, rule.pattern(), translation)
         self._methods[rule.verb, rule.template.split("/")[1]].append(method)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -128,7 +131,9 @@ def _understood(
     given = request.query_params.multi_items()
     parameters = Parameters(given, request.headers.get("x-goog-fieldmask", ""))
     if method.translation is not None:
-        return method.translation.understood(parameters, dict(path), body)
+        return method.translation.understood(
+            parameters, dict(path), body, hosts.region(request.scope)
+        )
     tree = parameters.selected(method.row.response)
     message = message_of(method.row.request, method.rule, body, parameters.query, path)
     return message, partial(parameters.shown, tree=tree)

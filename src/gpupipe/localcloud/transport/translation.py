@@ -22,12 +22,15 @@ class Given:
     path: Mapping[str, str]
     query: Mapping[str, str]
     body: Any
+    region: str
+    """What the host began with ("us-central1"), "" for one without."""
 
 
 @dataclass(frozen=True, slots=True)
 class Translation:
     """rule: verb, template and the gRPC method; parameters: the query that the method has.
 
+    handler: what answers in place of the method's own, where version and version differ in more.
     request makes the method's request of what was given, and answer the JSON of its answer; both
     raise ServiceError for what they do not take.
     """
@@ -36,14 +39,15 @@ class Translation:
     request: Callable[[Given], Message]
     answer: Callable[[Any, Given], Any]
     parameters: frozenset[str] = frozenset()
+    handler: Callable[[Any, Any], Message] | None = None
 
     def understood(
-        self, parameters: Parameters, path: Mapping[str, str], body: bytes
+        self, parameters: Parameters, path: Mapping[str, str], body: bytes, region: str
     ) -> tuple[Message, Callable[[Message], Any]]:
         """The request of the method, and how its answer is shown."""
         for name, _ in parameters.query:
             if name not in self.parameters:
                 raise no_parameter(name)
-        given = Given(path, dict(parameters.query), json_of(body))
+        given = Given(path, dict(parameters.query), json_of(body), region)
         tree = parameters.tree()
         return self.request(given), lambda found: selection.kept(tree, self.answer(found, given))

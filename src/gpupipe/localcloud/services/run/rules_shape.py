@@ -11,6 +11,8 @@ from gpupipe.localcloud.services.run.rule import Rule, Shape
 
 _ID = re.compile(r"[a-z]([a-z0-9-]{0,47}[a-z0-9])?")
 _CONTAINER_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+# gcloud marks what it deploys, so that each of its deployments makes a revision.
+_MARKS = frozenset({"client.knative.dev/nonce"})
 _RESERVED = (
     "run.googleapis.com",
     "cloud.googleapis.com",
@@ -63,7 +65,8 @@ def _labels(shape: Shape) -> str | None:
 
 
 def _template_labels(shape: Shape) -> str | None:
-    return _refused_labels(shape.template.labels)
+    labels = shape.template.labels
+    return _refused_labels({key: labels[key] for key in labels if key not in _MARKS})
 
 
 def _refused_labels(labels: Mapping[str, str]) -> str | None:

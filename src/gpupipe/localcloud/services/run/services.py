@@ -21,6 +21,8 @@ from gpupipe.localcloud.services.run.revisions import new_etag
 from gpupipe.localcloud.services.run.store import Store
 from gpupipe.localcloud.services.run.uri import present
 from gpupipe.localcloud.services.run.validation import complete_and_check
+from gpupipe.localcloud.store.paging import page_of
+from gpupipe.localcloud.store.resources import DEFAULT_PAGE
 from gpupipe.localcloud.transport.fields import check_required, drop_output_only
 from gpupipe.localcloud.transport.rpc import Call
 from gpupipe.localcloud.transport.updates import WithoutMask, merged
@@ -51,6 +53,27 @@ class Services:
             services=[present(self._kernel, service) for service in services],
             next_page_token=page.next_token,
         )
+
+    def list_of_project(self, request: Any, call: Call) -> Any:
+        """ListServices as version 1 has it: the location "-" is all of them."""
+        project, _, region = request.parent.partition("/locations/")
+        if region != "-":
+            return self.list(request, call)
+        found = [one for one in self._store.services() if one.name.startswith(f"{project}/")]
+        page, token = page_of(
+            found,
+            lambda one: str(one.name),
+            request.page_size,
+            request.page_token,
+            most=DEFAULT_PAGE,
+        )
+        shown = [present(self._kernel, service) for service in page]
+        return messages.ListServicesResponse(services=shown, next_page_token=token)
+
+    def revision_named(self, location: str, short: str) -> str | None:
+        """The full name of a location's revision, or None."""
+        names = (str(one.name) for one in self._store.revisions_in(location))
+        return next((name for name in names if name.rpartition("/")[2] == short), None)
 
     def create(self, request: Any, call: Call) -> operations_pb2.Operation:
         """CreateService."""

@@ -14,6 +14,7 @@ from gpupipe.localcloud.services.run.deployment import Deployments
 from gpupipe.localcloud.services.run.fleet import Fleet
 from gpupipe.localcloud.services.run.front_door import INVOKE, FrontDoor
 from gpupipe.localcloud.services.run.instance_logs import InstanceLogs
+from gpupipe.localcloud.services.run.knative.methods import Knative
 from gpupipe.localcloud.services.run.metadata import Metadata
 from gpupipe.localcloud.services.run.metrics import RunMetrics
 from gpupipe.localcloud.services.run.names import API
@@ -23,6 +24,7 @@ from gpupipe.localcloud.services.run.store import Store
 from gpupipe.localcloud.transport.pipeline import Pipeline
 from gpupipe.localcloud.transport.rows import PolicyMethods, Rows
 from gpupipe.localcloud.transport.rpc import BaseSurface, Rpc
+from gpupipe.localcloud.transport.translation import Translation
 
 _METADATA_TYPE = "google.cloud.run.v2.Service"
 _CLOSE_S = 5
@@ -31,9 +33,8 @@ _CLOSE_S = 5
 class Run(BaseSurface):
     """The Admin API and everything that makes services answer."""
 
-    def __init__(self, kernel: Kernel, pipeline: Pipeline) -> None:
+    def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
-        self._pipeline = pipeline
         self._store = Store(kernel.resources)
         self.supervisor = self._new_supervisor()
         self._fleet = Fleet(kernel, self._store, self.supervisor)
@@ -53,6 +54,10 @@ class Run(BaseSurface):
         yield from methods.revision_rows(
             Revisions(self._kernel, self._store, self._services, self._fleet)
         )
+
+    def translations(self) -> Iterable[Translation]:
+        """Those of version 1, which gcloud calls."""
+        return Knative(self._kernel, self._services).translations()
 
     def routes(self) -> Iterable[BaseRoute]:
         """The front door and the metadata server."""
@@ -97,6 +102,6 @@ class Run(BaseSurface):
         )
 
 
-def build(kernel: Kernel, pipeline: Pipeline) -> Run:
+def build(kernel: Kernel, _: Pipeline) -> Run:
     """The factory for `registry.SERVICES`."""
-    return Run(kernel, pipeline)
+    return Run(kernel)
