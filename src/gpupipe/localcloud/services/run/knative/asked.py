@@ -144,8 +144,18 @@ def _container(value: Any, place: str, resources: Mapping[str, bool]) -> dict[st
     given = _Object(value, place)
     asked = given.object("resources")
     found = {name: given.take(name) for name in _CONTAINER}
+    found["env"] = [
+        _variable(one, f"{place}.env[{at}]") for at, one in enumerate(found["env"] or [])
+    ]
     found["resources"] = {**resources, **_there({"limits": asked.take("limits")})}
     asked.close()
+    given.close()
+    return _there(found)
+
+
+def _variable(value: Any, place: str) -> dict[str, Any]:
+    given = _Object(value, place)
+    found = {"name": given.take("name"), "value": given.take("value")}
     given.close()
     return _there(found)
 
