@@ -8,6 +8,7 @@ from tests.support.clock import FakeClock
 from tests.support.localcloud import CloudFactory
 from tests.support.pipeline import Deployer, FastClock
 
+from gpupipe.cloud.call import Caller
 from gpupipe.deploy.activity import activity, gpu
 from gpupipe.deploy.alerts import alert_policies
 from gpupipe.deploy.facts import Facts
@@ -48,7 +49,7 @@ class Bench:
                             "storage.googleapis.com")  # fmt: skip
         deployer = Deployer(self.running, FastClock(), self.running.project)
         self.spec = deployer.spec
-        self.world = World(deployer.connect(), self.spec, Facts())
+        self.world = World(deployer.connect(Caller(self.clock)), self.spec, Facts())
         self.given = Given()
         self.running.kernel.metrics.register(self.given)
 

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from itertools import islice
 
-from gpupipe.context import open_context
+from gpupipe.context import Context, open_context
 from gpupipe.core.config import Flags
 from gpupipe.core.errors import Exit
 from gpupipe.deploy.canary import PREFIX as CANARY
 from gpupipe.deploy.finding import find
 from gpupipe.deploy.journey import journey
+from gpupipe.deploy.pipelines import pipelines
+from gpupipe.deploy.uploads import no_pipeline
 from gpupipe.render.console import answer, say, talk
 from gpupipe.render.executions import (
     executions_json,
@@ -49,6 +51,14 @@ class CancelRequest:
     output: Output
 
 
+def require_pipeline(context: Context) -> None:
+    """GpupipeError where there is no pipeline: files and results are looked for in its buckets."""
+    cloud = context.cloud
+    bucket = context.spec.names.bucket("output")
+    if cloud.storage.get(bucket) is None:
+        raise no_pipeline(bucket, pipelines(cloud))
+
+
 def run_list(request: ListRequest) -> int:
     """The newest executions."""
     context = open_context(request.flags)
@@ -66,6 +76,7 @@ def run_list(request: ListRequest) -> int:
 def run_show(request: ShowRequest) -> int:
     """One execution with all that is known of it."""
     context = open_context(request.flags)
+    require_pipeline(context)
     with busy(talk(), "Reading what became of the file"):
         found = journey(
             context.cloud, context.spec, find(context.cloud, context.spec, request.which)
@@ -80,6 +91,7 @@ def run_show(request: ShowRequest) -> int:
 def run_cancel(request: CancelRequest) -> int:
     """End executions; those that had ended already are named."""
     context = open_context(request.flags)
+    require_pipeline(context)
     found = [find(context.cloud, context.spec, which) for which in request.which]
     running = [one for one in found if one.active]
     for one in running:

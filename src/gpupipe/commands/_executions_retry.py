@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gpupipe.cloud.storage import Object
+from gpupipe.commands._executions import require_pipeline
 from gpupipe.commands._interrupt import stopping
 from gpupipe.commands._outcomes import Answer, watched
 from gpupipe.commands._process import through
@@ -36,6 +37,7 @@ class RetryRequest:
 def run_retry(request: RetryRequest) -> int:
     """Carry out the request; the exit code."""
     context = open_context(request.flags)
+    require_pipeline(context)
     again = Again(context.cloud, context.spec)
     found = Answer(context.clock, None, rows=True)
     outcomes: list[Outcome] = []

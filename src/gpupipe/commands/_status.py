@@ -111,6 +111,8 @@ def read(context: Context, request: StatusRequest) -> Status:
 def _show(request: StatusRequest, status: Status) -> None:
     if request.output is StatusOutput.ENV:
         sys.stdout.write(status_env(status))
+        if not status.exists:
+            print_status(talk(), status)
     elif request.output is StatusOutput.JSON and request.watch_s is None:
         print_json(status_json(status))
     elif request.output is StatusOutput.JSON:

@@ -121,8 +121,10 @@ def activity(world: World, now: datetime) -> Activity:
     runs = world.meanwhile(lambda: notes.tried(lambda: _runs(world, since, now)))
     work = world.meanwhile(lambda: notes.tried(lambda: _work(world, since, now)))
     device = world.meanwhile(lambda: notes.tried(lambda: gpu(cloud, spec, since, now)))
-    waiting = notes.tried(lambda: _undelivered(world, now))
-    return Activity(now, runs(), work(), device(), waiting, tuple(notes.why))
+    subscription = world.meanwhile(lambda: notes.tried(lambda: _subscription(world)))
+    counted = runs(), work(), device()
+    waiting = notes.tried(lambda: _undelivered(world, subscription() or ""))
+    return Activity(now, *counted, waiting, tuple(notes.why))
 
 
 def _runs(world: World, since: datetime, until: datetime) -> Runs:
@@ -175,18 +177,18 @@ def _work(world: World, since: datetime, until: datetime) -> tuple[Work, ...]:
     """Of every service, whether it had requests or not."""
     api, spec = world.cloud.metrics, world.spec
 
-    def read(query: Query, begin: datetime = since) -> Callable[[], tuple[Series, ...]]:
-        return world.meanwhile(lambda: api.series(spec.names.project, query, begin, until))
+    def read(query: Query) -> Callable[[], tuple[Series, ...]]:
+        return world.meanwhile(lambda: api.series(spec.names.project, query, since, until))
 
     count = read(_over(spec, "request_count", "REDUCE_SUM", _SERVICE, _CLASS))
     p50 = read(_over(spec, "request_latencies", "REDUCE_PERCENTILE_50", _SERVICE))
     p95 = read(_over(spec, "request_latencies", "REDUCE_PERCENTILE_95", _SERVICE))
-    instances = read(Query(_of(spec, "container/instance_count"), "", ""), until - _FRESH)
     classes = {
         (one.labels.get("service_name", ""), one.labels.get("response_code_class", "")): _sum(one)
         for one in count()
     }
-    up, median, slow = _newest_gauges(instances()), _seconds(p50()), _seconds(p95())
+    median, slow = _seconds(p50()), _seconds(p95())
+    up = _newest_gauges(_gauge(world, _of(spec, "container/instance_count")))
     return tuple(
         Work(
             service=service,
@@ -249,20 +251,29 @@ def gpu(cloud: Cloud, spec: PipelineSpec, since: datetime, until: datetime) -> G
     return Gpu(p50, p50 if p95 is None else p95, read("memory_utilizations", 95))
 
 
-def _undelivered(world: World, now: datetime) -> int | None:
-    """Events that no execution has taken yet; None where no trigger's subscription is measured."""
+def _subscription(world: World) -> str:
+    """The id of the trigger's; "" where there is none."""
     found = world.cloud.eventarc.get(world.spec.trigger(trigger_location(world)).name)
-    subscription = found.subscription.rpartition("/")[2] if found else ""
+    return found.subscription.rpartition("/")[2] if found else ""
+
+
+def _undelivered(world: World, subscription: str) -> int | None:
+    """Events that no execution has taken yet; None where no subscription is measured."""
     if not subscription:
         return None
-    query = Query(
+    wanted = (
         'metric.type="pubsub.googleapis.com/subscription/num_undelivered_messages" '
-        f'resource.type="pubsub_subscription" resource.label.subscription_id="{subscription}"',
-        "",
-        "",
+        f'resource.type="pubsub_subscription" resource.label.subscription_id="{subscription}"'
     )
-    series = world.cloud.metrics.series(world.spec.names.project, query, now - _FRESH, now)
-    return next((round(one.points[0].value) for one in series if one.points), None)
+    found = _gauge(world, wanted)
+    return next((round(one.points[0].value) for one in found if one.points), None)
+
+
+def _gauge(world: World, wanted: str) -> tuple[Series, ...]:
+    """The points of the last minutes, until this moment: a cloud may measure when it is asked."""
+    now = world.cloud.caller.clock.now()
+    project = world.spec.names.project
+    return world.cloud.metrics.series(project, Query(wanted, "", ""), now - _FRESH, now)
 
 
 def _over(spec: PipelineSpec, metric: str, reducer: str, *fields: str) -> Query:

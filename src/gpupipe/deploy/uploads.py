@@ -193,10 +193,15 @@ def _unreadable(path: Path) -> str:
 def require_bucket(cloud: Cloud, bucket: str, pipelines: tuple[Pipeline, ...]) -> None:
     """GpupipeError, with the pipelines that there are, where the input bucket is missing."""
     if cloud.storage.get(bucket) is None:
-        raise GpupipeError(
-            "There is no pipeline of this name to send files to.",
-            resource=f"gs://{bucket}",
-            details=told(pipelines),
-            resolution="Run gpupipe deploy first, or name another one with --prefix.",
-            doc=_DOC,
-        )
+        raise no_pipeline(bucket, pipelines)
+
+
+def no_pipeline(bucket: str, pipelines: tuple[Pipeline, ...]) -> GpupipeError:
+    """What to say where a bucket of the pipeline is missing."""
+    return GpupipeError(
+        "There is no pipeline of this name.",
+        resource=f"gs://{bucket}",
+        details=told(pipelines),
+        resolution="Run gpupipe deploy first, or name another one with --prefix.",
+        doc=_DOC,
+    )

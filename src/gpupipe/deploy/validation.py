@@ -90,7 +90,7 @@ class Validation:
         yield Verdict("load", PASSED if good == self.files else FAILED, words)
         yield _device(self.spec, devices)
         found = self._instances(began, good)
-        yield from _scaling(self.spec, found, self.files, self._most())
+        yield from _scaling(self.spec, found, self._most())
         yield self._settled(began, found)
         yield self._utilisation(began, ended, devices)
 
@@ -216,20 +216,25 @@ def _room(spec: PipelineSpec) -> int:
 
 
 def _scaling(
-    spec: PipelineSpec, found: Mapping[str, Instances], files: int, most: Mapping[str, int]
+    spec: PipelineSpec, found: Mapping[str, Instances], most: Mapping[str, int]
 ) -> Iterator[Verdict]:
-    """More than one instance where the files do not fit one, and nowhere more than the maximum."""
+    """More than one instance where the requests do not fit one, and nowhere more than the maximum."""
     at_once = {service: one.at_once for service, one in found.items()}
-    room = _room(spec)
     if not found:
         yield Verdict("more than one instance", NOT_MEASURED, "no log tells of instances")
         return
-    if files <= room and max(at_once.values()) < _SEVERAL:
-        why = f"{files} files fit one instance, which takes {room} at once: give more with --load"
-        yield Verdict("more than one instance", NOT_MEASURED, why)
-    else:
-        several = max(at_once.values()) >= _SEVERAL
+    several = max(at_once.values()) >= _SEVERAL
+    crowded = any(
+        one.requests > spec.service_config(service).concurrency for service, one in found.items()
+    )
+    if several or crowded:
         yield Verdict("more than one instance", PASSED if several else FAILED, _told(at_once))
+    else:
+        requests = {service: one.requests for service, one in found.items()}
+        why = (
+            f"one instance was enough for the requests at once ({_told(requests)}): give more files"
+        )
+        yield Verdict("more than one instance", NOT_MEASURED, why)
     over = {
         service: number for service, number in at_once.items() if number > most.get(service, number)
     }

@@ -86,7 +86,7 @@ def activity_lines(found: Activity) -> Iterator[Text]:
     rows += [_work(one) for one in found.work or ()]
     yield from columns(_HEAD, rows) if rows else ()
     if found.work is not None:
-        yield Text(f"GPU: {_gpu(found.gpu)}. {_events(found.undelivered)}")
+        yield Text(f"GPU: {_gpu(found.gpu)}.{_events(found.undelivered)}")
     for note in found.notes:
         yield Text(f"Not known: {note}", "yellow")
 
@@ -139,7 +139,7 @@ def _gpu(found: Gpu | None) -> str:
 
 
 def _events(undelivered: int | None) -> str:
-    return "" if undelivered is None else f"Events that wait: {undelivered:,}."
+    return "" if undelivered is None else f" Events that wait: {undelivered:,}."
 
 
 def alert_lines(found: Alerts) -> Iterator[Text]:

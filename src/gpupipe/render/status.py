@@ -191,8 +191,11 @@ def _print_cost(console: Console, status: Status) -> None:
 def status_env(status: Status) -> str:
     """The outputs that are one text each, as lines that a shell of the POSIX family reads.
 
-    Names in capitals. GPUPIPE_TARGET stands first: the project alone would mean Google Cloud.
+    Names in capitals. GPUPIPE_TARGET stands first: the project alone would mean Google Cloud. Nothing where
+    there is no pipeline: names of what is not there would be taken for it.
     """
+    if not status.exists:
+        return ""
     target = {"gpupipe_target": status.target.kind.value}
     return "".join(
         f"export {name.upper()}={shlex.quote(value)}\n"
