@@ -11,6 +11,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from common import logs
+from common.one_write import in_one_write
 from common.settings import Environment, SettingError
 
 _log = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ def serve(create: Callable[[Callable[[], None]], Starlette], *, host: str, port:
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_GRACE_S,
     )
+    config.load()
+    config.http_protocol_class = in_one_write(config.http_protocol_class)
     server = uvicorn.Server(config)
     # uvicorn shuts down in order and then raises the signal again; this makes that an exit 0.
     for number in (signal.SIGTERM, signal.SIGINT):

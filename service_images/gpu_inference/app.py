@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
-from starlette.routing import Route
 
 from common.clock import Clock
 from common.fields import Fields
@@ -13,7 +12,7 @@ from common.objects import bind_log
 from common.problems import Blame, JsonObject, ProblemError
 from common.settings import Environment, ServiceSettings, service_settings
 from common.startup import Startup
-from common.web import create_service, json_route
+from common.web import JsonRoute, create_service
 from gpu_inference.loading import ModelSettings, Ready
 from gpu_inference.predict import BODY_LIMIT, parse_predict_request, predict
 from gpu_inference.process import ChunkScorer, parse_chunk_request
@@ -88,14 +87,14 @@ def create_app(
             "model_loaded": ready is not None,
         }
 
-    def predict_at(path: str) -> Route:
-        return json_route(path, answer_texts, project=service.project, body_limit=BODY_LIMIT)
+    def predict_at(path: str) -> JsonRoute:
+        return JsonRoute(path, answer_texts, service.project, BODY_LIMIT)
 
     app = create_service(
         service.service,
         startup,
         [
-            json_route("/process", process, project=service.project),
+            JsonRoute("/process", process, service.project),
             *map(predict_at, dict.fromkeys((_ROUTE, settings.predict_route))),
         ],
         describe=describe,

@@ -13,10 +13,11 @@ only those that run run on.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from threading import Condition, Thread
+from queue import Empty, SimpleQueue
+from threading import Thread
 
 from common.clock import Clock
 from common.problems import Blame, ProblemError
@@ -74,9 +75,8 @@ class Batcher:
         self._clock = clock
         self._combine = combine
         self._meter = Meter(clock)
-        self._waiting: deque[_Slice] = deque()
-        self._arrived = Condition()
-        self._ended = False
+        # None is the end, for whichever worker meets it.
+        self._waiting: SimpleQueue[_Slice | None] = SimpleQueue()
         self._admitted = 0
         self._hall: deque[tuple[int, asyncio.Future[None]]] = deque()
 
@@ -178,9 +178,7 @@ class Batcher:
     def _queue(self, rows: Sequence[Row]) -> _Slice:
         answer: asyncio.Future[list[Probabilities]] = asyncio.get_running_loop().create_future()
         part = _Slice(rows, answer, self._clock.monotonic())
-        with self._arrived:
-            self._waiting.append(part)
-            self._arrived.notify()
+        self._waiting.put(part)
         return part
 
     async def run(self) -> None:
@@ -192,14 +190,13 @@ class Batcher:
         try:
             await loop.create_future()
         finally:
-            with self._arrived:
-                self._ended = True
-                self._arrived.notify_all()
+            for _ in range(self._workers):
+                self._waiting.put(None)
             self._meter.flush()
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
         """A thread that takes the next batch as soon as its last one is done."""
-        while batch := self._take():
+        for batch in self._batches():
             rows = [row for part in batch for row in part.rows]
             began = self._clock.monotonic()
             for part in batch:
@@ -212,24 +209,33 @@ class Batcher:
             with suppress(RuntimeError):  # the loop has ended meanwhile
                 loop.call_soon_threadsafe(self._finish, batch, found, self._clock.monotonic())
 
-    def _take(self) -> list[_Slice]:
-        """What queued, as much as fits; waits for something. Empty when there is nothing to come."""
-        batch: list[_Slice] = []
-        size = 0
-        with self._arrived:
-            while not self._ended:
-                while self._waiting and size + len(self._waiting[0].rows) <= self._max_batch:
-                    part = self._waiting.popleft()
-                    if part.answer.cancelled():
-                        continue
-                    batch.append(part)
-                    size += len(part.rows)
-                    if not self._combine:
-                        break
-                if batch:
-                    break
-                self._arrived.wait()
-        return batch
+    def _batches(self) -> Iterator[list[_Slice]]:
+        """What has queued, as much as fits into one; waits while there is nothing. Ends with the queue."""
+        left: _Slice | None = None
+        while (first := left or self._waiting.get()) is not None:
+            left = None
+            if not first.answer.cancelled():
+                batch, left = self._with_company(first)
+                yield batch
+
+    def _with_company(self, first: _Slice) -> tuple[list[_Slice], _Slice | None]:
+        """A batch, and the slice that did not fit into it."""
+        batch, room = [first], self._max_batch - len(first.rows)
+        while self._combine:
+            try:
+                part = self._waiting.get_nowait()
+            except Empty:
+                break
+            if part is None:
+                self._waiting.put(None)  # for after this batch
+                break
+            if part.answer.cancelled():
+                continue
+            if len(part.rows) > room:
+                return batch, part
+            batch.append(part)
+            room -= len(part.rows)
+        return batch, None
 
     def _finish(
         self, batch: Sequence[_Slice], found: list[Probabilities] | Exception, ended: float

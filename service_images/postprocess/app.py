@@ -13,7 +13,7 @@ from common.problems import JsonObject
 from common.settings import Environment, ServiceSettings, required, service_settings
 from common.startup import Startup
 from common.store import Store
-from common.web import create_service, json_route
+from common.web import JsonRoute, create_service
 from postprocess.failure import FailureWriter, parse_fail_request
 from postprocess.result import Postprocessor, parse_result_request
 
@@ -55,8 +55,8 @@ def create_app(
         settings.service,
         startup,
         [
-            json_route("/postprocess", postprocess, project=settings.project),
-            json_route("/fail", fail, project=settings.project),
+            JsonRoute("/postprocess", postprocess, settings.project),
+            JsonRoute("/fail", fail, settings.project),
         ],
     )
     app.state.startup = startup

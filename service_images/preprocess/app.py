@@ -14,7 +14,7 @@ from common.problems import JsonObject
 from common.settings import Environment, ServiceSettings, required, service_settings
 from common.startup import Startup
 from common.store import Store
-from common.web import create_service, json_route
+from common.web import JsonRoute, create_service
 from preprocess.limits import Limits, read_limits
 from preprocess.stage import Stage, parse_request
 
@@ -53,7 +53,7 @@ def create_app(settings: Settings, open_store: Callable[[], Store], clock: Clock
     app = create_service(
         service.service,
         startup,
-        [json_route("/preprocess", preprocess, project=service.project)],
+        [JsonRoute("/preprocess", preprocess, service.project)],
     )
     app.state.startup = startup
     return app
