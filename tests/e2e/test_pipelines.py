@@ -43,6 +43,7 @@ def test_a_pipeline_is_not_destroyed_from_another_region(deployed: Cli) -> None:
 
 @pytest.mark.promise("S31")
 @pytest.mark.promise("S37")
+@pytest.mark.promise("S41")
 @pytest.mark.parametrize("keep", [(), ("--keep-data",), ("-k",)])
 @pytest.mark.promise("S34")
 def test_a_dry_run_lists_and_removes_nothing(deployed: Cli, keep: tuple[str, ...]) -> None:
@@ -50,6 +51,7 @@ def test_a_dry_run_lists_and_removes_nothing(deployed: Cli, keep: tuple[str, ...
     answer = deployed("destroy", "--local", "-n", *keep, "-o", "json").json
     assert [row for row in requests_since(deployed, before) if row["writes"]] == []
     kinds = [row["kind"] for row in answer["remove"]]
+    assert kinds.index("project grants") < kinds.index("service account")
     kept = [row["what"].split()[0] for row in answer["kept"] if row["why"] == "as asked"]
     expected = {(): [], ("--keep-data",): ["bucket"] * 3, ("-k",): ["repository"]}
     assert kept == expected[keep]

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,18 @@ def test_a_generated_page_is_up_to_date(name: str) -> None:
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
     folder = "how-to" if name == "troubleshoot" else "reference"
     assert done.stdout == (ROOT / "docs" / folder / f"{name}.md").read_text(), "run make reference"
+
+
+@pytest.mark.promise(150)
+def test_ci_runs_what_the_readme_tells_to_run() -> None:
+    assert "make test" in (ROOT / "README.md").read_text()
+    assert re.search(r"^make .*\btest\b", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+
+
+@pytest.mark.promise(149)
+def test_the_licence_is_shipped_and_is_the_one_that_is_named() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["license"] == "Apache-2.0"
+    assert project["license-files"] == ["LICENSE"]
+    text = (ROOT / "LICENSE").read_text()
+    assert text.split()[:4] == ["Apache", "License", "Version", "2.0,"]

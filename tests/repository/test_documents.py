@@ -35,7 +35,7 @@ def test_commands_stand_in_blocks_that_tests_read() -> None:
     for page in pages():
         typed = {command.line for command in commands(page)}
         for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), start=1):
-            if re.match(r"(    |\s*\$ )(\.venv/bin/)?(gpupipe|gcloud|gsutil|make) ", line):
+            if re.match(r"(    +|\s*\$ )(\.venv/bin/)?(gpupipe|gcloud|gsutil|make) ", line):
                 wrong += [] if number in typed else [f"{name_of(page)}:{number}: {line.strip()}"]
     assert not wrong, "\n".join(wrong)
 

@@ -49,6 +49,7 @@ def lines(store: MemoryStore, name: str) -> list[Any]:
 
 
 @pytest.mark.promise("S75")
+@pytest.mark.promise("S76")
 @pytest.mark.promise("D5")
 def test_document_becomes_one_chunk(client: TestClient, store: MemoryStore) -> None:
     generation = store.put(INPUT, "mail/Ä.TXT", "Good \u2028 news".encode())

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 from gpupipe.app import build, everywhere
@@ -63,7 +64,7 @@ def blocks(page: Path) -> Iterator[Block]:
     for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), start=1):
         if fence:
             if line.strip() == "```":
-                yield Block(fence, begun, tuple(held))
+                yield Block(fence, begun, tuple(dedent("\n".join(held)).split("\n")))
                 fence = ""
             else:
                 held.append(line)
