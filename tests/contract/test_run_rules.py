@@ -46,8 +46,6 @@ def container(change: Change) -> Change:
 TEMPLATE, CONTAINER = "service.template", "service.template.containers"
 NOT_EMULATED: dict[str, Change] = {
     f"{TEMPLATE}.volumes": lambda s: s.template.volumes.add(name="data"),
-    f"{TEMPLATE}.vpc_access": lambda s: setattr(s.template.vpc_access, "connector", "c"),
-    f"{TEMPLATE}.encryption_key": lambda s: setattr(s.template, "encryption_key", "k"),
     f"{TEMPLATE}.session_affinity": lambda s: setattr(s.template, "session_affinity", 1),
     f"{TEMPLATE}.service_mesh": lambda s: setattr(s.template.service_mesh, "mesh", "m"),
     f"{TEMPLATE}.health_check_disabled": lambda s: setattr(s.template, "health_check_disabled", 1),
@@ -74,7 +72,7 @@ NOT_EMULATED: dict[str, Change] = {
     # Values of fields that are emulated.
     CONTAINER: lambda s: s.template.containers.add(image="us-docker.pkg.dev/p/r/sidecar"),
     "service.scaling.scaling_mode": lambda s: setattr(s.scaling, "scaling_mode", 2),
-    "service.ingress": lambda s: setattr(s, "ingress", 3),
+    "service.ingress": lambda s: setattr(s, "ingress", run_v2.IngressTraffic.INGRESS_TRAFFIC_NONE),
     f"{CONTAINER}.ports.name": container(lambda c: c.ports.add(name="h2c", container_port=8080)),
     f"{CONTAINER}.startup_probe": container(
         lambda c: setattr(c.startup_probe.tcp_socket, "port", 9090)
