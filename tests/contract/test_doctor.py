@@ -14,7 +14,7 @@ from tests.support.localcloud import RunningCloud, start_cloud
 from tests.support.pipeline import Deployer, FastClock
 
 from gpupipe.cloud.org_policies import EffectivePolicy
-from gpupipe.cloud.permissions import NEEDED, ROLES, role_for
+from gpupipe.cloud.permissions import FOR_LOG_SINK, NEEDED, ROLES, role_for
 from gpupipe.cloud.quotas import CPU, L4, MEMORY
 from gpupipe.cloud.run import Maximum
 from gpupipe.cloud.target import Kind, Target
@@ -89,6 +89,11 @@ def test_exactly_the_documented_roles_hold_what_doctor_asks_for(deployer: Of) ->
     assert [(one.level, one.what) for one in found] == [
         (Level.OK, f"All {len(NEEDED)} permissions are there.")
     ]
+    world = deployer("log_sink = true", account=ACCOUNT).engine().world
+    count = len({*NEEDED, *FOR_LOG_SINK})
+    assert [one.what for one in findings(world, project.permissions)] == [
+        f"All {count} permissions are there."
+    ]
 
 
 @contextmanager
@@ -130,8 +135,14 @@ def test_a_role_that_is_missing_is_named_with_its_permissions(
 def test_each_permission_that_is_missing_is_named_with_its_role(
     cloud: RunningCloud, deployer: Of
 ) -> None:
-    world = deployer().engine().world
-    for permission in NEEDED:
+    worlds = {
+        **dict.fromkeys(NEEDED, deployer().engine().world),
+        **dict.fromkeys(FOR_LOG_SINK, deployer("log_sink = true").engine().world),
+    }
+    assert set(FOR_LOG_SINK) - set(NEEDED) == {
+        f"logging.sinks.{verb}" for verb in ("create", "update", "delete")
+    }
+    for permission, world in worlds.items():
         cloud.kernel.denials.revoke(Denial(PROJECT, permission))
         try:
             found = worst(findings(world, project.permissions))

@@ -11,7 +11,7 @@ from tests.support.localcloud import RunningCloud, start_cloud
 from tests.support.pipeline import FastClock
 
 from gpupipe.core.config import Config, Flags, load
-from gpupipe.core.options import GpuServiceOptions
+from gpupipe.core.option_table import options as option_table
 from gpupipe.deploy.spec import PipelineSpec
 
 PROJECT = "preset-project"
@@ -29,33 +29,43 @@ def configured(folder: Path, preset: str, file: str = "") -> Config:
     return load(Flags(preset=preset), {}, folder)
 
 
-def size(gpu: GpuServiceOptions) -> tuple[str, str, str, int | None, int]:
-    return gpu.gpu, gpu.cpu, gpu.memory, gpu.max_instances, gpu.timeout
+# The README's tables: a value of each service, and the one maximum and timeout of all three.
+README = {
+    "high-performance": (("nvidia-l4", "8", "32Gi"), 50, 600, "ml-pipeline"),
+    # 2 CPU and 8Gi there.
+    "cost-optimized": (("nvidia-l4", "4", "16Gi"), 5, 120, "ml-pipeline"),
+    "development": (("nvidia-l4", "4", "16Gi"), 2, 60, "dev-ml-pipeline"),
+}
+CPU_SERVICES = {"preprocess": ("1", "2Gi"), "postprocess": ("1", "1Gi")}
 
 
 @pytest.mark.promise(143)
-def test_high_performance_has_the_recipes_values(tmp_path: Path) -> None:
-    found = configured(tmp_path, "high-performance").options
-    assert size(found.gpu_inference) == ("nvidia-l4", "8", "32Gi", 50, 600)
-
-
 @pytest.mark.promise(144)
-@pytest.mark.promise("D17")
-def test_cost_optimized_is_lifted_to_what_an_l4_needs_and_says_so(tmp_path: Path) -> None:
-    found = configured(tmp_path, "cost-optimized")
-    assert size(found.options.gpu_inference) == ("nvidia-l4", "4", "16Gi", 5, 120)
-    (notice,) = found.notices
-    assert "2 CPU and 8Gi are less than an L4 needs" in notice
-
-
 @pytest.mark.promise(145)
-def test_development_has_the_recipes_values(tmp_path: Path) -> None:
-    found = configured(tmp_path, "development")
-    assert found.prefix == "dev-ml-pipeline"
-    assert found.options.gpu_inference.max_instances == 2
-    assert {
-        service.timeout for service in (found.options.preprocess, found.options.postprocess)
-    } == {60}
+@pytest.mark.parametrize("preset", README)
+def test_a_preset_has_the_recipes_values_and_nothing_else(tmp_path: Path, preset: str) -> None:
+    size, instances, timeout, prefix = README[preset]
+    found, plain = configured(tmp_path, preset), load(Flags(), {}, tmp_path)
+    options = found.options
+    gpu = options.gpu_inference
+    assert (gpu.gpu, gpu.cpu, gpu.memory) == size
+    for service, (cpu, memory) in CPU_SERVICES.items():
+        own = getattr(options, service)
+        assert (own.cpu, own.memory) == (cpu, memory)
+    for service in ("preprocess", "gpu_inference", "postprocess"):
+        own = getattr(options, service)
+        assert (own.max_instances, own.min_instances, own.timeout) == (instances, 0, timeout)
+    assert found.prefix == prefix
+    said = {"preset", "prefix", *(f"{one}.{key}" for one in ("preprocess", "gpu_inference", "postprocess")
+            for key in ("gpu", "cpu", "memory", "max_instances", "timeout"))}  # fmt: skip
+    changed = {path for path in option_table() if found.value(path) != plain.value(path)}
+    assert changed <= said
+
+
+@pytest.mark.promise("D17")
+def test_cost_optimized_says_that_it_is_lifted_to_what_an_l4_needs(tmp_path: Path) -> None:
+    (notice,) = configured(tmp_path, "cost-optimized").notices
+    assert "2 CPU and 8Gi are less than an L4 needs" in notice
 
 
 def test_what_is_set_wins_over_a_preset_and_each_value_tells_its_source(tmp_path: Path) -> None:

@@ -85,8 +85,8 @@ NEEDED: tuple[str, ...] = tuple(
 )
 """What a deploy and a destroy ask for, each held by one of `ROLES`."""
 
-FOR_LOG_SINK = tuple(f"logging.sinks.{verb}" for verb in ("create", "get", "update", "delete"))
-"""What is needed too where the configuration asks for a log sink."""
+FOR_LOG_SINK = tuple(f"logging.sinks.{verb}" for verb in ("create", "update", "delete"))
+"""What is needed too where the configuration asks for a log sink, beside looking for one."""
 
 ONLY_ON_PROJECT = frozenset(
     one

@@ -1,6 +1,6 @@
 """Writes the packaged workflow and services beside gpupipe.toml, where they can be changed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gpupipe.core.assets import build_context, pipeline_source
@@ -11,8 +11,13 @@ from gpupipe.core.options import key_of
 WORKFLOW, FOLDER = "pipeline.yaml", "services"
 
 
-def eject(folder: Path, tell: Callable[[str], None]) -> dict[str, object]:
-    """Write what is not there yet; the options that name it. Files that were changed stay."""
+def eject(
+    folder: Path, said: Mapping[str, object], tell: Callable[[str], None]
+) -> dict[str, object]:
+    """Write what is not there yet; the options that name it. Files that were changed stay.
+
+    said: the tables of the configuration. A source or an image that it names already stays too.
+    """
     files = {WORKFLOW: pipeline_source().encode()}
     for service in SERVICES:
         files.update({f"{FOLDER}/{one.path}": one.data for one in build_context(service)})
@@ -35,4 +40,23 @@ def eject(folder: Path, tell: Callable[[str], None]) -> dict[str, object]:
     tell(f"The workflow is {folder / WORKFLOW}, the services are in {folder / FOLDER}.")
     if changed:
         tell(f"Kept as they are: {changed} files there that differ from the packaged ones.")
-    return {"workflow.source": WORKFLOW, **{f"{key_of(one)}.source": FOLDER for one in SERVICES}}
+    options: dict[str, object] = {}
+    for table, source in {
+        "workflow": WORKFLOW,
+        **dict.fromkeys(map(key_of, SERVICES), FOLDER),
+    }.items():
+        own = _own(said.get(table))
+        if own and own != ("source", source):
+            tell(
+                f"Kept as it is: [{table}] says {own[0]} = {own[1]!r}; without it, it is {source}."
+            )
+        else:
+            options[f"{table}.source"] = source
+    return options
+
+
+def _own(table: object) -> tuple[str, object] | None:
+    """The option of a table that names something of the user's own, and its value."""
+    if not isinstance(table, Mapping):
+        return None
+    return next(((name, table[name]) for name in ("source", "image") if name in table), None)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gpupipe.commands._eject import eject
 from gpupipe.commands._question import ask_for
-from gpupipe.core.config import FILE, Config, Flags, load_text, parsed, split_setting
+from gpupipe.core.config import FILE, URL, Config, Flags, load_text, parsed, split_setting
 from gpupipe.core.errors import Exit, UsageError
 from gpupipe.core.option_table import options
 from gpupipe.core.presets import PRESETS
@@ -38,15 +38,15 @@ class InitRequest:
 
 def run(request: InitRequest) -> int:
     """Carry out the request; the exit code."""
-    path = request.file or Path.cwd() / FILE
+    path = _local(request.file) if request.file else Path.cwd() / FILE
     old = _read(path) if path.exists() else None
-    parsed(old or "", path)
+    said = parsed(old or "", path)
     taken = _taken(request.source)
     values = {**taken.values, **_given(request)}
     if old is None and not values and not request.eject and not request.yes:
         values = _asked()
     if request.eject:
-        values.update(eject(path.parent, lambda line: say(talk(), line)))
+        values.update(eject(path.parent, said, lambda line: say(talk(), line)))
     text = with_values(_HEAD if old is None else old, values)
     config = _checked(text, path, request.source)
     for name, why in taken.idle.items():
@@ -60,6 +60,17 @@ def run(request: InitRequest) -> int:
     say(talk(), f"Wrote {path}.", "green")
     say(talk(), "Next: gpupipe doctor, gpupipe plan, gpupipe deploy.")
     return Exit.DONE
+
+
+def _local(file: Path) -> Path:
+    if file.parts[:1] == (URL.rstrip("/"),):
+        raise UsageError(
+            "init writes a file on this machine, not an object.",
+            resource=str(file).replace("\\", "/").replace(":/", "://", 1),
+            resolution="Write it here and copy it there: gcloud storage cp gpupipe.toml gs://…/",
+            doc="reference/configuration.md",
+        )
+    return file
 
 
 def _checked(text: str, path: Path, source: Path | None) -> Config:
@@ -88,7 +99,7 @@ def _asked() -> dict[str, object]:
     found: dict[str, object] = {}
     for path, question in _QUESTIONS.items():
         default = options()[path].default
-        answer = ask_for(question, str(default or ""))
+        answer = ask_for(question, str(default or ""), f"--{path} or --yes")
         if answer and answer != default:
             found[path] = answer
     return found

@@ -28,8 +28,19 @@ ConfigFile = Annotated[
         help="Configuration file, also gs://BUCKET/NAME [default: gpupipe.toml in this folder].",
     ),
 ]
+
+
+def _presets(incomplete: str) -> list[str]:
+    from gpupipe.core.presets import PRESETS
+
+    return [name for name in PRESETS if name.startswith(incomplete)]
+
+
 PRESET_HELP = "Other defaults: high-performance, cost-optimized, development or cpu-only."
-Preset = Annotated[str | None, typer.Option("--preset", metavar="NAME", help=PRESET_HELP)]
+Preset = Annotated[
+    str | None,
+    typer.Option("--preset", metavar="NAME", help=PRESET_HELP, autocompletion=_presets),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option(

@@ -21,9 +21,9 @@ def ask_to_type(question: str, word: str, flag: str = "--yes") -> bool:
     return _answer(f"{question} Type {word} to go on: ", flag) == word
 
 
-def ask_for(question: str, default: str) -> str:
-    """What is typed, or the default for an empty line."""
-    return _answer(f"{question} [{default}]: " if default else f"{question}: ", "--yes") or default
+def ask_for(question: str, default: str, flag: str) -> str:
+    """What is typed, or the default for an empty line. UsageError naming `flag` as above."""
+    return _answer(f"{question} [{default}]: " if default else f"{question}: ", flag) or default
 
 
 def _answer(prompt: str, flag: str) -> str:

@@ -130,7 +130,11 @@ def test_without_anybody_to_answer_it_names_the_option(
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
     with pytest.raises(UsageError, match="nobody to answer") as caught:
         init(tmp_path, yes=False)
-    assert "--yes" in caught.value.resolution
+    assert "--project or --yes" in caught.value.resolution
+    monkeypatch.setattr(sys, "stdin", io.StringIO("my-project\n"))
+    with pytest.raises(UsageError, match="nobody to answer") as caught:
+        init(tmp_path, yes=False)
+    assert "--region or --yes" in caught.value.resolution
     assert list(tmp_path.iterdir()) == []
 
 
@@ -246,3 +250,31 @@ def test_eject_again_keeps_what_was_changed(
     init(tmp_path, eject=True)
     assert (tmp_path / "pipeline.yaml").read_text() == "mine"
     assert "Kept as they are: 1 files" in capsys.readouterr().err
+
+
+def test_eject_keeps_what_the_file_names_already(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = "us-docker.pkg.dev/p/r/i:1"
+    (tmp_path / "mine.yaml").write_text(pipeline_source())
+    text = f'[workflow]\nsource = "mine.yaml"\n\n[postprocess]\nimage = "{image}"\n'
+    (tmp_path / "gpupipe.toml").write_text(text)
+    assert init(tmp_path, eject=True) == Exit.DONE
+    assert written(tmp_path) == {
+        "workflow": {"source": "mine.yaml"},
+        "postprocess": {"image": image},
+        "preprocess": {"source": "services"},
+        "gpu_inference": {"source": "services"},
+    }
+    told = capsys.readouterr().err
+    assert "[workflow] says source = 'mine.yaml'" in told
+    assert f"[postprocess] says image = '{image}'" in told
+
+
+def test_it_writes_no_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--config gs://...` is for the commands that read; a folder named gs: would come of it."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="not an object") as caught:
+        init(tmp_path, file=Path("gs://bucket/gpupipe.toml"), eject=True)
+    assert caught.value.resource == "gs://bucket/gpupipe.toml"
+    assert list(tmp_path.iterdir()) == []

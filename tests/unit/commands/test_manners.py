@@ -70,6 +70,13 @@ def test_completion_is_offered(tmp_path: Path) -> None:
         tmp_path, _GPUPIPE_COMPLETE="complete_bash", COMP_WORDS="gpupipe conf", COMP_CWORD="1"
     )
     assert done.stdout.split() == [b"config"]
+    done = gpupipe(
+        tmp_path,
+        _GPUPIPE_COMPLETE="complete_bash",
+        COMP_WORDS="gpupipe plan --preset c",
+        COMP_CWORD="3",
+    )
+    assert done.stdout.split() == [b"cost-optimized", b"cpu-only"]
 
 
 @pytest.mark.parametrize("text", ["", None])
