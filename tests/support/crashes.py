@@ -200,13 +200,19 @@ def destroy_all(deployer: Deployer, cloud: Cloud) -> tuple[Outcome, tuple[Leftov
     """Destroy by names alone and take the inventory."""
     world = remembered(World(cloud, deployer.spec, Facts()))
     removal = destroy.plan_removal(world, keep=NOTHING_KEPT, parallelism=deployer.parallelism)
-    outcome = destroy.remove(
-        world,
-        removal,
-        lambda _: nullcontext(lambda _: None),
-        clock=deployer.clock,
-        parallelism=deployer.parallelism,
-        cancel=threading.Event(),
-        force=False,
+
+    def remove(removal: destroy.Removal) -> Outcome:
+        return destroy.remove(
+            world,
+            removal,
+            lambda _: nullcontext(lambda _: None),
+            clock=deployer.clock,
+            parallelism=deployer.parallelism,
+            cancel=threading.Event(),
+            force=False,
+        )
+
+    outcome = remove(removal)
+    return outcome, destroy.prove(
+        world, removal, outcome, remove, keep=NOTHING_KEPT, parallelism=deployer.parallelism
     )
-    return outcome, destroy.inventory(world, keep=NOTHING_KEPT, parallelism=deployer.parallelism)

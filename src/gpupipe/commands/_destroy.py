@@ -8,11 +8,12 @@ from gpupipe.context import Context, history_folder, open_context
 from gpupipe.core.clock import InterruptedWaitError
 from gpupipe.core.config import Flags
 from gpupipe.core.errors import Exit, GpupipeError
-from gpupipe.deploy.destroy import DATA, Removal, check_protection, inventory, plan_removal, remove
+from gpupipe.deploy.destroy import DATA, Removal, check_protection, plan_removal, prove, remove
 from gpupipe.deploy.executor import Outcome
 from gpupipe.deploy.facts import Facts
 from gpupipe.deploy.given_buckets import remembered
 from gpupipe.deploy.history import copy, record_in, run_of
+from gpupipe.deploy.leftovers import Leftover
 from gpupipe.deploy.pipelines import Pipeline, pipelines
 from gpupipe.deploy.step import World
 from gpupipe.render.console import answer, say, talk
@@ -80,27 +81,38 @@ def _run(request: DestroyRequest, context: Context, stop: Stopping) -> int:
     except GpupipeError:
         if not request.force:
             raise
-    outcome = remove(
-        world,
-        removal,
-        lambda actions: progress(talk(), actions, context.clock),
-        clock=context.clock,
-        parallelism=_PARALLELISM,
-        cancel=stop.cancel,
-        force=request.force,
-    )
+
+    def carry_out(asked: Removal) -> Outcome:
+        return remove(
+            world,
+            asked,
+            lambda actions: progress(talk(), actions, context.clock),
+            clock=context.clock,
+            parallelism=_PARALLELISM,
+            cancel=stop.cancel,
+            force=request.force,
+        )
+
+    outcome = carry_out(removal)
     if removal.actions:
         record_in(folder, run_of("destroy", outcome, began, context.clock.now()))
     if stop.cancel.is_set():
         raise InterruptedWaitError
-    return _prove(request, context, world, removal, outcome)
-
-
-def _prove(
-    request: DestroyRequest, context: Context, world: World, removal: Removal, outcome: Outcome
-) -> int:
     with busy(talk(), "Taking the inventory"):
-        found = inventory(world, keep=request.keep, parallelism=_PARALLELISM)
+        found = prove(
+            world, removal, outcome, carry_out, keep=request.keep, parallelism=_PARALLELISM
+        )
+    return _tell(request, context, world, removal, outcome, found)
+
+
+def _tell(
+    request: DestroyRequest,
+    context: Context,
+    world: World,
+    removal: Removal,
+    outcome: Outcome,
+    found: tuple[Leftover, ...],
+) -> int:
     local = context.target.is_local
     leftovers = {
         one: one.command(context.spec, local=local, keep=request.keep_options) for one in found

@@ -6,7 +6,7 @@ our accounts.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
@@ -236,6 +236,28 @@ def inventory(world: World, *, keep: frozenset[str], parallelism: int) -> tuple[
     carried = {Leftover(kind, name, known=False) for kind, name in carriers(world)}
     found = named | labelled | carried | _accounts(world)  # of two that are equal, the first stays
     return tuple(sorted(found, key=lambda one: (one.kind, one.name)))
+
+
+def prove(
+    world: World,
+    removal: Removal,
+    outcome: Outcome,
+    again: Callable[[Removal], Outcome],
+    *,
+    keep: frozenset[str],
+    parallelism: int,
+) -> tuple[Leftover, ...]:
+    """The inventory after a removal.
+
+    Where it finds what the plan could not see yet, as an account of a deploy that was cut off a moment
+    ago, that is removed by `again`, once, and told in `outcome`.
+    """
+    found = inventory(world, keep=keep, parallelism=parallelism)
+    asked = {(one.kind, one.name) for one in removal.actions}
+    if outcome.failed or all((one.kind, one.name) in asked for one in found):
+        return found
+    outcome.add(again(plan_removal(world, keep=keep, parallelism=parallelism)))
+    return inventory(world, keep=keep, parallelism=parallelism)
 
 
 def _labelled(world: World) -> set[Leftover]:
