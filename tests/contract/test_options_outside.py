@@ -29,6 +29,16 @@ BUCKETS = ("input", "models", "output", "work", "staging")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
     running = start_cloud(tmp_path_factory.mktemp("outside") / "cloud", clock=FastClock())
     running.kernel.projects.ensure(PROJECT)
+    # Room for two revisions of two pipelines at once: quotas are not what is tried here.
+    for quota in ("CpuAllocPerProjectRegion", "MemAllocPerProjectRegion"):
+        running.kernel.quotas.set(PROJECT, "run.googleapis.com", quota, REGION, 10**15)
+    running.kernel.quotas.set(
+        PROJECT,
+        "run.googleapis.com",
+        "NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion",
+        REGION,
+        9,
+    )
     yield running
     running.stop()
 

@@ -301,7 +301,6 @@ def test_a_bucket_of_another_project_is_hidden_and_taken(
         ("logging", lambda b: b.enable_logging("logs")),
         ("billing", lambda b: setattr(b, "requester_pays", True)),
         ("autoclass", lambda b: setattr(b, "autoclass_enabled", True)),
-        ("encryption", lambda b: setattr(b, "default_kms_key_name", "projects/p/k")),
         ("rpo", lambda b: setattr(b, "rpo", constants.RPO_ASYNC_TURBO)),
         ("hierarchicalNamespace", lambda b: setattr(b, "hierarchical_namespace_enabled", True)),
     ],
