@@ -21,8 +21,10 @@ def test_a_release_is_rejected_tried_again_and_rolled_back(deployed: Cli, tmp_pa
     file = tmp_path / "gpupipe.toml"
     file.write_text("[preprocess]\nconcurrency = 11\n")
     options = ("--local", "--config", str(file))
-    assert deployed("local", "fault", "add", "run.services.invoke:400").code == 0
+    # As often as it takes: files of other tests may still be on their way, and meet it too.
+    assert deployed("local", "fault", "add", "run.services.invoke:400 x100").code == 0
     failed = deployed("deploy", *options)
+    assert deployed("local", "fault", "clear").code == 0
     assert failed.code == 1, failed.err
     assert "preprocess failed, inference not reached" in failed.err
     assert f"Rolled back: {SERVICE}" in failed.err
