@@ -1,7 +1,7 @@
 """Resolves the requirements files anew, with hashes and without any index or file address.
 
-The inference image's runtime (onnxruntime, CUDA) is resolved with its other packages and written to a
-file of its own: it is a layer of its own in the image.
+An image's packages are resolved together and written to several files, each a layer of its own: those
+of all services (`service_images/common`), the inference image's runtime (onnxruntime, CUDA), the rest.
 """
 
 import re
@@ -19,16 +19,17 @@ FILES: tuple[tuple[str, ...], ...] = (
     ("requirements/build.in", "-c", "requirements/dev.txt", "-o", "requirements/build.txt"),
     ("requirements/docs.in", "-o", "requirements/docs.txt"),
     ("requirements/bootstrap.in", "-c", "requirements/run.txt", "-o", "requirements/bootstrap.txt"),
-    ("service_images/preprocess/requirements.in", "-o", "service_images/preprocess/requirements.txt"),
-    ("service_images/postprocess/requirements.in", "-o", "service_images/postprocess/requirements.txt"),
-    ("service_images/gpu_inference/requirements-cpu.in", "-o", "service_images/gpu_inference/requirements-cpu.txt"),
-    ("service_images/gpu_inference/requirements-cuda.in", "-o", "service_images/gpu_inference/requirements-cuda.txt"),
+    ("service_images/common/requirements.in", "-c", "requirements/run.txt",
+     "-o", "service_images/common/requirements.txt"),
+    *((f"service_images/{name}.in", "-c", "service_images/common/requirements.txt", "-o", f"service_images/{name}.txt")
+      for name in ("preprocess/requirements", "gpu_inference/requirements-cpu", "gpu_inference/requirements-cuda")),
 )  # fmt: skip
 
 
-SPLIT = tuple(
+INFERENCE = tuple(
     ROOT / f"service_images/gpu_inference/requirements-{kind}.txt" for kind in ("cpu", "cuda")
 )
+COMMON = ROOT / "service_images/common/requirements.txt"
 RUNTIME = re.compile(r"(onnxruntime|nvidia-)")
 
 
@@ -40,11 +41,22 @@ def join(path: Path) -> None:
 
 
 def split(path: Path) -> None:
-    """The runtime's packages into their own file."""
-    entries = re.split(r"(?m)^(?=[a-z0-9])", path.read_text())
-    rest = [entry for entry in entries if not RUNTIME.match(entry)]
+    """The runtime's packages into their own file; the common ones are in theirs."""
+    entries = entries_of(path)
     runtime_of(path).write_text("".join(entry for entry in entries if RUNTIME.match(entry)))
-    path.write_text("".join(rest))
+    path.write_text("".join(entry for entry in entries if not RUNTIME.match(entry)))
+    without_common(path)
+
+
+def without_common(path: Path) -> None:
+    """Leaves what the layer of all services does not have."""
+    common = entries_of(COMMON)
+    path.write_text("".join(entry for entry in entries_of(path) if entry not in common))
+
+
+def entries_of(path: Path) -> list[str]:
+    """The packages with their hashes."""
+    return re.split(r"(?m)^(?=[a-z0-9])", path.read_text())[1:]
 
 
 def runtime_of(path: Path) -> Path:
@@ -55,12 +67,13 @@ def runtime_of(path: Path) -> Path:
 def main() -> None:
     """Write every file; uv comes from the environment or from PATH."""
     uv = shutil.which("uv") or str(ROOT / ".venv" / "bin" / "uv")
-    for path in SPLIT:
+    for path in INFERENCE:
         join(path)
     for arguments in FILES:
         subprocess.run([uv, *COMPILE, *arguments], cwd=ROOT, check=True)
-    for path in SPLIT:
+    for path in INFERENCE:
         split(path)
+    without_common(ROOT / "service_images/preprocess/requirements.txt")
 
 
 if __name__ == "__main__":

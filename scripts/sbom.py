@@ -30,12 +30,14 @@ def main(folder: Path) -> None:
 
 def documents() -> Iterator[tuple[str, dict[str, Any]]]:
     """Name and content of each."""
-    for service in ("preprocess", "postprocess"):
-        yield service, document(service, service, (IMAGES / service / "requirements.txt",))
+    common = IMAGES / "common" / "requirements.txt"
+    readers = IMAGES / "preprocess" / "requirements.txt"
+    yield "preprocess", document("preprocess", "preprocess", (common, readers))
+    yield "postprocess", document("postprocess", "postprocess", (common,))
     inference = IMAGES / "gpu_inference"
     for kind in ("cpu", "cuda"):
-        files = tuple(inference / f"requirements-{kind}{part}.txt" for part in ("", "-runtime"))
-        found = document(f"gpu-inference-{kind}", "gpu_inference", files)
+        own = tuple(inference / f"requirements-{kind}{part}.txt" for part in ("", "-runtime"))
+        found = document(f"gpu-inference-{kind}", "gpu_inference", (common, *own))
         found["components"].append(model(inference / "bundle" / "manifest.json"))
         yield f"gpu-inference-{kind}", found
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from bench.inference import servers
 from bench.inference.client import Load, load
 
-ROUNDS = 3
+ROUNDS = 5
 SECONDS = 3.0
 WARM_S = 1.0
 CALLERS = (1, 8, 64)

@@ -38,9 +38,12 @@ def install(folder: Path) -> Path:
     python = folder / "peers" / "bin" / "python"
     subprocess.run([uv, "venv", "-q", "--python", sys.executable, folder / "peers"], check=True)
     install = [uv, "pip", "install", "-q", "--python", str(python), "--no-deps"]
-    for part in ("", "-runtime"):
-        requirements = ROOT / f"service_images/gpu_inference/requirements-cpu{part}.txt"
-        subprocess.run([*install, "-r", str(requirements)], check=True)
+    for part in (
+        "common/requirements",
+        "gpu_inference/requirements-cpu",
+        "gpu_inference/requirements-cpu-runtime",
+    ):
+        subprocess.run([*install, "-r", str(ROOT / f"service_images/{part}.txt")], check=True)
     subprocess.run([uv, "pip", "install", "-q", "--python", python, *PEERS], check=True)
     return python
 

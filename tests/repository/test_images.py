@@ -114,10 +114,12 @@ def test_the_bill_of_materials_has_every_pin_with_its_hashes(tmp_path: Path) -> 
     assert (content["bomFormat"], content["specVersion"]) == ("CycloneDX", "1.5")
     pins = [
         line.partition(" ")[0]
-        for part in ("cuda", "cuda-runtime")
-        for line in (sbom.IMAGES / f"gpu_inference/requirements-{part}.txt")
-        .read_text()
-        .splitlines()
+        for part in (
+            "common/requirements",
+            "gpu_inference/requirements-cuda",
+            "gpu_inference/requirements-cuda-runtime",
+        )
+        for line in (sbom.IMAGES / f"{part}.txt").read_text().splitlines()
         if re.match(r"[a-z0-9]", line)
     ]
     found = [one for one in content["components"] if one["type"] == "library"]

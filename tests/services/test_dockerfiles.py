@@ -87,6 +87,25 @@ def test_an_image_never_holds_both_runtimes(kind: str, other: str) -> None:
     assert "huggingface" not in text
 
 
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.parent.name)
+def test_the_packages_of_all_services_are_installed_once_from_one_file(path: Path) -> None:
+    files = [rest.split()[0] for word, rest in instructions(path) if "requirements" in rest]
+    assert "common/requirements.txt" in files
+    common = pins(ROOT / "common/requirements.txt")
+    for own in path.parent.glob("requirements*.txt"):
+        assert not common & pins(own)
+
+
+def test_a_local_build_finds_the_packages_of_all_services_where_gpupipe_is_installed() -> None:
+    """Versions as in gpupipe's own environment, so uv's cache has them and no index is asked."""
+    ours = pins(ROOT.parent / "requirements/run.txt")
+    assert pins(ROOT / "common/requirements.txt") <= ours
+
+
+def pins(path: Path) -> set[str]:
+    return set(re.findall(r"(?m)^[a-z0-9][^ ;]*==[^ ;]+", path.read_text("utf-8")))
+
+
 def requirements(kind: str) -> str:
     return (ROOT / "gpu_inference" / f"requirements-{kind}.txt").read_text("utf-8")
 
