@@ -4,7 +4,8 @@ Contract: credentials are google.auth's defaults, the endpoint is the library's 
 Retries are the library's: every call here is safe to repeat (reads, and creations with
 ifGenerationMatch=0 whose repetition is a 412 that the caller resolves), for a minute at most.
 Objects are read as they are stored: one that was uploaded with `Content-Encoding: gzip` is not
-unpacked, so a small object cannot become a large one.
+unpacked, so a small object cannot become a large one. Every call at once has a connection that is
+kept for the next one.
 """
 
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import google.auth.exceptions
 import requests.exceptions
 from google.cloud import storage
 from google.cloud.storage.retry import DEFAULT_RETRY
+from requests.adapters import HTTPAdapter
 
 from common.objects import ObjectInfo, ObjectRef
 from common.problems import Blame, ProblemError, StartError
@@ -28,6 +30,8 @@ from common.store import (
 
 _RETRY = DEFAULT_RETRY.with_delay(initial=0.5, maximum=8.0).with_timeout(60.0)
 _TIMEOUT_S = (5.0, 60.0)  # connect, read
+# Requests have 40 threads, each of which may have 8 more; connections are made when they are needed.
+_CONNECTIONS = 40 * 8
 _TRANSIENT = (
     api.TooManyRequests,
     api.ServerError,
@@ -42,6 +46,10 @@ class GoogleStore:
 
     def __init__(self, client: Any) -> None:
         self._client = client
+        # requests keeps 10, and makes the others anew for every call, with a warning.
+        adapter = HTTPAdapter(pool_maxsize=_CONNECTIONS)
+        for scheme in ("https://", "http://"):
+            client._http.mount(scheme, adapter)  # noqa: SLF001  # as the library's guide has it
 
     def stat(self, bucket: str, name: str, generation: str | None = None) -> ObjectInfo:
         """What is known of an object."""

@@ -1,9 +1,11 @@
 """GoogleStore through the official client against a few Storage routes on loopback."""
 
 import json
+import logging
 import re
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -27,6 +29,8 @@ class Bucket:
     objects: dict[str, dict[str, Any]] = field(default_factory=dict)
     contents: dict[str, bytes] = field(default_factory=dict)
     requests: list[tuple[str, dict[str, list[str]], str | None]] = field(default_factory=list)
+    together: threading.Barrier = field(default_factory=lambda: threading.Barrier(1))
+    """So many requests have to be here before any is answered."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -42,6 +46,7 @@ class Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         query = parse_qs(url.query)
         self.bucket.requests.append((url.path, query, self.headers.get("range")))
+        self.bucket.together.wait(60)
         name = unquote(url.path.rpartition("/o/")[2])
         if name not in self.bucket.objects:
             self.answer(404, {"error": {"message": "No such object"}})
@@ -159,3 +164,16 @@ def test_refusals_of_a_write(
         store.create("b", "x", b"1", "text/plain", {})
     assert caught.value.status == 500
     assert caught.value.blame.value == "system"
+
+
+def test_every_call_at_once_keeps_its_connection(
+    store: GoogleStore, bucket: Bucket, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.create("b", "one", b"1", "text/plain", {})
+    bucket.together = threading.Barrier(40)
+    with caplog.at_level(logging.DEBUG, "urllib3"), ThreadPoolExecutor(40) as threads:
+        for _ in range(2):
+            assert len(list(threads.map(lambda _: store.stat("b", "one"), range(40)))) == 40
+    told = [one.getMessage() for one in caplog.records]
+    assert not [one for one in told if "pool is full" in one]
+    assert sum("Starting new HTTP" in one for one in told) <= 40

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from tests.unit.workflows.world import World, answer
 
+from gpupipe.workflows import limits
 from gpupipe.workflows.effects import ConnectionFailed, HttpRequest, HttpResponse
 from gpupipe.workflows.errors import ExecutionFailed
-from gpupipe.workflows.limits import STEPS
 from preprocess.chunks import MAX_CHUNKS
 
 SOURCE = (files("gpupipe") / "pipeline" / "pipeline.yaml").read_text()
@@ -260,17 +260,6 @@ def large(count: int) -> tuple[dict[str, Any], Callable[[HttpRequest], HttpRespo
     return prepared, process
 
 
-@pytest.mark.promise("D5")
-def test_the_largest_file_that_preprocess_lets_through_fits_a_workflow() -> None:
-    prepared, process = large(MAX_CHUNKS)
-    world = services(preprocess=lambda _: answer(200, prepared), process=process)
-    assert go(world)["status"] == "success"
-    (last,) = sent(world, "/postprocess")
-    assert [int(one["name"][-11:-6]) for one in last["scores"]] == list(range(MAX_CHUNKS))
-    assert max(len(one.body or b"") for one in world.requests) < 2 * 1024 * 1024
-    assert len(world.steps) < STEPS / 5
-
-
 class Counted(World):
     """Tells how many chunks were under way at once; each takes its time."""
 
@@ -285,6 +274,22 @@ class Counted(World):
             await asyncio.sleep(0)
         self.running -= 1
         return await super().request(request)
+
+
+@pytest.mark.promise("D5")
+def test_the_largest_file_that_preprocess_lets_through_fits_a_workflow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # With room to spare: how Google counts what a variable holds is not documented.
+    monkeypatch.setattr(limits, "VARIABLES_BYTES", limits.VARIABLES_BYTES * 3 // 4)
+    prepared, process = large(MAX_CHUNKS)
+    world = Counted(services(preprocess=lambda _: answer(200, prepared), process=process).respond)
+    assert go(world, PARALLEL_CHUNKS="20")["status"] == "success"
+    assert world.most == 20
+    (last,) = sent(world, "/postprocess")
+    assert [int(one["name"][-11:-6]) for one in last["scores"]] == list(range(MAX_CHUNKS))
+    assert max(len(one.body or b"") for one in world.requests) < 2 * 1024 * 1024
+    assert len(world.steps) < limits.STEPS / 5
 
 
 @pytest.mark.parametrize("width", [1, 3, 20])
