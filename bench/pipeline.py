@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 
 from gpupipe.context import Context, open_context
-from gpupipe.core.config import Flags
+from gpupipe.core.flags import Flags
 from gpupipe.localcloud.kernel.caller import OPERATOR
 
 GPUPIPE = str(Path(sys.executable).with_name("gpupipe"))

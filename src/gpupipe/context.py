@@ -15,8 +15,9 @@ from gpupipe.cloud.clients import Clients, GoogleClients, LocalClients
 from gpupipe.cloud.cloud import Cloud, connect
 from gpupipe.cloud.target import Endpoint, Target, resolve
 from gpupipe.core.clock import SystemClock
-from gpupipe.core.config import FILE, URL, Config, Flags, decoded, is_url, load, load_text
+from gpupipe.core.config import FILE, URL, Config, decoded, is_url, load, load_text
 from gpupipe.core.errors import GpupipeError, UsageError
+from gpupipe.core.flags import Flags
 from gpupipe.core.manners import manners
 from gpupipe.core.paths import gpupipe_home
 from gpupipe.deploy.spec import PipelineSpec

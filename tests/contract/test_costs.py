@@ -17,7 +17,8 @@ from tests.support.localcloud import RunningCloud, start_cloud
 from tests.support.pipeline import Deployer, FastClock
 
 import gpupipe
-from gpupipe.core.config import Flags, load
+from gpupipe.core.config import load
+from gpupipe.core.flags import Flags
 from gpupipe.deploy.cost_report import Actual, plan_notes, report
 from gpupipe.deploy.facts import Facts
 from gpupipe.deploy.spec import PipelineSpec

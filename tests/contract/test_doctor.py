@@ -20,8 +20,8 @@ from gpupipe.cloud.run import Maximum
 from gpupipe.cloud.target import Kind, Target
 from gpupipe.commands import _deploy
 from gpupipe.context import Context
-from gpupipe.core.config import Flags
 from gpupipe.core.errors import Exit, GpupipeError
+from gpupipe.core.flags import Flags
 from gpupipe.deploy.preflight import pipeline, project, quota
 from gpupipe.deploy.preflight.checks import Check, preflight, stopping_error
 from gpupipe.deploy.preflight.finding import Finding, Level

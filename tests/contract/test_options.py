@@ -14,8 +14,9 @@ from tests.support.localcloud import RunningCloud, start_cloud
 from tests.support.pipeline import Deployer, FastClock
 
 from gpupipe import context
-from gpupipe.core.config import Config, Flags
+from gpupipe.core.config import Config
 from gpupipe.core.errors import GpupipeError, UsageError
+from gpupipe.core.flags import Flags
 from gpupipe.core.option_table import options
 from gpupipe.deploy import destroy
 from gpupipe.deploy.spec import PROTECTED

@@ -10,7 +10,8 @@ from tests.support.crashes import destroy_all, tiny_deployer
 from tests.support.localcloud import RunningCloud, start_cloud
 from tests.support.pipeline import FastClock
 
-from gpupipe.core.config import Config, Flags, load
+from gpupipe.core.config import Config, load
+from gpupipe.core.flags import Flags
 from gpupipe.core.option_table import options as option_table
 from gpupipe.deploy.spec import PipelineSpec
 

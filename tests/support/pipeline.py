@@ -23,7 +23,8 @@ from gpupipe.cloud.cloud import Cloud, connect
 from gpupipe.cloud.permissions import ROLES
 from gpupipe.cloud.target import Endpoint
 from gpupipe.core.assets import SourceFile, build_context
-from gpupipe.core.config import Config, Flags, load
+from gpupipe.core.config import Config, load
+from gpupipe.core.flags import Flags
 from gpupipe.deploy.engine import Deployed, Engine
 from gpupipe.deploy.events import Event
 from gpupipe.deploy.spec import PipelineSpec

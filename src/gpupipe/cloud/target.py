@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from gpupipe.core.config import Config, Flags
+from gpupipe.core.config import Config
 from gpupipe.core.errors import UsageError
+from gpupipe.core.flags import Flags
 from gpupipe.core.names import check_project
 
 LOCAL_PROJECT = "gpupipe-local"

@@ -3,8 +3,8 @@
 import os
 
 from gpupipe.context import read_config
-from gpupipe.core.config import Flags
 from gpupipe.core.errors import Exit
+from gpupipe.core.flags import Flags
 from gpupipe.core.option_table import schema as schema_of_options
 from gpupipe.render.config import config_json, print_config
 from gpupipe.render.console import answer

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from gpupipe.context import open_context
-from gpupipe.core.config import Flags
 from gpupipe.core.errors import Exit, UsageError
+from gpupipe.core.flags import Flags
 from gpupipe.deploy.cost_report import report
 from gpupipe.deploy.facts import Facts
 from gpupipe.deploy.step import World

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from gpupipe.commands._interrupt import stopping
 from gpupipe.commands._question import ask
 from gpupipe.context import Context, open_context, require_named_project
-from gpupipe.core.config import Flags
 from gpupipe.core.errors import Exit, GpupipeError, UsageError
+from gpupipe.core.flags import Flags
 from gpupipe.deploy.cost_report import plan_notes
 from gpupipe.deploy.engine import Deployed, Engine
 from gpupipe.deploy.planner import Plan

@@ -6,8 +6,8 @@ from gpupipe.commands._interrupt import Stopping, stopping
 from gpupipe.commands._question import ask, ask_to_type
 from gpupipe.context import Context, history_folder, open_context
 from gpupipe.core.clock import InterruptedWaitError
-from gpupipe.core.config import Flags
 from gpupipe.core.errors import Exit, GpupipeError
+from gpupipe.core.flags import Flags
 from gpupipe.deploy.destroy import DATA, Removal, check_protection, plan_removal, prove, remove
 from gpupipe.deploy.executor import Outcome
 from gpupipe.deploy.facts import Facts

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gpupipe.context import open_context
-from gpupipe.core.config import Flags
 from gpupipe.core.errors import Exit, UsageError
+from gpupipe.core.flags import Flags
 from gpupipe.deploy.facts import Facts
 from gpupipe.deploy.preflight.checks import preflight
 from gpupipe.deploy.preflight.finding import Finding, Level

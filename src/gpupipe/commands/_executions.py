@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from gpupipe.context import Context, open_context
-from gpupipe.core.config import Flags
 from gpupipe.core.errors import Exit
+from gpupipe.core.flags import Flags
 from gpupipe.deploy.canary import PREFIX as CANARY
 from gpupipe.deploy.finding import find
 from gpupipe.deploy.journey import journey

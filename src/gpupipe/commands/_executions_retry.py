@@ -10,8 +10,8 @@ from gpupipe.commands._outcomes import Answer, watched
 from gpupipe.commands._process import through
 from gpupipe.context import Context, open_context
 from gpupipe.core.clock import InterruptedWaitError
-from gpupipe.core.config import Flags
 from gpupipe.core.errors import Exit
+from gpupipe.core.flags import Flags
 from gpupipe.deploy.finding import find
 from gpupipe.deploy.follow import Outcome
 from gpupipe.deploy.retrying import Again

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from gpupipe.context import history_folder, open_context
-from gpupipe.core.config import Flags
 from gpupipe.core.errors import Exit
+from gpupipe.core.flags import Flags
 from gpupipe.deploy.history import runs
 from gpupipe.render.console import answer, talk
 from gpupipe.render.history import history_json, print_history

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from gpupipe.commands._eject import eject
 from gpupipe.commands._question import ask_for
-from gpupipe.core.config import FILE, URL, Config, Flags, load_text, parsed, split_setting
+from gpupipe.core.config import FILE, URL, Config, load_text, parsed, split_setting
 from gpupipe.core.errors import Exit, UsageError
+from gpupipe.core.flags import Flags
 from gpupipe.core.option_table import options
 from gpupipe.core.presets import PRESETS
 from gpupipe.core.recipe import Taken, taken_over

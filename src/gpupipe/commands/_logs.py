@@ -11,8 +11,8 @@ from typing import NoReturn
 
 from gpupipe.commands._durations import seconds
 from gpupipe.context import Context, open_context
-from gpupipe.core.config import Flags
 from gpupipe.core.errors import Exit, UsageError
+from gpupipe.core.flags import Flags
 from gpupipe.deploy.logs import USUAL, Line, Selection, Tail, newest
 from gpupipe.render.console import answer, say, talk
 from gpupipe.render.json_output import print_json

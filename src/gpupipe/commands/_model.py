@@ -6,8 +6,9 @@ from pathlib import Path
 from gpupipe.commands import _deploy
 from gpupipe.context import Context, open_context
 from gpupipe.core.config import DEFAULT as NOBODY
-from gpupipe.core.config import FILE, Flags, is_url
+from gpupipe.core.config import FILE, is_url
 from gpupipe.core.errors import Exit, GpupipeError, UsageError
+from gpupipe.core.flags import Flags
 from gpupipe.core.toml_file import set_values
 from gpupipe.deploy.bundles import read_bundle, start_s
 from gpupipe.deploy.models import DEFAULT, Model, chosen, last_load_s, models, push

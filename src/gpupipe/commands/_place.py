@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 from gpupipe.cloud.target import resolve
-from gpupipe.core.config import Flags, load
+from gpupipe.core.config import load
+from gpupipe.core.flags import Flags
 from gpupipe.core.names import check_project
 
 

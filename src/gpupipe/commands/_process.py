@@ -8,8 +8,8 @@ from gpupipe.commands._interrupt import stopping
 from gpupipe.commands._outcomes import Answer, watched
 from gpupipe.context import Context, open_context
 from gpupipe.core.clock import InterruptedWaitError
-from gpupipe.core.config import Flags
 from gpupipe.core.errors import Exit
+from gpupipe.core.flags import Flags
 from gpupipe.deploy.follow import Follower, Outcome, Sent
 from gpupipe.deploy.pipelines import pipelines
 from gpupipe.deploy.processing import Backlog, prefix_of, start, start_and_follow

@@ -6,8 +6,8 @@ from itertools import islice
 from pathlib import Path
 
 from gpupipe.context import Context, open_context
-from gpupipe.core.config import Flags
 from gpupipe.core.errors import Exit, GpupipeError, UsageError
+from gpupipe.core.flags import Flags
 from gpupipe.deploy.fetch import Fetcher
 from gpupipe.deploy.follow import parsed
 from gpupipe.deploy.pipelines import pipelines

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from gpupipe.commands._interrupt import stopping
 from gpupipe.commands._question import ask
 from gpupipe.context import Context, open_context
-from gpupipe.core.config import Flags
 from gpupipe.core.errors import Exit
+from gpupipe.core.flags import Flags
 from gpupipe.deploy.executor import Outcome
 from gpupipe.deploy.facts import Facts
 from gpupipe.deploy.rollback import Rollback, RolledBack, plan_rollback, roll_back

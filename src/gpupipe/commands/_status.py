@@ -10,8 +10,8 @@ from rich.live import Live
 from rich.text import Text
 
 from gpupipe.context import Context, open_context
-from gpupipe.core.config import Flags
 from gpupipe.core.errors import Exit
+from gpupipe.core.flags import Flags
 from gpupipe.deploy.activity import activity
 from gpupipe.deploy.checks import check_all
 from gpupipe.deploy.facts import Facts

@@ -8,8 +8,8 @@ from gpupipe.commands._durations import seconds
 from gpupipe.commands._interrupt import stopping
 from gpupipe.context import open_context
 from gpupipe.core.clock import InterruptedWaitError
-from gpupipe.core.config import Flags
 from gpupipe.core.errors import Exit
+from gpupipe.core.flags import Flags
 from gpupipe.deploy.pipelines import pipelines
 from gpupipe.deploy.uploads import require_bucket
 from gpupipe.deploy.validation import FAILED, NOT_MEASURED, PASSED, Validation, Verdict

@@ -13,8 +13,8 @@ from gpupipe.cloud.executions import Execution
 from gpupipe.cloud.workflows import Workflow
 from gpupipe.commands._workflow import read_source, run_validate
 from gpupipe.context import Context, local_home, open_context
-from gpupipe.core.config import Flags
 from gpupipe.core.errors import Exit, GpupipeError, UsageError
+from gpupipe.core.flags import Flags
 from gpupipe.localcloud import daemon
 from gpupipe.render.console import say, talk
 from gpupipe.render.json_output import print_json

@@ -2,16 +2,9 @@
 
 import typer
 
-from gpupipe.commands._options import (
-    ConfigFile,
-    Local,
-    OutputAs,
-    Prefix,
-    Preset,
-    Project,
-    Region,
-    Settings,
-)
+from gpupipe.commands._flags import CONFIGURATION, with_flags
+from gpupipe.commands._options import OutputAs
+from gpupipe.core.flags import Flags
 from gpupipe.render.output import Output
 
 app = typer.Typer(
@@ -20,14 +13,9 @@ app = typer.Typer(
 
 
 @app.command("show", short_help="Every option's value, and where it came from.")
+@with_flags(CONFIGURATION)
 def show(
-    local: Local = False,
-    project: Project = None,
-    region: Region = None,
-    prefix: Prefix = None,
-    preset: Preset = None,
-    settings: Settings = None,
-    config: ConfigFile = None,
+    flags: Flags,
     output: OutputAs = Output.TEXT,
 ) -> int:
     """Show each option's value and whence it came: a flag, a variable, the file, a preset, the default.
@@ -39,17 +27,7 @@ def show(
       gpupipe config show --preset high-performance
     """
     from gpupipe.commands._config import show as run
-    from gpupipe.core.config import Flags
 
-    flags = Flags(
-        local=local,
-        project=project,
-        region=region,
-        prefix=prefix,
-        preset=preset,
-        settings=tuple(settings or ()),
-        config=config,
-    )
     return run(flags, output)
 
 

@@ -5,17 +5,9 @@ from typing import Annotated
 
 import typer
 
-from gpupipe.commands._options import (
-    ConfigFile,
-    Impersonate,
-    Local,
-    OutputAs,
-    Prefix,
-    Preset,
-    Project,
-    Region,
-    Settings,
-)
+from gpupipe.commands._flags import CONFIGURED, with_flags
+from gpupipe.commands._options import OutputAs
+from gpupipe.core.flags import Flags
 from gpupipe.render.output import Output
 
 
@@ -26,15 +18,10 @@ class By(StrEnum):
     SERVICE = "service"
 
 
+@with_flags(CONFIGURED)
 def cost(
     *,
-    local: Local = False,
-    project: Project = None,
-    region: Region = None,
-    prefix: Prefix = None,
-    preset: Preset = None,
-    settings: Settings = None,
-    config: ConfigFile = None,
+    flags: Flags,
     by: Annotated[By, typer.Option("--by", help="In all, or service by service.")] = By.ALL,
     file_seconds: Annotated[
         float | None,
@@ -45,7 +32,6 @@ def cost(
             help="How long one file takes [default: the mean of the newest].",
         ),
     ] = None,
-    impersonate_service_account: Impersonate = None,
     output: OutputAs = Output.TEXT,
 ) -> int:
     """Show what the configured pipeline costs: idle, running, at worst, for 1,000 files, and so far.
@@ -60,16 +46,5 @@ def cost(
       gpupipe cost --preset high-performance
     """
     from gpupipe.commands._cost import CostRequest, run
-    from gpupipe.core.config import Flags
 
-    flags = Flags(
-        local=local,
-        project=project,
-        region=region,
-        prefix=prefix,
-        preset=preset,
-        settings=tuple(settings or ()),
-        config=config,
-        impersonate_service_account=impersonate_service_account,
-    )
     return run(CostRequest(flags, by is By.SERVICE, file_seconds, output))

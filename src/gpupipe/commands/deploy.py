@@ -1,38 +1,27 @@
 """`gpupipe deploy`: bring the pipeline into being, or up to date."""
 
+from gpupipe.commands._flags import CONFIGURED, with_flags
 from gpupipe.commands._options import (
     Adopt,
     AllowReplace,
-    ConfigFile,
     DryRun,
     ExitCode,
-    Impersonate,
-    Local,
     NoCanary,
     NoRollback,
     OutputAs,
     Parallelism,
-    Prefix,
-    Preset,
-    Project,
-    Region,
-    Settings,
     SkipPreflight,
     Verify,
     Yes,
 )
+from gpupipe.core.flags import Flags
 from gpupipe.render.output import Output
 
 
+@with_flags(CONFIGURED)
 def deploy(
     *,
-    local: Local = False,
-    project: Project = None,
-    region: Region = None,
-    prefix: Prefix = None,
-    preset: Preset = None,
-    settings: Settings = None,
-    config: ConfigFile = None,
+    flags: Flags,
     yes: Yes = False,
     dry_run: DryRun = False,
     exit_code: ExitCode = False,
@@ -43,7 +32,6 @@ def deploy(
     no_canary: NoCanary = False,
     skip_preflight: SkipPreflight = False,
     parallelism: Parallelism = 8,
-    impersonate_service_account: Impersonate = None,
     output: OutputAs = Output.TEXT,
 ) -> int:
     """Deploy the pipeline, or bring it up to date; run it again to finish what was cut off.
@@ -59,18 +47,7 @@ def deploy(
       gpupipe deploy --dry-run             what would be done, and why (`gpupipe plan`)
     """
     from gpupipe.commands._deploy import DeployRequest, run
-    from gpupipe.core.config import Flags
 
-    flags = Flags(
-        local=local,
-        project=project,
-        region=region,
-        prefix=prefix,
-        preset=preset,
-        settings=tuple(settings or ()),
-        config=config,
-        impersonate_service_account=impersonate_service_account,
-    )
     request = DeployRequest(
         flags=flags,
         yes=yes,

@@ -4,28 +4,20 @@ from typing import Annotated
 
 import typer
 
-from gpupipe.commands._options import (
-    PREFIX_HELP,
-    ConfigFile,
-    DryRun,
-    Impersonate,
-    Local,
-    OutputAs,
-    Project,
-    Region,
-    Yes,
-)
+from gpupipe.commands._flags import PIPELINE, with_flags
+from gpupipe.commands._options import PREFIX_HELP, DryRun, OutputAs, Yes
+from gpupipe.core.flags import Flags
 from gpupipe.render.output import Output
 
+RecipesPrefix = Annotated[
+    str | None, typer.Option("--prefix", "--service-prefix", "-s", help=PREFIX_HELP)
+]
 
+
+@with_flags(PIPELINE | {"prefix": (RecipesPrefix, None)})
 def destroy(
-    local: Local = False,
-    project: Project = None,
-    region: Region = None,
-    prefix: Annotated[
-        str | None, typer.Option("--prefix", "--service-prefix", "-s", help=PREFIX_HELP)
-    ] = None,
-    config: ConfigFile = None,
+    *,
+    flags: Flags,
     yes: Yes = False,
     dry_run: DryRun = False,
     keep_data: Annotated[
@@ -38,7 +30,6 @@ def destroy(
     force: Annotated[
         bool, typer.Option("--force", "-f", help="Go on after a removal that failed.")
     ] = False,
-    impersonate_service_account: Impersonate = None,
     output: OutputAs = Output.TEXT,
 ) -> int:
     """List what will be removed, ask, remove it, and take an inventory of what is left.
@@ -55,16 +46,7 @@ def destroy(
       gpupipe destroy --keep-data  all but your files, models and results
     """
     from gpupipe.commands._destroy import DestroyRequest, run
-    from gpupipe.core.config import Flags
 
-    flags = Flags(
-        local=local,
-        project=project,
-        region=region,
-        prefix=prefix,
-        config=config,
-        impersonate_service_account=impersonate_service_account,
-    )
     request = DestroyRequest(
         flags=flags,
         yes=yes,

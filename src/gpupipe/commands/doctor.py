@@ -4,29 +4,16 @@ from typing import Annotated
 
 import typer
 
-from gpupipe.commands._options import (
-    ConfigFile,
-    Impersonate,
-    Local,
-    OutputAs,
-    Prefix,
-    Preset,
-    Project,
-    Region,
-    Settings,
-)
+from gpupipe.commands._flags import CONFIGURED, with_flags
+from gpupipe.commands._options import OutputAs
+from gpupipe.core.flags import Flags
 from gpupipe.render.output import Output
 
 
+@with_flags(CONFIGURED)
 def doctor(
     *,
-    local: Local = False,
-    project: Project = None,
-    region: Region = None,
-    prefix: Prefix = None,
-    preset: Preset = None,
-    settings: Settings = None,
-    config: ConfigFile = None,
+    flags: Flags,
     request_quota: Annotated[
         bool,
         typer.Option("--request-quota", help="Ask Google for the quota that is missing."),
@@ -35,7 +22,6 @@ def doctor(
         str | None,
         typer.Option("--contact-email", help="Whom Google answers about a request for quota."),
     ] = None,
-    impersonate_service_account: Impersonate = None,
     output: OutputAs = Output.TEXT,
 ) -> int:
     """Check credentials, project, billing, permissions, quotas, names and more; write nothing.
@@ -52,16 +38,5 @@ def doctor(
       gpupipe doctor --request-quota --contact-email me@example.com
     """
     from gpupipe.commands._doctor import DoctorRequest, run
-    from gpupipe.core.config import Flags
 
-    flags = Flags(
-        local=local,
-        project=project,
-        region=region,
-        prefix=prefix,
-        preset=preset,
-        settings=tuple(settings or ()),
-        config=config,
-        impersonate_service_account=impersonate_service_account,
-    )
     return run(DoctorRequest(flags, request_quota, contact_email, output))

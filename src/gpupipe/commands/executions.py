@@ -5,15 +5,9 @@ from typing import Annotated
 
 import typer
 
-from gpupipe.commands._options import (
-    ConfigFile,
-    Impersonate,
-    Local,
-    OutputAs,
-    Prefix,
-    Project,
-    Region,
-)
+from gpupipe.commands._flags import PIPELINE, with_flags
+from gpupipe.commands._options import OutputAs
+from gpupipe.core.flags import Flags
 from gpupipe.render.output import Output
 
 app = typer.Typer(no_args_is_help=True, help="See, end and repeat the runs of the workflow.")
@@ -36,18 +30,14 @@ class State(StrEnum):
 
 
 @app.command("list")
+@with_flags(PIPELINE)
 def list_(
     *,
-    local: Local = False,
-    project: Project = None,
-    region: Region = None,
-    prefix: Prefix = None,
-    config: ConfigFile = None,
+    flags: Flags,
     state: Annotated[
         State | None, typer.Option("--state", help="Only those in this state.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Show so many at most.")] = 25,
-    impersonate_service_account: Impersonate = None,
     output: OutputAs = Output.TEXT,
 ) -> int:
     """Show the executions, newest first; those of canary files are left out.
@@ -59,29 +49,16 @@ def list_(
       gpupipe executions list --state failed --limit 100
     """
     from gpupipe.commands._executions import ListRequest, run_list
-    from gpupipe.core.config import Flags
 
-    flags = Flags(
-        local=local,
-        project=project,
-        region=region,
-        prefix=prefix,
-        config=config,
-        impersonate_service_account=impersonate_service_account,
-    )
     return run_list(ListRequest(flags, state.value.upper() if state else "", limit, output))
 
 
 @app.command()
+@with_flags(PIPELINE)
 def show(
     which: Which,
     *,
-    local: Local = False,
-    project: Project = None,
-    region: Region = None,
-    prefix: Prefix = None,
-    config: ConfigFile = None,
-    impersonate_service_account: Impersonate = None,
+    flags: Flags,
     output: OutputAs = Output.TEXT,
 ) -> int:
     """Show the life of one file: when it came, each step, on which device, and what came out.
@@ -96,31 +73,18 @@ def show(
       gpupipe executions show results/mails/a.txt.1795669304855100.json
     """
     from gpupipe.commands._executions import ShowRequest, run_show
-    from gpupipe.core.config import Flags
 
-    flags = Flags(
-        local=local,
-        project=project,
-        region=region,
-        prefix=prefix,
-        config=config,
-        impersonate_service_account=impersonate_service_account,
-    )
     return run_show(ShowRequest(flags, which, output))
 
 
 @app.command()
+@with_flags(PIPELINE)
 def cancel(
     which: Annotated[
         list[str], typer.Argument(metavar="WHICH...", help="Ids or their beginnings, or files.")
     ],
     *,
-    local: Local = False,
-    project: Project = None,
-    region: Region = None,
-    prefix: Prefix = None,
-    config: ConfigFile = None,
-    impersonate_service_account: Impersonate = None,
+    flags: Flags,
     output: OutputAs = Output.TEXT,
 ) -> int:
     """End executions that run. Their files have no outcome then; `retry` sends them again.
@@ -131,20 +95,12 @@ def cancel(
       gpupipe executions cancel 3f2a9c1e
     """
     from gpupipe.commands._executions import CancelRequest, run_cancel
-    from gpupipe.core.config import Flags
 
-    flags = Flags(
-        local=local,
-        project=project,
-        region=region,
-        prefix=prefix,
-        config=config,
-        impersonate_service_account=impersonate_service_account,
-    )
     return run_cancel(CancelRequest(flags, tuple(which), output))
 
 
 @app.command()
+@with_flags(PIPELINE)
 def retry(
     which: Annotated[
         list[str] | None,
@@ -154,11 +110,7 @@ def retry(
         ),
     ] = None,
     *,
-    local: Local = False,
-    project: Project = None,
-    region: Region = None,
-    prefix: Prefix = None,
-    config: ConfigFile = None,
+    flags: Flags,
     wait: Annotated[
         bool,
         typer.Option("--wait/--no-wait", help="Follow each file to its outcome, or only start."),
@@ -169,7 +121,6 @@ def retry(
             "--timeout", min=1, metavar="SECONDS", help="Stop waiting when so long nothing ends."
         ),
     ] = 600.0,
-    impersonate_service_account: Impersonate = None,
     output: OutputAs = Output.TEXT,
 ) -> int:
     """Start executions once more for files that have no result, of the very same generation.
@@ -183,14 +134,5 @@ def retry(
       gpupipe executions retry mails/a.txt
     """
     from gpupipe.commands._executions_retry import RetryRequest, run_retry
-    from gpupipe.core.config import Flags
 
-    flags = Flags(
-        local=local,
-        project=project,
-        region=region,
-        prefix=prefix,
-        config=config,
-        impersonate_service_account=impersonate_service_account,
-    )
     return run_retry(RetryRequest(flags, tuple(which or ()), wait, timeout, output))

@@ -1,24 +1,14 @@
 """`gpupipe history`: who deployed or destroyed the pipeline when, and how that ended."""
 
-from gpupipe.commands._options import (
-    ConfigFile,
-    Impersonate,
-    Local,
-    OutputAs,
-    Prefix,
-    Project,
-    Region,
-)
+from gpupipe.commands._flags import PIPELINE, with_flags
+from gpupipe.commands._options import OutputAs
+from gpupipe.core.flags import Flags
 from gpupipe.render.output import Output
 
 
+@with_flags(PIPELINE)
 def history(
-    local: Local = False,
-    project: Project = None,
-    region: Region = None,
-    prefix: Prefix = None,
-    config: ConfigFile = None,
-    impersonate_service_account: Impersonate = None,
+    flags: Flags,
     output: OutputAs = Output.TEXT,
 ) -> int:
     """Show the runs that changed the pipeline, newest first: when, by whom, with what result.
@@ -33,14 +23,5 @@ def history(
       gpupipe history --output json  with each change
     """
     from gpupipe.commands._history import HistoryRequest, run
-    from gpupipe.core.config import Flags
 
-    flags = Flags(
-        local=local,
-        project=project,
-        region=region,
-        prefix=prefix,
-        config=config,
-        impersonate_service_account=impersonate_service_account,
-    )
     return run(HistoryRequest(flags, output=output))

@@ -5,15 +5,9 @@ from typing import Annotated
 
 import typer
 
-from gpupipe.commands._options import (
-    ConfigFile,
-    Impersonate,
-    Local,
-    OutputAs,
-    Prefix,
-    Project,
-    Region,
-)
+from gpupipe.commands._flags import PIPELINE, with_flags
+from gpupipe.commands._options import OutputAs
+from gpupipe.core.flags import Flags
 from gpupipe.render.output import Output
 
 
@@ -38,6 +32,7 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
+@with_flags(PIPELINE)
 def logs(
     sources: Annotated[
         list[Source] | None,
@@ -47,11 +42,7 @@ def logs(
         ),
     ] = None,
     *,
-    local: Local = False,
-    project: Project = None,
-    region: Region = None,
-    prefix: Prefix = None,
-    config: ConfigFile = None,
+    flags: Flags,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Also show what comes, until Ctrl-C.")
     ] = False,
@@ -73,7 +64,6 @@ def logs(
     limit: Annotated[
         int, typer.Option("--limit", min=1, metavar="LINES", help="Only the last so many.")
     ] = 200,
-    impersonate_service_account: Impersonate = None,
     output: OutputAs = Output.TEXT,
 ) -> int:
     """Show log lines of all that a file goes through, merged in the order of their times.
@@ -88,16 +78,7 @@ def logs(
       gpupipe logs build --limit 40
     """
     from gpupipe.commands._logs import LogsRequest, run
-    from gpupipe.core.config import Flags
 
-    flags = Flags(
-        local=local,
-        project=project,
-        region=region,
-        prefix=prefix,
-        config=config,
-        impersonate_service_account=impersonate_service_account,
-    )
     return run(
         LogsRequest(
             flags,

@@ -5,19 +5,9 @@ from typing import Annotated
 
 import typer
 
-from gpupipe.commands._options import (
-    ConfigFile,
-    Impersonate,
-    Local,
-    NoCanary,
-    OutputAs,
-    Prefix,
-    Preset,
-    Project,
-    Region,
-    Settings,
-    Yes,
-)
+from gpupipe.commands._flags import CONFIGURED, PIPELINE, with_flags
+from gpupipe.commands._options import NoCanary, OutputAs, Yes
+from gpupipe.core.flags import Flags
 from gpupipe.render.output import Output
 
 app = typer.Typer(no_args_is_help=True, help="Check, push, list and use models of your own.")
@@ -51,17 +41,13 @@ def validate(
 
 
 @app.command()
+@with_flags(PIPELINE)
 def push(
     folder: Folder,
     name: Name = None,
     version: Version = None,
     *,
-    local: Local = False,
-    project: Project = None,
-    region: Region = None,
-    prefix: Prefix = None,
-    config: ConfigFile = None,
-    impersonate_service_account: Impersonate = None,
+    flags: Flags,
     output: OutputAs = Output.TEXT,
 ) -> int:
     """Check a model and write it to the models bucket; no service changes.
@@ -72,27 +58,14 @@ def push(
     Example: gpupipe model push my-model/ --name reviews --version 3
     """
     from gpupipe.commands._model import PushRequest, run_push
-    from gpupipe.core.config import Flags
 
-    flags = Flags(
-        local=local,
-        project=project,
-        region=region,
-        prefix=prefix,
-        config=config,
-        impersonate_service_account=impersonate_service_account,
-    )
     return run_push(PushRequest(flags, folder, name, version, output))
 
 
 @app.command("list")
+@with_flags(PIPELINE)
 def list_(
-    local: Local = False,
-    project: Project = None,
-    region: Region = None,
-    prefix: Prefix = None,
-    config: ConfigFile = None,
-    impersonate_service_account: Impersonate = None,
+    flags: Flags,
     output: OutputAs = Output.TEXT,
 ) -> int:
     """Show the models that were pushed, and which of them is used.
@@ -100,20 +73,12 @@ def list_(
     Example: gpupipe model list
     """
     from gpupipe.commands._model import ListRequest, run_list
-    from gpupipe.core.config import Flags
 
-    flags = Flags(
-        local=local,
-        project=project,
-        region=region,
-        prefix=prefix,
-        config=config,
-        impersonate_service_account=impersonate_service_account,
-    )
     return run_list(ListRequest(flags, output))
 
 
 @app.command()
+@with_flags(CONFIGURED)
 def use(
     model: Annotated[
         str,
@@ -123,16 +88,9 @@ def use(
         ),
     ],
     *,
-    local: Local = False,
-    project: Project = None,
-    region: Region = None,
-    prefix: Prefix = None,
-    preset: Preset = None,
-    settings: Settings = None,
-    config: ConfigFile = None,
+    flags: Flags,
     yes: Yes = False,
     no_canary: NoCanary = False,
-    impersonate_service_account: Impersonate = None,
     output: OutputAs = Output.TEXT,
 ) -> int:
     """Write a model into gpupipe.toml, then deploy: a new revision, proved by a canary file.
@@ -147,16 +105,5 @@ def use(
       gpupipe model use default      the model inside the image
     """
     from gpupipe.commands._model import UseRequest, run_use
-    from gpupipe.core.config import Flags
 
-    flags = Flags(
-        local=local,
-        project=project,
-        region=region,
-        prefix=prefix,
-        preset=preset,
-        settings=tuple(settings or ()),
-        config=config,
-        impersonate_service_account=impersonate_service_account,
-    )
     return run_use(UseRequest(flags, model, yes, not no_canary, output))

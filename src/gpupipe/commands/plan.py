@@ -1,35 +1,24 @@
 """`gpupipe plan`: what a deploy would do, and why; it is `deploy --dry-run`."""
 
+from gpupipe.commands._flags import CONFIGURED, with_flags
 from gpupipe.commands._options import (
     Adopt,
     AllowReplace,
-    ConfigFile,
     ExitCode,
-    Impersonate,
-    Local,
     NoCanary,
     NoRollback,
     OutputAs,
     Parallelism,
-    Prefix,
-    Preset,
-    Project,
-    Region,
-    Settings,
     Verify,
 )
+from gpupipe.core.flags import Flags
 from gpupipe.render.output import Output
 
 
+@with_flags(CONFIGURED)
 def plan(
     *,
-    local: Local = False,
-    project: Project = None,
-    region: Region = None,
-    prefix: Prefix = None,
-    preset: Preset = None,
-    settings: Settings = None,
-    config: ConfigFile = None,
+    flags: Flags,
     exit_code: ExitCode = False,
     allow_replace: AllowReplace = False,
     adopt: Adopt = False,
@@ -37,7 +26,6 @@ def plan(
     verify: Verify = False,
     no_canary: NoCanary = False,
     parallelism: Parallelism = 8,
-    impersonate_service_account: Impersonate = None,
     output: OutputAs = Output.TEXT,
 ) -> int:
     """Show what a deploy would create, update, replace or delete, and why; write nothing.
@@ -53,18 +41,7 @@ def plan(
       gpupipe plan --output json  also what stays as it is
     """
     from gpupipe.commands._deploy import DeployRequest, run
-    from gpupipe.core.config import Flags
 
-    flags = Flags(
-        local=local,
-        project=project,
-        region=region,
-        prefix=prefix,
-        preset=preset,
-        settings=tuple(settings or ()),
-        config=config,
-        impersonate_service_account=impersonate_service_account,
-    )
     request = DeployRequest(
         flags=flags,
         yes=False,

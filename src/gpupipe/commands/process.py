@@ -4,28 +4,19 @@ from typing import Annotated
 
 import typer
 
-from gpupipe.commands._options import (
-    ConfigFile,
-    Impersonate,
-    Local,
-    OutputAs,
-    Prefix,
-    Project,
-    Region,
-)
+from gpupipe.commands._flags import PIPELINE, with_flags
+from gpupipe.commands._options import OutputAs
+from gpupipe.core.flags import Flags
 from gpupipe.render.output import Output
 
 
+@with_flags(PIPELINE)
 def process(
     address: Annotated[
         str, typer.Argument(metavar="gs://BUCKET/PREFIX", help="Objects of the input bucket.")
     ],
     *,
-    local: Local = False,
-    project: Project = None,
-    region: Region = None,
-    prefix: Prefix = None,
-    config: ConfigFile = None,
+    flags: Flags,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Take those with an error record too.")
     ] = False,
@@ -41,7 +32,6 @@ def process(
             "--timeout", min=1, metavar="SECONDS", help="Stop waiting when so long no result comes."
         ),
     ] = 600.0,
-    impersonate_service_account: Impersonate = None,
     output: OutputAs = Output.TEXT,
 ) -> int:
     """Start an execution for each object that has no outcome, as its event would have done.
@@ -57,16 +47,7 @@ def process(
       gpupipe process gs://ml-pipeline-input-my-project/mails/ --limit 100
     """
     from gpupipe.commands._process import ProcessRequest, run
-    from gpupipe.core.config import Flags
 
-    flags = Flags(
-        local=local,
-        project=project,
-        region=region,
-        prefix=prefix,
-        config=config,
-        impersonate_service_account=impersonate_service_account,
-    )
     request = ProcessRequest(
         flags,
         address,

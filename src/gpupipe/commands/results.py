@@ -5,34 +5,24 @@ from typing import Annotated
 
 import typer
 
-from gpupipe.commands._options import (
-    ConfigFile,
-    Impersonate,
-    Local,
-    OutputAs,
-    Prefix,
-    Project,
-    Region,
-)
+from gpupipe.commands._flags import PIPELINE, with_flags
+from gpupipe.commands._options import OutputAs
+from gpupipe.core.flags import Flags
 from gpupipe.render.output import Output
 
 app = typer.Typer(no_args_is_help=True, help="List and get what came out of the pipeline.")
 
 
 @app.command("list")
+@with_flags(PIPELINE)
 def list_(
     inputs: Annotated[
         str, typer.Argument(metavar="[PREFIX]", help="Only of inputs whose names begin so.")
     ] = "",
     *,
-    local: Local = False,
-    project: Project = None,
-    region: Region = None,
-    prefix: Prefix = None,
-    config: ConfigFile = None,
+    flags: Flags,
     failed: Annotated[bool, typer.Option("--failed", help="Only error records.")] = False,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Show so many at most.")] = 100,
-    impersonate_service_account: Impersonate = None,
     output: OutputAs = Output.TEXT,
 ) -> int:
     """Show results and error records in the order of their inputs' names.
@@ -47,20 +37,12 @@ def list_(
       gpupipe results list mails/ --failed
     """
     from gpupipe.commands._results import ListRequest, run_list
-    from gpupipe.core.config import Flags
 
-    flags = Flags(
-        local=local,
-        project=project,
-        region=region,
-        prefix=prefix,
-        config=config,
-        impersonate_service_account=impersonate_service_account,
-    )
     return run_list(ListRequest(flags, inputs, failed=failed, limit=limit, output=output))
 
 
 @app.command()
+@with_flags(PIPELINE)
 def get(
     name: Annotated[
         str,
@@ -69,18 +51,13 @@ def get(
         ),
     ],
     *,
-    local: Local = False,
-    project: Project = None,
-    region: Region = None,
-    prefix: Prefix = None,
-    config: ConfigFile = None,
+    flags: Flags,
     generation: Annotated[
         int | None, typer.Option("--generation", help="Of this generation [default: the newest].")
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Write files below this folder.")
     ] = None,
-    impersonate_service_account: Impersonate = None,
 ) -> int:
     """Print the result of an input as JSON, or write results to files.
 
@@ -94,14 +71,5 @@ def get(
       gpupipe results get mails/ --out got/   all below mails/
     """
     from gpupipe.commands._results import GetRequest, run_get
-    from gpupipe.core.config import Flags
 
-    flags = Flags(
-        local=local,
-        project=project,
-        region=region,
-        prefix=prefix,
-        config=config,
-        impersonate_service_account=impersonate_service_account,
-    )
     return run_get(GetRequest(flags, name, generation, out))

@@ -4,27 +4,15 @@ from typing import Annotated
 
 import typer
 
-from gpupipe.commands._options import (
-    ConfigFile,
-    DryRun,
-    Impersonate,
-    Local,
-    NoCanary,
-    OutputAs,
-    Prefix,
-    Project,
-    Region,
-    Yes,
-)
+from gpupipe.commands._flags import PIPELINE, with_flags
+from gpupipe.commands._options import DryRun, NoCanary, OutputAs, Yes
+from gpupipe.core.flags import Flags
 from gpupipe.render.output import Output
 
 
+@with_flags(PIPELINE)
 def rollback(
-    local: Local = False,
-    project: Project = None,
-    region: Region = None,
-    prefix: Prefix = None,
-    config: ConfigFile = None,
+    flags: Flags,
     to: Annotated[
         str | None,
         typer.Option("--to", metavar="RELEASE", help="Release [default: the one before]."),
@@ -32,7 +20,6 @@ def rollback(
     yes: Yes = False,
     dry_run: DryRun = False,
     no_canary: NoCanary = False,
-    impersonate_service_account: Impersonate = None,
     output: OutputAs = Output.TEXT,
 ) -> int:
     """Give the traffic of the three services back to an earlier release, or to a later one.
@@ -48,16 +35,7 @@ def rollback(
       gpupipe rollback --to 20260131-120000    to this one, be it older or newer
     """
     from gpupipe.commands._rollback import RollbackRequest, run
-    from gpupipe.core.config import Flags
 
-    flags = Flags(
-        local=local,
-        project=project,
-        region=region,
-        prefix=prefix,
-        config=config,
-        impersonate_service_account=impersonate_service_account,
-    )
     request = RollbackRequest(
         flags=flags, to=to, yes=yes, dry_run=dry_run, canary=not no_canary, output=output
     )

@@ -4,23 +4,14 @@ from typing import Annotated
 
 import typer
 
-from gpupipe.commands._options import (
-    ConfigFile,
-    Impersonate,
-    Local,
-    Prefix,
-    Project,
-    Region,
-)
+from gpupipe.commands._flags import PIPELINE, with_flags
+from gpupipe.core.flags import Flags
 from gpupipe.render.output import StatusOutput
 
 
+@with_flags(PIPELINE)
 def status(
-    local: Local = False,
-    project: Project = None,
-    region: Region = None,
-    prefix: Prefix = None,
-    config: ConfigFile = None,
+    flags: Flags,
     check: Annotated[
         bool,
         typer.Option(
@@ -37,7 +28,6 @@ def status(
         bool,
         typer.Option("--exit-code", help="Exit 3 when it is not healthy, or not there at all."),
     ] = False,
-    impersonate_service_account: Impersonate = None,
     output: Annotated[
         StatusOutput,
         typer.Option("--output", "-o", help="The answer on stdout; env: lines for `eval`."),
@@ -59,16 +49,7 @@ def status(
       gpupipe status --project my-project --output json
     """
     from gpupipe.commands._status import StatusRequest, run
-    from gpupipe.core.config import Flags
 
-    flags = Flags(
-        local=local,
-        project=project,
-        region=region,
-        prefix=prefix,
-        config=config,
-        impersonate_service_account=impersonate_service_account,
-    )
     return run(
         StatusRequest(
             flags,

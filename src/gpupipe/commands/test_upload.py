@@ -5,29 +5,20 @@ from typing import Annotated
 
 import typer
 
-from gpupipe.commands._options import (
-    ConfigFile,
-    Impersonate,
-    Local,
-    OutputAs,
-    Prefix,
-    Project,
-    Region,
-)
+from gpupipe.commands._flags import PIPELINE, with_flags
+from gpupipe.commands._options import OutputAs
+from gpupipe.core.flags import Flags
 from gpupipe.render.output import Output
 
 
+@with_flags(PIPELINE)
 def test_upload(
     paths: Annotated[
         list[Path] | None,
         typer.Argument(metavar="FILE|DIR", help="Files, or folders of files [default: samples]."),
     ] = None,
     *,
-    local: Local = False,
-    project: Project = None,
-    region: Region = None,
-    prefix: Prefix = None,
-    config: ConfigFile = None,
+    flags: Flags,
     skip: Annotated[
         bool, typer.Option("--skip", help="Leave out files that cannot be sent; send the rest.")
     ] = False,
@@ -56,7 +47,6 @@ def test_upload(
             help="Send only what failed before or was never sent; wait for the rest.",
         ),
     ] = False,
-    impersonate_service_account: Impersonate = None,
     output: OutputAs = Output.TEXT,
 ) -> int:
     """Send files through the pipeline and show each result and where the time went.
@@ -82,16 +72,7 @@ def test_upload(
       gpupipe test-upload mails/ --retry-failed
     """
     from gpupipe.commands._test_upload import UploadRequest, run
-    from gpupipe.core.config import Flags
 
-    flags = Flags(
-        local=local,
-        project=project,
-        region=region,
-        prefix=prefix,
-        config=config,
-        impersonate_service_account=impersonate_service_account,
-    )
     request = UploadRequest(
         flags,
         tuple(paths or ()),

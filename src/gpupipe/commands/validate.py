@@ -4,25 +4,16 @@ from typing import Annotated
 
 import typer
 
-from gpupipe.commands._options import (
-    ConfigFile,
-    Impersonate,
-    Local,
-    OutputAs,
-    Prefix,
-    Project,
-    Region,
-)
+from gpupipe.commands._flags import PIPELINE, with_flags
+from gpupipe.commands._options import OutputAs
+from gpupipe.core.flags import Flags
 from gpupipe.render.output import Output
 
 
+@with_flags(PIPELINE)
 def validate(
     *,
-    local: Local = False,
-    project: Project = None,
-    region: Region = None,
-    prefix: Prefix = None,
-    config: ConfigFile = None,
+    flags: Flags,
     load: Annotated[
         int, typer.Option("--load", min=0, max=5000, metavar="FILES", help="So many at once, too.")
     ] = 0,
@@ -32,7 +23,6 @@ def validate(
             "--settle", metavar="DURATION", help="Wait so long for the instances to end again."
         ),
     ] = "0s",
-    impersonate_service_account: Impersonate = None,
     output: OutputAs = Output.TEXT,
 ) -> int:
     """Ask the services for their health, send a canary file and, with --load, many files at once.
@@ -47,14 +37,5 @@ def validate(
       gpupipe validate --load 50 --settle 20m
     """
     from gpupipe.commands._validate import ValidateRequest, run
-    from gpupipe.core.config import Flags
 
-    flags = Flags(
-        local=local,
-        project=project,
-        region=region,
-        prefix=prefix,
-        config=config,
-        impersonate_service_account=impersonate_service_account,
-    )
     return run(ValidateRequest(flags, load, settle, output))

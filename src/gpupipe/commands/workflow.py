@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from gpupipe.commands._options import OutputAs, Region
+from gpupipe.core.flags import Flags
 from gpupipe.render.output import Output
 
 app = typer.Typer(no_args_is_help=True, help="Check a workflow, and run it in the local cloud.")
@@ -64,7 +65,6 @@ def run(
       gpupipe workflow run flow.yaml --env COLOUR=blue --output json
     """
     from gpupipe.commands._workflow_run import RunRequest, run_workflow
-    from gpupipe.core.config import Flags
 
     flags = Flags(local=True, project=project, region=region)
     return run_workflow(RunRequest(flags, file, data, tuple(env or ()), account, output))

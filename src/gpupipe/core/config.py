@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from gpupipe.core.bucket_options import GIVEN_BUCKETS
 from gpupipe.core.config_faults import told
 from gpupipe.core.errors import UsageError
+from gpupipe.core.flags import Flags
 from gpupipe.core.names import Names
 from gpupipe.core.option_table import options, typed
 from gpupipe.core.options import Options
@@ -30,23 +31,6 @@ _NOT_OPTIONS = frozenset({"GPUPIPE_HOME", "GPUPIPE_BUILD_CACHE", "GPUPIPE_GPUS",
 _BEGINNING = "GPUPIPE_"
 # The recipe's variables that mean nothing any more.
 _IDLE = {"ZONE": "every service that is used is regional, so a zone is not needed"}
-
-
-@dataclass(frozen=True, slots=True)
-class Flags:
-    """What the command line says about target, place, name and options; None = not given.
-
-    settings: the texts of `--set`, "gpu_inference.memory=32Gi".
-    """
-
-    local: bool = False
-    project: str | None = None
-    region: str | None = None
-    prefix: str | None = None
-    preset: str | None = None
-    settings: tuple[str, ...] = ()
-    config: Path | str | None = None
-    impersonate_service_account: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

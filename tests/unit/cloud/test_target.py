@@ -7,8 +7,9 @@ import pytest
 
 from gpupipe.cloud.endpoints import endpoint, refuse_emulators
 from gpupipe.cloud.target import LOCAL_PROJECT, Kind, Target, resolve
-from gpupipe.core.config import Flags, load
+from gpupipe.core.config import load
 from gpupipe.core.errors import Exit, UsageError
+from gpupipe.core.flags import Flags
 
 
 def target(

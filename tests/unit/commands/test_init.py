@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from gpupipe.commands._init import InitRequest, run
 from gpupipe.core.assets import build_context, pipeline_source
-from gpupipe.core.config import Flags, load
+from gpupipe.core.config import load
 from gpupipe.core.digest import source_digest
 from gpupipe.core.errors import Exit, UsageError
+from gpupipe.core.flags import Flags
 from gpupipe.core.recipe import taken_over
 from gpupipe.core.tfvars import parse
 from gpupipe.deploy.own_sources import check, service_source

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from gpupipe.commands._workflow_run import RunRequest, run_workflow
-from gpupipe.core.config import Flags
 from gpupipe.core.errors import Exit, UsageError
+from gpupipe.core.flags import Flags
 from gpupipe.render.output import Output
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from gpupipe.core.config import Config, Flags, load
+from gpupipe.core.config import Config, load
 from gpupipe.core.errors import Exit, UsageError
+from gpupipe.core.flags import Flags
 
 
 def config(

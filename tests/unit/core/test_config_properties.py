@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from gpupipe.core.config import Config, Flags, load_text
+from gpupipe.core.config import Config, load_text
 from gpupipe.core.errors import Exit, UsageError
+from gpupipe.core.flags import Flags
 from gpupipe.core.option_table import options, schema, typed
 from gpupipe.core.options import Options
 from gpupipe.core.toml_file import toml

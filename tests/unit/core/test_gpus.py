@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from gpupipe.core.config import Flags, load_text
+from gpupipe.core.config import load_text
 from gpupipe.core.errors import UsageError
+from gpupipe.core.flags import Flags
 from gpupipe.core.gpus import table
 
 FILE = Path("gpupipe.toml")

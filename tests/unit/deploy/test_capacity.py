@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from gpupipe.cloud.quotas import CPU, L4, L4_ZONAL, MEMORY
-from gpupipe.core.config import Flags, load
+from gpupipe.core.config import load
 from gpupipe.core.errors import GpupipeError
+from gpupipe.core.flags import Flags
 from gpupipe.core.names import Names
 from gpupipe.deploy.capacity import DEFAULT_MAX, max_instances, region_note
 from gpupipe.deploy.facts import Facts

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from gpupipe.core.config import Flags, load
+from gpupipe.core.config import load
+from gpupipe.core.flags import Flags
 from gpupipe.core.names import Names
 from gpupipe.deploy.carriers import carriers
 from gpupipe.deploy.facts import Facts

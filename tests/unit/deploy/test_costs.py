@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from gpupipe.cloud import run
-from gpupipe.core.config import Flags, load
+from gpupipe.core.config import load
 from gpupipe.core.errors import GpupipeError, UsageError
+from gpupipe.core.flags import Flags
 from gpupipe.core.prices import Prices, prices
 from gpupipe.deploy.cost_report import report
 from gpupipe.deploy.costs import change, cost_of, text, warnings

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gpupipe.core.config import Flags, load
+from gpupipe.core.config import load
+from gpupipe.core.flags import Flags
 from gpupipe.core.names import Names
 from gpupipe.deploy.destroy import ORDER
 from gpupipe.deploy.leftovers import Leftover

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from gpupipe.core.config import Flags, load
+from gpupipe.core.config import load
 from gpupipe.core.errors import GpupipeError
+from gpupipe.core.flags import Flags
 from gpupipe.core.names import Names
 from gpupipe.deploy.ownership import NotOursError, check_labels, check_mark, is_ours
 from gpupipe.deploy.spec import PipelineSpec

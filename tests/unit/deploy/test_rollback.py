@@ -10,8 +10,9 @@ import pytest
 
 from gpupipe.cloud.cloud import Cloud
 from gpupipe.cloud.run import NEWEST, Observed, Revision, Traffic
-from gpupipe.core.config import Flags, load
+from gpupipe.core.config import load
 from gpupipe.core.errors import GpupipeError
+from gpupipe.core.flags import Flags
 from gpupipe.core.names import SERVICES, Names
 from gpupipe.deploy.facts import Facts
 from gpupipe.deploy.releases import REJECTED, RELEASE
