@@ -165,6 +165,33 @@ def test_what_the_services_cost_follows_from_what_they_are_set_to(pipeline: Depl
     assert status_json(found)["cost"]["worst_hour"]["known"] == f"{worst.known:f}"
 
 
+def test_a_role_that_was_taken_away_makes_its_resource_incomplete(pipeline: Deployer) -> None:
+    cloud, spec = pipeline.connect(), pipeline.spec
+    bucket, service, images = (
+        spec.names.bucket("input"),
+        spec.service_name("preprocess"),
+        spec.repository.name,
+    )
+    taken = (
+        (cloud.storage, bucket, spec.bucket_roles("input")),
+        (cloud.run, service, cloud.run.bindings(service)),
+        (cloud.registry, images, spec.repository_roles),
+    )
+    for api, name, roles in taken:
+        api.edit_bindings(name, remove=roles)
+    try:
+        found = states(World(cloud, spec, Facts()))
+    finally:
+        for api, name, roles in taken:
+            api.edit_bindings(name, add=roles)
+    lacking = {one.name: one.detail for one in found if one.state == "incomplete"}
+    ids = {name.rpartition("/")[2] for _, name, _ in taken}
+    assert set(lacking) == ids
+    assert "ml-pipeline-pre roles/storage.objectViewer" in lacking[bucket]
+    assert not replace(status(pipeline, {}), resources=found).healthy
+    assert replace(status(pipeline, {}), resources=states(World(cloud, spec, Facts()))).healthy
+
+
 def status(pipeline: Deployer, recipe: dict[str, Any], *checks: Check) -> Status:
     return Status(
         target=Target(Kind.LOCAL, pipeline.project, "flag", "--local"),

@@ -42,7 +42,11 @@ class StatusRequest:
 
 def run(request: StatusRequest) -> int:
     """Carry out the request; the exit code. What is watched ends by Ctrl-C, with 130."""
-    context = open_context(request.flags)
+    return carry_out(request, open_context(request.flags))
+
+
+def carry_out(request: StatusRequest, context: Context) -> int:
+    """The same, with what the command works with."""
     if request.watch_s is not None:
         return _watch(request, context, request.watch_s)
     with busy(talk(), LOOKING):

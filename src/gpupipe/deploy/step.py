@@ -93,6 +93,14 @@ class KeepableStep(Protocol):
         """Take these away: else they would stay as roles of deleted accounts."""
 
 
+@runtime_checkable
+class GrantingStep(Protocol):
+    """What a step says beside `Step` when accounts need roles on its resource."""
+
+    def lacks(self, world: World, observed: Any) -> frozenset[Binding]:
+        """The roles that are missing, of what `observe` found."""
+
+
 class Step(Protocol):
     """One resource. What `observe` returns is frozen, and None where there is nothing.
 
@@ -173,7 +181,7 @@ def role_changes(
     ours = {binding for binding in present if binding[1] in members}
     if ours == set(wanted):
         return ()
-    return (Change("roles", _roles(ours), _roles(set(wanted))),)
+    return (Change("roles", roles_text(ours), roles_text(set(wanted))),)
 
 
 def label_changes(wanted: Mapping[str, str], found: Mapping[str, str]) -> tuple[Change, ...]:
@@ -184,6 +192,7 @@ def label_changes(wanted: Mapping[str, str], found: Mapping[str, str]) -> tuple[
     return (Change("labels", text(present), text(wanted)),)
 
 
-def _roles(bindings: Collection[Binding]) -> str:
+def roles_text(bindings: Collection[Binding]) -> str:
+    """Each account's id with its role."""
     return ", ".join(f"{member.partition(':')[2].partition('@')[0]} {role}"
                      for role, member in sorted(bindings)) or "(none)"  # fmt: skip

@@ -75,14 +75,21 @@ class Status:
 
     @property
     def healthy(self) -> bool:
-        """Whether all is there and serves, be it with an older release.
+        """Whether all is there and serves, be it with an older release; with checks, also whether no
+        service is unhealthy and no alert policy fires.
 
         An image of this very source that is not built yet and what was not checked say nothing.
         """
         serves = all(
             one.state in {"ready", "held"} for one in self.resources if one.kind != "image"
         )
-        return self.exists and serves and all(one.verdict != UNHEALTHY for one in self.checks)
+        alarmed = bool(self.checks and self.alerts.firing)
+        return (
+            self.exists
+            and serves
+            and not alarmed
+            and all(one.verdict != UNHEALTHY for one in self.checks)
+        )
 
 
 def status_json(status: Status) -> dict[str, Any]:

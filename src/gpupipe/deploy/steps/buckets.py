@@ -113,6 +113,11 @@ class DataBucket:
         changes = adoption(found.labels, world.spec) + changes + roles
         return decide(self, world, observed, changes, drifted)
 
+    def lacks(self, world: World, observed: Observed | frozenset[Binding]) -> frozenset[Binding]:
+        """The roles that are missing."""
+        bindings = observed[1] if isinstance(observed, tuple) else observed
+        return world.spec.bucket_roles(self.role) - bindings
+
     def apply(self, world: World, action: Action) -> None:
         """Create or update it, then its bindings."""
         wanted = self._wanted(world)

@@ -48,12 +48,18 @@ class ProjectGrants:
         verb = Verb.UPDATE if observed else Verb.CREATE
         return action(self, world, verb, "bindings are missing or too many", changes)
 
+    def lacks(self, world: World, observed: frozenset[Binding]) -> frozenset[Binding]:
+        """The bindings that are missing."""
+        return self._wanted(world.spec, observed) - observed
+
+    def _wanted(self, spec: PipelineSpec, observed: frozenset[Binding]) -> frozenset[Binding]:
+        agents = (member for _, member in observed if is_storage_agent(member))
+        agent = next(agents, "serviceAccount:the Cloud Storage service agent")
+        return spec.project_roles(agent.partition(":")[2])
+
     def _changes(self, spec: PipelineSpec, observed: frozenset[Binding]) -> tuple[Change, ...]:
-        agents = {member for _, member in observed if is_storage_agent(member)}
-        agent = next(iter(agents), "serviceAccount:the Cloud Storage service agent")
-        wanted = spec.project_roles(agent.partition(":")[2])
-        ours = {member for _, member in observed if spec.is_ours(member)}
-        return role_changes(wanted, observed, {*spec.members, *ours, *agents})
+        judged = {one for _, one in observed if spec.is_ours(one) or is_storage_agent(one)}
+        return role_changes(self._wanted(spec, observed), observed, {*spec.members, *judged})
 
     def apply(self, world: World, action: Action) -> None:  # noqa: ARG002  # one thing to do
         """Write the policy once."""

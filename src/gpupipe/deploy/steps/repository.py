@@ -55,6 +55,10 @@ class DockerRepository:
         changes += label_changes(world.spec.user_labels, found.labels)
         return decide(self, world, observed, changes + roles, drifted)
 
+    def lacks(self, world: World, observed: Observed) -> frozenset[Binding]:
+        """The roles that are missing."""
+        return world.spec.repository_roles - observed[1]
+
     def apply(self, world: World, action: Action) -> None:
         """Create or update it, then its bindings."""
         wanted = self._wanted(world)

@@ -115,6 +115,10 @@ class RunService:
         changes += _service_state(found)
         return decide(self, world, observed, changes + roles, drifted)
 
+    def lacks(self, world: World, observed: Seen) -> frozenset[Binding]:
+        """The right of the workflow's account to call it, where that is missing."""
+        return self._callers(world) - observed[1]
+
     def apply(self, world: World, action: Action) -> None:
         """Create it or roll it out, then set who may call it."""
         wanted, api = self._wanted(world), world.cloud.run
