@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import onnxruntime
 
 from common.bundle import read_folder
-from gpu_inference.inputs import Inputs, Row, inputs_of
-from gpu_inference.loading import BAKED
+from gpu_inference.inputs import Inputs, Row
+from gpu_inference.loading import BAKED, inputs_of
 from gpu_inference.scorer import OnnxScorer, Scorer
 from gpu_inference.session import Device, open_session
 

@@ -12,12 +12,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from common.bundle import Bundle, vocabulary_lines
-from common.manifest import TOKENIZER_JSON, Tokenizer
 from common.problems import ProblemError
-from gpu_inference.tokenizer_json import TokenizerJson
-from gpu_inference.windows import Encoder, Ids
-from gpu_inference.wordpiece import WordPiece
+from gpu_inference.windows import Encoder
 
 Item = str | bytes
 """A text, or the bytes of a PNG or JPEG picture."""
@@ -72,22 +68,3 @@ def other_kind(model: str, takes: str, given: str) -> ProblemError:
     return ProblemError(
         415, "not_the_models_kind", message, details={"model": model, "takes": takes}
     )
-
-
-def inputs_of(bundle: Bundle, max_windows: int) -> Inputs:
-    """What makes rows for the model of a bundle. Raises BundleError."""
-    manifest = bundle.manifest
-    model = f"{manifest.name} {manifest.version}"
-    if not isinstance(manifest.reader, Tokenizer):
-        # Only models that need it pay for loading the library.
-        from gpu_inference.pictures import PictureInputs
-
-        return PictureInputs(manifest.reader, model)
-    ids = _ids(manifest.reader, bundle.tokenizer)
-    return TextInputs(Encoder(ids, manifest.reader.max_tokens, max_windows), model)
-
-
-def _ids(tokenizer: Tokenizer, data: bytes) -> Ids:
-    if tokenizer.kind == TOKENIZER_JSON:
-        return TokenizerJson(data, tokenizer.max_tokens)
-    return WordPiece(vocabulary_lines(data), lowercase=tokenizer.lowercase)

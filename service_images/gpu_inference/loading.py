@@ -12,18 +12,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from common.bundle import Bundle, read_folder
+from common.bundle import Bundle, read_folder, vocabulary_lines
 from common.clock import Clock, milliseconds
-from common.manifest import BundleError
+from common.manifest import TOKENIZER_JSON, BundleError, Tokenizer
 from common.problems import StartError
 from common.store import Store
 from gpu_inference.batcher import Batcher, Score
 from gpu_inference.cpus import usable_cpus
 from gpu_inference.engine import Engine
 from gpu_inference.fetch import read_uri
-from gpu_inference.inputs import Inputs, inputs_of
+from gpu_inference.inputs import Inputs, TextInputs
 from gpu_inference.scorer import OnnxScorer, Scorer
 from gpu_inference.session import open_session
+from gpu_inference.tokenizer_json import TokenizerJson
+from gpu_inference.windows import Encoder, Ids
+from gpu_inference.wordpiece import WordPiece
 
 _log = logging.getLogger(__name__)
 BAKED = Path(__file__).resolve().parent / "bundle"
@@ -137,3 +140,22 @@ def _warm_up(score: Score, inputs: Inputs, labels: int) -> None:
         raise BundleError(f"the graph gives {len(answer)} probabilities for {labels} labels")
     if not all(map(math.isfinite, answer)) or abs(sum(answer) - 1) > _SUM_TOLERANCE:
         raise BundleError("the graph's answers are not probabilities")
+
+
+def inputs_of(bundle: Bundle, max_windows: int) -> Inputs:
+    """What makes rows for the model of a bundle. Raises BundleError."""
+    manifest = bundle.manifest
+    model = f"{manifest.name} {manifest.version}"
+    if not isinstance(manifest.reader, Tokenizer):
+        # Only models that need it pay for loading the library.
+        from gpu_inference.pictures import PictureInputs
+
+        return PictureInputs(manifest.reader, model)
+    ids = _ids(manifest.reader, bundle.tokenizer)
+    return TextInputs(Encoder(ids, manifest.reader.max_tokens, max_windows), model)
+
+
+def _ids(tokenizer: Tokenizer, data: bytes) -> Ids:
+    if tokenizer.kind == TOKENIZER_JSON:
+        return TokenizerJson(data, tokenizer.max_tokens)
+    return WordPiece(vocabulary_lines(data), lowercase=tokenizer.lowercase)
