@@ -21,8 +21,8 @@ from gpupipe.cloud.target import Kind, Target
 from gpupipe.commands import _status
 from gpupipe.context import Context
 from gpupipe.core.clock import SystemClock
-from gpupipe.core.flags import Flags
 from gpupipe.core.errors import Exit
+from gpupipe.core.flags import Flags
 from gpupipe.localcloud.kernel.metrics import NothingRecorded, Sample
 from gpupipe.render.output import StatusOutput
 
