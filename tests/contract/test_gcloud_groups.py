@@ -67,7 +67,6 @@ def test_another_account_is_impersonated(gcloud: Gcloud) -> None:
     gcloud("iam", "service-accounts", "delete", email, "--quiet")
 
 
-@pytest.mark.promise(16)
 def test_services(gcloud: Gcloud) -> None:
     gcloud("services", "enable", "run.googleapis.com", "eventarc.googleapis.com")
     titles = {

@@ -164,6 +164,7 @@ def log_of_workflow(pipeline: Deployer) -> str:
     return "\n".join(str(entry.payload) for entry in entries)
 
 
+@pytest.mark.promise(73)
 @pytest.mark.parametrize("grant", UNCALLABLE, ids=str)
 def test_a_service_that_may_not_be_called(pipeline: Deployer, grant: Grant) -> None:
     check_failure(pipeline, grant)

@@ -63,6 +63,7 @@ def pipeline(quick_pipeline: QuickPipeline) -> Pipeline:
     return Pipeline(quick_pipeline)
 
 
+@pytest.mark.promise(34)
 @pytest.mark.promise(36)
 @pytest.mark.promise(90)
 def test_a_file_that_had_to_wait_shows_what_was_tried_again_where_it_ran_and_what_came_out(

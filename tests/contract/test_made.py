@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from google.cloud import run_v2, service_usage_v1
+from google.cloud import run_v2, service_usage_v1, workflows_v1
+from google.cloud.artifactregistry_v1 import ArtifactRegistryClient
 from tests.support.pipeline import Deployer, QuickPipeline
 
 from gpupipe.core.names import BUCKETS, SERVICES
@@ -38,6 +39,9 @@ def test_the_apis_that_are_used_are_enabled_and_no_others(pipeline: Deployer) ->
     )
     enabled = {one.name.rpartition("/")[2] for one in listed}
     assert {f"{api}.googleapis.com" for api in NEEDED} <= enabled
+    assert {f"{api}.googleapis.com" for api in NEEDED} <= APIS, (
+        "what a new project has is asked for too"
+    )
     assert enabled >= APIS
     assert not {"aiplatform.googleapis.com", "containerregistry.googleapis.com"} & enabled
 
@@ -51,6 +55,8 @@ def service(pipeline: Deployer, name: str) -> run_v2.Service:
 @pytest.mark.promise(31)
 @pytest.mark.promise(70)
 @pytest.mark.promise("S59")
+@pytest.mark.promise(48)
+@pytest.mark.promise(49)
 @pytest.mark.promise("D8")
 def test_the_inference_service_has_a_gpu_that_is_billed_while_it_runs(pipeline: Deployer) -> None:
     found = service(pipeline, "gpu-inference").template
@@ -60,6 +66,7 @@ def test_the_inference_service_has_a_gpu_that_is_billed_while_it_runs(pipeline: 
     assert (resources.cpu_idle, resources.startup_cpu_boost) == (False, True)
     assert found.gpu_zonal_redundancy_disabled
     assert found.scaling.min_instance_count == 0
+    assert {one.name: one.value for one in found.containers[0].env}["DEVICE"] == "cuda"
 
 
 @pytest.mark.promise(32)
@@ -91,6 +98,45 @@ def test_services_know_their_project_and_region(pipeline: Deployer, name: str) -
 def bucket(pipeline: Deployer, role: str) -> Any:
     client = pipeline.cloud.storage_client(project=pipeline.project)
     return client.get_bucket(pipeline.spec.names.bucket(role))
+
+
+@pytest.mark.promise(38)
+@pytest.mark.promise(39)
+@pytest.mark.promise(40)
+@pytest.mark.promise(74)
+@pytest.mark.promise("S13")
+@pytest.mark.parametrize("role", ["input", "models", "output"])
+def test_a_bucket_is_in_the_region_and_nobody_elses(pipeline: Deployer, role: str) -> None:
+    found = bucket(pipeline, role)
+    assert found.name == f"ml-pipeline-{role}-{pipeline.project}"
+    assert (found.location, found.storage_class) == ("US-CENTRAL1", "STANDARD")
+    assert found.iam_configuration.uniform_bucket_level_access_enabled
+    assert found.iam_configuration.public_access_prevention == "enforced"
+    assert found.labels["gpupipe-role"] == role
+
+
+@pytest.mark.promise(61)
+def test_the_workflow_waits_as_long_as_a_service_may_take(pipeline: Deployer) -> None:
+    names, client = pipeline.spec.names, pipeline.cloud.client(workflows_v1.WorkflowsClient)
+    workflow = client.get_workflow(name=f"{names.location}/workflows/{names.workflow}")
+    assert workflow.user_env_vars["SERVICE_TIMEOUT"] == "300"
+    for one in SERVICES:
+        template: Any = service(pipeline, one).template
+        assert template.timeout.total_seconds() == 300
+
+
+@pytest.mark.promise(67)
+@pytest.mark.promise(68)
+@pytest.mark.promise(69)
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_runs_its_image_of_the_repository_by_digest(
+    pipeline: Deployer, name: str
+) -> None:
+    names, client = pipeline.spec.names, pipeline.cloud.client(ArtifactRegistryClient)
+    reference = service(pipeline, name).template.containers[0].image
+    assert reference.startswith(f"{names.image(name)}@sha256:")
+    parent = f"{names.location}/repositories/{names.repository}"
+    assert reference in {one.uri for one in client.list_docker_images(parent=parent)}
 
 
 @pytest.mark.promise("S55")

@@ -146,6 +146,7 @@ def test_a_deploy_makes_alert_policies_that_close_by_themselves(deployed: Deploy
         assert policy.documentation.content
 
 
+@pytest.mark.promise(79)
 @pytest.mark.promise(99)
 def test_a_deploy_makes_log_metrics(deployed: Deployer) -> None:
     assert {"ml-pipeline-queue", "ml-pipeline-batch-size", "ml-pipeline-inference",
@@ -206,6 +207,7 @@ def nameless(policy: Any) -> Any:
     return copied
 
 
+@pytest.mark.promise(79)
 def test_alerts_go_to_the_channels_of_the_configuration(deployed: Deployer, tmp_path: Path) -> None:
     channels: Any = deployed.cloud.client(mon.NotificationChannelServiceClient)
     channel = channels.create_notification_channel(

@@ -154,7 +154,6 @@ def test_the_roles_are_enough_to_destroy(quick_pipeline: QuickPipeline) -> None:
     assert world.cloud.service_usage.enabled(PROJECT) >= APIS
 
 
-@pytest.mark.promise(6)
 def test_doctor_asks_for_every_permission_that_deploys_and_destroys_needed(
     quick_pipeline: QuickPipeline,
 ) -> None:

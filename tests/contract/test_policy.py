@@ -7,7 +7,9 @@ purpose, for a reader that sees nothing would prove nothing.
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
+from google.api_core import exceptions
 from google.cloud import (
     artifactregistry_v1,
     eventarc_v1,
@@ -24,6 +26,24 @@ from gpupipe.core.names import ACCOUNTS, BUCKETS, SERVICES, Names
 
 PUBLIC = {"allUsers", "allAuthenticatedUsers"}
 BROAD = {"roles/owner", "roles/editor", "roles/viewer"}
+GRANTS = {
+    "project": {
+        "workflow: logging.logWriter", "build: logging.logWriter",
+        "eventarc: workflows.invoker", "eventarc: eventarc.eventReceiver",
+    },
+    **{f"service {one}": {"workflow: run.invoker"} for one in SERVICES},
+    "repository": {"build: artifactregistry.writer"},
+    "bucket input": {"pre: storage.objectViewer"},
+    "bucket models": {"infer: storage.objectViewer"},
+    "bucket output": {"post: storage.objectViewer", "post: storage.objectCreator"},
+    "bucket work": {
+        "pre: storage.objectViewer", "pre: storage.objectCreator",
+        "infer: storage.objectViewer", "infer: storage.objectCreator",
+        "post: storage.objectViewer",
+    },
+    "bucket staging": {"build: storage.objectViewer"},
+}  # fmt: skip
+"""Everything that an account of ours may do; what is not here, none may."""
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +137,54 @@ def is_default(member: str) -> bool:
 
 
 @pytest.mark.promise(43)
+@pytest.mark.promise(77)
+@pytest.mark.promise(113)
+@pytest.mark.promise("S21")
+def test_each_account_may_do_what_its_part_needs_and_nothing_else(pipeline: Deployer) -> None:
+    ours = {pipeline.spec.names.member(one): one for one in ACCOUNTS}
+    found = {
+        where: {
+            f"{ours[member]}: {role.removeprefix('roles/')}"
+            for role, member in bindings
+            if member in ours
+        }
+        for where, bindings in policies(pipeline)
+    }
+    assert {where: roles for where, roles in found.items() if roles} == GRANTS
+
+
+@pytest.mark.promise(44)
+def test_a_service_reaches_no_bucket_and_no_service_of_another(pipeline: Deployer) -> None:
+    cloud, names = pipeline.cloud, pipeline.spec.names
+    reads = {"pre": "input", "infer": "models", "post": "output"}
+    for account, read in reads.items():
+        token, _ = cloud.kernel.identity.access_token(names.account(account))
+        own = cloud.storage_client(project=names.project, token=token)
+        for role in reads.values():
+            blob = own.bucket(names.bucket(role)).blob("_nothing")
+            refused = exceptions.NotFound if role == read else exceptions.Forbidden
+            with pytest.raises(refused):
+                blob.download_as_bytes()
+            if (account, role) != ("post", "output"):
+                with pytest.raises(exceptions.Forbidden):
+                    blob.upload_from_string("x")
+        for service, uri in uris(pipeline).items():
+            token = cloud.kernel.identity.id_token(names.account(account), uri)
+            headers = {"Authorization": f"Bearer {token}"}
+            answer = httpx.get(f"{uri}/health", headers=headers, trust_env=False)
+            assert answer.status_code == 403, (account, service)
+
+
+def uris(pipeline: Deployer) -> dict[str, str]:
+    client, names = pipeline.cloud.client(run_v2.ServicesClient), pipeline.spec.names
+    return {
+        one: client.get_service(name=f"{names.location}/services/{names.service(one)}").uri
+        for one in SERVICES
+    }
+
+
+@pytest.mark.promise(43)
+@pytest.mark.promise(73)
 @pytest.mark.promise(113)
 @pytest.mark.promise(114)
 @pytest.mark.promise(122)

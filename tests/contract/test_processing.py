@@ -63,7 +63,6 @@ def through(
         )
 
 
-@pytest.mark.promise(34)
 def test_what_has_no_outcome_is_started_once_and_then_is_done(
     quick_pipeline: QuickPipeline, cloud: Cloud, spec: PipelineSpec, objects: list[str]
 ) -> None:

@@ -45,6 +45,7 @@ def test_the_identity_token_of_an_invoker_gets_through(
     assert body["headers"]["traceparent"].count("-") == 3
 
 
+@pytest.mark.promise(73)
 @pytest.mark.promise(116)
 def test_no_token_is_403(run: RunTester, service: run_v2.Service) -> None:
     assert run.get(service, Authorization="").status_code == 403

@@ -22,7 +22,6 @@ def run(local_cloud: RunningCloud, tmp_path: Path) -> RunTester:
     return RunTester(local_cloud, tmp_path)
 
 
-@pytest.mark.promise(32)
 def test_a_created_service_is_pending_first_and_ready_after(run: RunTester) -> None:
     operation = run.create("svc", run.service(run.image()))
     first, done = operation.metadata, operation.result(timeout=30)

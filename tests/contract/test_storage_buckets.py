@@ -18,7 +18,7 @@ def name() -> str:
     return f"bucket-{uuid.uuid4().hex[:12]}"
 
 
-@pytest.mark.promise(38, 39, 40, 74, "S13", "S54", 122)
+@pytest.mark.promise("S54", 122)
 def test_a_bucket_keeps_what_it_was_created_with(client: storage.Client, name: str) -> None:
     wanted = client.bucket(name)
     wanted.labels = {"managed-by": "gpupipe"}

@@ -59,6 +59,7 @@ def test_a_dry_run_lists_and_removes_nothing(deployed: Cli, keep: tuple[str, ...
     assert kinds.count("repository") == 1 - kept.count("repository")
 
 
+@pytest.mark.promise(24)
 def test_a_service_account_is_acted_as(deployed: Cli) -> None:
     """The operator has no token of it, as an owner on Google has none: it says which role gives one."""
     account = "ml-pipeline-pre@gpupipe-local.iam.gserviceaccount.com"

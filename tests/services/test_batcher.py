@@ -136,7 +136,6 @@ def test_full_queue_is_429_and_leaves_the_others_alone() -> None:
     run(device, scene)
 
 
-@pytest.mark.promise(35)
 def test_who_may_wait_gets_the_next_place_in_turn() -> None:
     device = Device(held=True)
 

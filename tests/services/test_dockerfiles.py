@@ -117,6 +117,7 @@ def test_cuda_runtime_is_the_last_one_for_cuda_12_and_a_layer_of_its_own() -> No
     assert "-cu12==" in text
     assert "-cu13==" not in text
     assert "nvidia" not in requirements("cuda")
+    assert ("ARG", "ACCELERATOR=cuda") in instructions(ROOT / "gpu_inference" / "Dockerfile")
 
 
 def test_the_uv_of_the_images_is_the_one_that_is_tested() -> None:

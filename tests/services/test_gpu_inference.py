@@ -250,7 +250,6 @@ def test_storage_outage_is_503(client: TestClient, store: MemoryStore) -> None:
     assert process(client, ref).status_code == 503
 
 
-@pytest.mark.promise(35)
 def test_on_a_cpu_a_second_long_text_waits_for_room_and_a_short_one_does_not(
     store: MemoryStore, load: Callable[[], Ready], scorer: FakeScorer
 ) -> None:

@@ -158,7 +158,6 @@ def test_an_overwrite_after_the_file_was_read_leaves_an_outcome_for_each() -> No
     assert set(outcomes(services.store)) == {f"results/a.txt.{one}.json" for one in (old, new)}
 
 
-@pytest.mark.promise(44)
 @pytest.mark.parametrize(
     ("call", "name", "stage"),
     [

@@ -11,7 +11,7 @@ from gpupipe.core.config import load
 from gpupipe.core.errors import GpupipeError
 from gpupipe.core.flags import Flags
 from gpupipe.core.names import Names
-from gpupipe.deploy.capacity import DEFAULT_MAX, max_instances, region_note
+from gpupipe.deploy.capacity import max_instances, region_note
 from gpupipe.deploy.facts import Facts
 from gpupipe.deploy.spec import PipelineSpec
 from gpupipe.deploy.step import World
@@ -59,16 +59,17 @@ def test_the_default_is_lowered_to_the_quota_that_binds(
 ) -> None:
     found, note = max_instances(world_of(limits), GPU)
     assert found == fits
-    assert f"{DEFAULT_MAX} -> {fits}" in (note or "")
+    assert f"10 -> {fits}" in (note or "")
     assert "https://" in (note or "")
 
 
 @pytest.mark.parametrize("limits", [{}, {L4: 10}, {L4_ZONAL: 0}, {L4: 16, CPU: 40_000}])
 @pytest.mark.promise(50)
+@pytest.mark.promise(60)
 def test_the_default_holds_where_the_quotas_allow_it_or_are_not_known(
     world_of: WorldOf, limits: dict[str, int]
 ) -> None:
-    assert max_instances(world_of(limits), GPU) == (DEFAULT_MAX, None)
+    assert max_instances(world_of(limits), GPU) == (10, None)
 
 
 def test_zonal_redundancy_has_its_own_quota(world_of: WorldOf) -> None:
@@ -76,8 +77,12 @@ def test_zonal_redundancy_has_its_own_quota(world_of: WorldOf) -> None:
     assert max_instances(world_of({L4: 0, L4_ZONAL: 2}, file), GPU)[0] == 2
 
 
-def test_a_service_without_a_gpu_does_not_ask_for_its_quota(world_of: WorldOf) -> None:
-    assert max_instances(world_of({L4: 0}), "preprocess") == (DEFAULT_MAX, None)
+@pytest.mark.parametrize("service", ["preprocess", "postprocess"])
+@pytest.mark.promise(50)
+def test_a_service_without_a_gpu_does_not_ask_for_its_quota(
+    world_of: WorldOf, service: str
+) -> None:
+    assert max_instances(world_of({L4: 0}), service) == (10, None)
 
 
 def test_what_the_user_set_and_does_not_fit_is_refused_with_what_fits(world_of: WorldOf) -> None:

@@ -69,6 +69,14 @@ def test_at_the_deadline_it_is_said_what_still_runs_and_what_has_not_begun() -> 
     assert found["c"].seconds == {"upload": 0.5}
 
 
+@pytest.mark.promise(42)
+def test_the_queue_is_the_time_from_the_objects_arrival_to_the_start_of_its_execution() -> None:
+    came = datetime(2026, 1, 2, 8, tzinfo=UTC)
+    file = Sent("a", replace(sent("a").object, created=came), 0.5)
+    began = replace(execution("a", "FAILED"), started=came + timedelta(seconds=1.5))
+    assert outcomes(cloud(began), file)["a"].seconds == {"upload": 0.5, "queue": 1.5}
+
+
 def test_executions_are_asked_for_from_the_oldest_file_on_that_waits() -> None:
     early, late = (datetime(2026, 1, 2, hour, tzinfo=UTC) for hour in (8, 9))
     asked: list[datetime] = []

@@ -82,6 +82,8 @@ def sent(world: World, path: str) -> list[Any]:
     return [body_of(one) for one in world.requests if path_of(one) == path]
 
 
+@pytest.mark.promise(34)
+@pytest.mark.promise(73)
 def test_a_file_goes_through_all_three_in_the_order_of_its_chunks() -> None:
     world = services()
     assert go(world) == {
@@ -93,6 +95,9 @@ def test_a_file_goes_through_all_three_in_the_order_of_its_chunks() -> None:
         "summary": {"ok": 3},
         "execution_time": 0.0,
     }
+    assert [path_of(one) for one in world.requests] == [
+        "/preprocess", *["/process"] * 3, "/postprocess"
+    ]  # fmt: skip
     (last,) = sent(world, "/postprocess")
     assert [one["name"] for one in last["scores"]] == ["s0", "s1", "s2"]
     assert last["timings_ms"] == {"preprocess": 5, "queue": 3, "inference": 6}
@@ -121,6 +126,7 @@ def nothing_written(status: str, name: str = "a.txt") -> dict[str, Any]:
     }
 
 
+@pytest.mark.promise(37)
 def test_it_logs_start_stages_and_end() -> None:
     world = services()
     go(world)
@@ -208,6 +214,9 @@ def test_a_newer_generation_supersedes() -> None:
     assert go(world) == nothing_written("superseded")
 
 
+@pytest.mark.promise(35)
+@pytest.mark.promise(36)
+@pytest.mark.promise(75)
 def test_bad_input_is_recorded_once_and_not_tried_again() -> None:
     problem = {"error": {"code": "empty_input", "class": "input", "message": "m", "details": {}}}
     world = services(preprocess=lambda _: answer(422, problem))
@@ -222,6 +231,8 @@ def test_bad_input_is_recorded_once_and_not_tried_again() -> None:
     assert (record["class"], record["error"]["code"]) == ("input", "empty_input")
 
 
+@pytest.mark.promise(35)
+@pytest.mark.promise(75)
 def test_a_full_service_is_waited_for_until_the_time_is_up() -> None:
     world = services(process=lambda _: answer(429, "busy"))
     error = failed(world)
@@ -322,6 +333,7 @@ def test_all_chunks_share_one_time_of_waiting() -> None:
     )
 
 
+@pytest.mark.promise(36)
 def test_a_service_that_has_room_later_gets_the_file() -> None:
     left = [answer(503, ""), answer(429, "")]
 
@@ -335,6 +347,7 @@ def test_a_service_that_has_room_later_gets_the_file() -> None:
     assert world.slept == [2, 4]
 
 
+@pytest.mark.promise(36)
 def test_a_connection_that_fails_is_tried_again() -> None:
     tries: list[int] = []
 
@@ -347,6 +360,9 @@ def test_a_connection_that_fails_is_tried_again() -> None:
     assert go(services(preprocess=breaks_once))["status"] == "success"
 
 
+@pytest.mark.promise(35)
+@pytest.mark.promise(36)
+@pytest.mark.promise(75)
 def test_a_service_that_is_broken_is_tried_six_times() -> None:
     world = services(postprocess=lambda _: answer(500, "oops"))
     assert failed(world)["class"] == "system"
