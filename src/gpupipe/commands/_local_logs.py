@@ -1,6 +1,5 @@
 """What `gpupipe local logs` does: the daemon's own lines or the API calls that it got, also as they come."""
 
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -57,7 +56,10 @@ def show_requests(output: Output, since: str, *, follow: bool) -> int:
 
 def _say(output: Output, document: Json, words: str) -> None:
     """One line: JSON documents that come one after the other are a line each."""
-    print(json.dumps(document) if output is Output.JSON else words)
+    if output is Output.JSON:
+        print_json(document, one_line=True)
+    else:
+        print(words)
     sys.stdout.flush()
 
 

@@ -1,6 +1,5 @@
 """What `gpupipe logs` does: select, read, show; and go on as lines come."""
 
-import json
 import re
 import sys
 from collections.abc import Iterator
@@ -88,7 +87,7 @@ def _follow(
 
 def _show(request: LogsRequest, line: Line) -> None:
     if request.output is Output.JSON:
-        print(json.dumps(line_json(line), ensure_ascii=False, default=str))
+        print_json(line_json(line), one_line=True)
     else:
         say(answer(), line_text(line))
     sys.stdout.flush()

@@ -1,6 +1,5 @@
 """What `gpupipe status` does: read every resource and the last executions, and show them."""
 
-import json
 import sys
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -117,10 +116,8 @@ def _show(request: StatusRequest, status: Status) -> None:
         sys.stdout.write(status_env(status))
         if not status.exists:
             print_status(talk(), status)
-    elif request.output is StatusOutput.JSON and request.watch_s is None:
-        print_json(status_json(status))
     elif request.output is StatusOutput.JSON:
-        print(json.dumps(status_json(status), ensure_ascii=False, default=str))
+        print_json(status_json(status), one_line=request.watch_s is not None)
     else:
         print_status(answer(), status)
     sys.stdout.flush()

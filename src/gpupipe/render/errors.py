@@ -1,9 +1,9 @@
 """An error in its four parts, for a person or as JSON: what, on which resource, what next, where to read."""
 
-import json
 import sys
 
 from gpupipe.core.errors import GpupipeError
+from gpupipe.render.json_output import print_json
 
 
 def error_json(error: GpupipeError) -> dict[str, object]:
@@ -32,10 +32,6 @@ def lines(error: GpupipeError) -> list[str]:
 def print_error(error: GpupipeError, *, as_json: bool) -> None:
     """Write the error: to stdout as the answer when JSON is wanted, else to stderr."""
     if as_json:
-        print(
-            json.dumps(
-                {"schema": "gpupipe.error/1", "error": error_json(error)}, ensure_ascii=False
-            )
-        )
+        print_json({"schema": "gpupipe.error/1", "error": error_json(error)}, one_line=True)
         return
     print("\n".join(lines(error)), file=sys.stderr)
