@@ -183,6 +183,7 @@ def test_a_step_that_fails_names_the_line(world: World) -> None:
     assert "code 3" in build.failure_info.detail
 
 
+@pytest.mark.promise("S15")
 def test_the_time_of_a_build_runs_out(local_cloud_factory: CloudFactory) -> None:
     clock = FakeClock()
     world = prepared(local_cloud_factory(clock=clock))

@@ -234,6 +234,7 @@ def test_a_grant_for_another_day(pipeline: Deployer, grant: Grant) -> None:
         assert len(log_of_workflow(pipeline)) == before
 
 
+@pytest.mark.promise(43, 113, "D9")
 @pytest.mark.promise(77)
 @pytest.mark.promise("S21")
 def test_every_grant_of_the_pipeline_is_in_this_file(pipeline: Deployer) -> None:

@@ -52,6 +52,7 @@ def service(pipeline: Deployer, name: str) -> run_v2.Service:
     return client.get_service(name=f"{names.location}/services/{names.service(name)}")
 
 
+@pytest.mark.promise("S16", 104, "D15")
 @pytest.mark.promise(31)
 @pytest.mark.promise(70)
 @pytest.mark.promise("S59")
@@ -59,7 +60,7 @@ def service(pipeline: Deployer, name: str) -> run_v2.Service:
 @pytest.mark.promise(49)
 @pytest.mark.promise("D8")
 def test_the_inference_service_has_a_gpu_that_is_billed_while_it_runs(pipeline: Deployer) -> None:
-    found = service(pipeline, "gpu-inference").template
+    found: Any = service(pipeline, "gpu-inference").template
     resources = found.containers[0].resources
     assert found.node_selector.accelerator == "nvidia-l4"
     assert dict(resources.limits) == {"cpu": "4", "memory": "16Gi", "nvidia.com/gpu": "1"}
@@ -67,8 +68,11 @@ def test_the_inference_service_has_a_gpu_that_is_billed_while_it_runs(pipeline: 
     assert found.gpu_zonal_redundancy_disabled
     assert found.scaling.min_instance_count == 0
     assert {one.name: one.value for one in found.containers[0].env}["DEVICE"] == "cuda"
+    assert found.scaling.max_instance_count == 2  # what a new project's 20 CPU have room for
+    assert (found.timeout.total_seconds(), found.max_instance_request_concurrency) == (300, 64)
 
 
+@pytest.mark.promise(104)
 @pytest.mark.promise(32)
 @pytest.mark.promise(33)
 @pytest.mark.promise(71)
@@ -139,6 +143,14 @@ def test_a_service_runs_its_image_of_the_repository_by_digest(
     assert reference in {one.uri for one in client.list_docker_images(parent=parent)}
 
 
+@pytest.mark.promise("S56", 108, "D31", "D20")
+@pytest.mark.parametrize("role", BUCKETS)
+def test_a_bucket_forgets_its_files_but_models(pipeline: Deployer, role: str) -> None:
+    rules = [rule["condition"] for rule in bucket(pipeline, role).lifecycle_rules]
+    ages = [one["age"] for one in rules if "age" in one]
+    assert ages == {"models": [], "work": [1]}.get(role, [30])
+
+
 @pytest.mark.promise("S55")
 @pytest.mark.promise("S70")
 def test_only_the_input_bucket_is_versioned(pipeline: Deployer) -> None:
@@ -178,6 +190,7 @@ def test_what_looks_for_leftovers_sees_everything_that_there_is(pipeline: Deploy
     assert by_kind["bucket"] == sorted(names.bucket(role) for role in BUCKETS)
     assert by_kind["repository"] == [names.repository]
     assert len(by_kind["service account"]) == 6
+    assert by_kind.keys() >= {"dashboard", "alert policies", "log metrics"}
     told = " ".join(by_kind)
     assert "topic" in told
     assert "subscription" in told

@@ -32,6 +32,7 @@ def use(pipeline: Deployer, model: str) -> bool:
     return not pipeline.deploy().outcome.failed
 
 
+@pytest.mark.promise("D19")
 @pytest.mark.long
 @pytest.mark.promise(139)
 def test_a_model_that_answers_wrongly_is_not_served_and_the_one_before_is(

@@ -56,6 +56,7 @@ def metrics(cloud: RunningCloud) -> list[str]:
     return [one.name for one in client.list_log_metrics(request={"parent": PARENT})]
 
 
+@pytest.mark.promise(93, "D10")
 @pytest.mark.promise(78)
 @pytest.mark.promise(100)
 @pytest.mark.promise(101)
@@ -131,6 +132,7 @@ def test_a_cost_without_a_known_price_is_said_to_be_unknown(
     assert "not known" in tile.text
 
 
+@pytest.mark.promise(93, 94, 92, "D10", "D20")
 @pytest.mark.promise(79)
 @pytest.mark.promise("S62")
 @pytest.mark.promise(98)
@@ -144,6 +146,8 @@ def test_a_deploy_makes_alert_policies_that_close_by_themselves(deployed: Deploy
         assert policy.alert_strategy.auto_close.total_seconds() == 1800
         assert policy.user_labels["gpupipe-pipeline"] == "ml-pipeline"
         assert policy.documentation.content
+        for condition in policy.conditions:
+            assert condition.condition_threshold.filter.startswith('metric.type="')
 
 
 @pytest.mark.promise(79)

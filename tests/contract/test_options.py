@@ -253,6 +253,8 @@ ROWS: list[tuple[str, Read, Any]] = [
     ("prefix", lambda read: read.workflow.name.split("/")[5], f"{PREFIX}-ml-pipeline"),
     ("environment", lambda read: read.labelled("environment"), {"prod"}),
     ("labels", lambda read: read.labelled("team"), {"blue"}),
+    ("no option: whose", lambda read: read.labelled("managed-by"), {"gpupipe"}),
+    ("no option: of which", lambda read: read.labelled("gpupipe-pipeline"), {PREFIX}),
     ("queue_wait", lambda read: read.workflow.user_env_vars["QUEUE_WAIT_SECONDS"], "700"),
     (
         "ingress",
@@ -323,6 +325,7 @@ def deployed(cloud: RunningCloud, tmp_path_factory: pytest.TempPathFactory) -> D
     return found
 
 
+@pytest.mark.promise("S15", 116, 119, "S56")
 @pytest.mark.parametrize(("path", "read", "value"), ROWS, ids=[path for path, _, _ in ROWS])
 @pytest.mark.promise(48)
 @pytest.mark.promise(49)
@@ -371,6 +374,7 @@ def test_a_configuration_may_lie_in_a_bucket(cloud: RunningCloud, deployed: Depl
             read(replace(flags, config=missing))
 
 
+@pytest.mark.promise("D18")
 def test_no_option_is_left_out() -> None:
     assert not READ_BACK & ELSEWHERE.keys()
     assert {path for path in READ_BACK | ELSEWHERE.keys() if not path.startswith("no option")} == (

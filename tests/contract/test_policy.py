@@ -136,6 +136,7 @@ def is_default(member: str) -> bool:
     )
 
 
+@pytest.mark.promise(116)
 @pytest.mark.promise(43)
 @pytest.mark.promise(77)
 @pytest.mark.promise(113)

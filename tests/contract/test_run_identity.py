@@ -108,7 +108,6 @@ def test_an_l4_is_emulated_and_said_so(run: RunTester) -> None:
     assert created.template.containers[0].env[0].value == "cuda"
 
 
-@pytest.mark.promise("S16")
 def test_plain_google_auth_gets_the_services_account_and_no_decoy(
     run: RunTester, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

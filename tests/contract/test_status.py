@@ -91,6 +91,7 @@ def may_ask(pipeline: Deployer) -> Deployer:
     return pipeline
 
 
+@pytest.mark.promise(125)
 @pytest.mark.promise(131)
 def test_without_the_grant_nothing_is_checked_and_the_grant_is_named(pipeline: Deployer) -> None:
     found = check_all(pipeline.connect(), pipeline.spec)

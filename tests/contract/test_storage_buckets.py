@@ -18,7 +18,6 @@ def name() -> str:
     return f"bucket-{uuid.uuid4().hex[:12]}"
 
 
-@pytest.mark.promise("S54", 122)
 def test_a_bucket_keeps_what_it_was_created_with(client: storage.Client, name: str) -> None:
     wanted = client.bucket(name)
     wanted.labels = {"managed-by": "gpupipe"}
@@ -67,7 +66,6 @@ def test_update_replaces_all_fields(client: storage.Client, name: str) -> None:
     assert client.get_bucket(name).labels == {}
 
 
-@pytest.mark.promise(108, 110, "S56")
 def test_lifecycle_and_retention_are_kept(client: storage.Client, name: str) -> None:
     bucket = client.create_bucket(name)
     bucket.add_lifecycle_delete_rule(age=30, matches_prefix=["chunks/"])
@@ -82,7 +80,6 @@ def test_lifecycle_and_retention_are_kept(client: storage.Client, name: str) -> 
     assert found.retention_period == 60
 
 
-@pytest.mark.promise(109, "S51")
 @pytest.mark.parametrize("storage_class", ["STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE"])
 def test_storage_class(client: storage.Client, name: str, storage_class: str) -> None:
     bucket = client.bucket(name)

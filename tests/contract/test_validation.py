@@ -34,6 +34,7 @@ def validation(pipeline: QuickPipeline, files: int) -> Validation:
     return Validation(pipeline.operator.connect(), pipeline.spec, pipeline.clock, files, 0)
 
 
+@pytest.mark.promise(82)
 @pytest.mark.promise(81)
 @pytest.mark.promise(106)
 def test_files_at_once_make_several_instances_and_leave_nothing(pipeline: QuickPipeline) -> None:
@@ -121,6 +122,7 @@ def test_one_instance_has_failed_only_where_it_was_not_enough(
     assert within.verdict == (PASSED if at_once == 1 else FAILED)
 
 
+@pytest.mark.promise(82)
 @pytest.mark.promise(91)
 @pytest.mark.parametrize(
     ("p95", "few", "verdict"),

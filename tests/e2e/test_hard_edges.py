@@ -1,13 +1,16 @@
 """Bad input: a clear error in four parts, the right exit code, nothing half-done."""
 
+import os
+import pty
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Cli
+from tests.e2e.conftest import GPUPIPE, TIMEOUT_S, Cli
 
 
 @pytest.fixture
@@ -41,6 +44,25 @@ def test_wrong_words_are_refused_before_anything_starts(
     assert words in done.err
     assert "Next:" in done.err
     assert "Read: docs/" in done.err
+
+
+@pytest.mark.promise("S25", "S27")
+def test_an_error_is_red_on_a_terminal_and_plain_elsewhere(cli: Cli) -> None:
+    arguments = ("deploy", "--local", "--prefix", "x")
+    leader, follower = pty.openpty()
+    with subprocess.Popen(
+        [GPUPIPE, *arguments], env=cli.env(TERM="xterm"),
+        stdin=follower, stdout=follower, stderr=follower,
+    ) as process:  # fmt: skip
+        os.close(follower)
+        assert process.wait(TIMEOUT_S) == 2
+    with os.fdopen(leader, "rb", buffering=0) as terminal:
+        seen = terminal.read(4096).decode()
+    plain = cli(*arguments).err
+    first = plain.splitlines()[0]
+    assert first.startswith("Error: ")
+    assert f"\x1b[1;31m{first}\x1b[0m" in seen
+    assert "\x1b" not in plain
 
 
 def test_empty_and_odd_things_to_upload(cli: Cli, tmp_path: Path) -> None:

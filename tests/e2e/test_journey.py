@@ -43,7 +43,6 @@ def last_sequence(cli: Cli) -> int:
 
 @pytest.mark.promise(3)
 @pytest.mark.promise(30)
-@pytest.mark.promise("S24")
 @pytest.mark.promise(1)
 @pytest.mark.promise(28)
 @pytest.mark.promise(67)
@@ -78,7 +77,6 @@ def test_the_second_deploy_writes_nothing(deployed: Cli) -> None:
 
 @pytest.mark.promise(41)
 @pytest.mark.promise(80)
-@pytest.mark.promise("S23")
 @pytest.mark.promise(42)
 @pytest.mark.promise("D1")
 @pytest.mark.promise("D9")
@@ -204,6 +202,7 @@ def test_executions_are_listed_shown_and_repeated(deployed: Cli) -> None:
     assert ended.json["ended_before"] == [sent["execution"]]
 
 
+@pytest.mark.promise("S23")
 def test_without_arguments_the_samples_are_sent(deployed: Cli) -> None:
     done = deployed("test-upload", "--local")
     assert done.code == 0, done.err
@@ -211,7 +210,6 @@ def test_without_arguments_the_samples_are_sent(deployed: Cli) -> None:
     assert "negative" in done.out
 
 
-@pytest.mark.promise("D25")
 def test_the_target_is_the_first_line_of_every_command(deployed: Cli) -> None:
     for command in (("status",), ("deploy", "--dry-run"), ("destroy", "--dry-run")):
         done = deployed(*command, "--local")

@@ -15,6 +15,7 @@ WHITE = base64.b64decode(
 TOML = "# ours\n\nretention_days = 30  # a month\n\n[postprocess]\n"
 
 
+@pytest.mark.promise("D19", "S79")
 @pytest.mark.promise(139)
 @pytest.mark.promise(39)
 def test_a_model_for_pictures_is_pushed_used_and_left_again(deployed: Cli, tmp_path: Path) -> None:

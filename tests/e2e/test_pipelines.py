@@ -69,6 +69,7 @@ def test_a_service_account_is_acted_as(deployed: Cli) -> None:
     assert "roles/iam.serviceAccountTokenCreator" in done.err
 
 
+@pytest.mark.promise("S44", "S46")
 @pytest.mark.promise(4)
 @pytest.mark.promise("D22")
 def test_what_is_left_is_told_with_the_command_that_removes_it(deployed: Cli) -> None:

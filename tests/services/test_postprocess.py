@@ -74,7 +74,6 @@ def failure(**more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.promise("S77")
-@pytest.mark.promise("S78")
 def test_result_document(client: TestClient, store: MemoryStore) -> None:
     first = scores(store, record("0", 0.95), record("1", 0.7), name="scores/x/00000.jsonl")
     second = scores(

@@ -100,13 +100,20 @@ class Deployer:
     steps: tuple[Step, ...] = QUICK_STEPS
     parallelism: int = 8
     prefix: str | None = None
+    region: str | None = None
     file: Path | None = None
     allow_replace: bool = False
     choices: Choices = Choices()  # noqa: RUF009  # frozen
 
     @property
     def spec(self) -> PipelineSpec:
-        flags = Flags(local=True, project=self.project, prefix=self.prefix, config=self.file)
+        flags = Flags(
+            local=True,
+            project=self.project,
+            region=self.region,
+            prefix=self.prefix,
+            config=self.file,
+        )
         config: Config = load(flags, {}, self.cloud.home)
         return PipelineSpec(config.names(self.project), config)
 

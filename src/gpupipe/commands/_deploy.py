@@ -79,13 +79,15 @@ def carry_out(
             return Exit.DONE
         accepted()
         stop.begin()
+        began = context.clock.monotonic()
         done = engine.deploy(
             plan,
             lambda actions: progress(talk(), actions, context.clock),
             send_canary=request.canary,
             verify=request.verify,
         )
-    _tell(request, context, done)
+        seconds = context.clock.monotonic() - began
+    _tell(request, context, done, seconds)
     if done.outcome.failed and stop.cancel.is_set():
         return Exit.INTERRUPTED
     return done.outcome.exit
@@ -128,8 +130,8 @@ def _may_go_on(request: DeployRequest, context: Context, shown: Shown) -> bool:
     )
 
 
-def _tell(request: DeployRequest, context: Context, done: Deployed) -> None:
+def _tell(request: DeployRequest, context: Context, done: Deployed, seconds: float) -> None:
     if request.output is Output.JSON:
-        print_json(deployed_json(context.target, context.spec, done))
+        print_json(deployed_json(context.target, context.spec, done, seconds))
     else:
-        print_deployed(answer(), context.target, context.spec, done)
+        print_deployed(answer(), context.target, context.spec, done, seconds)

@@ -76,6 +76,7 @@ def _run(request: DestroyRequest, context: Context, stop: Stopping) -> int:
         return Exit.DONE
     stop.begin()
     folder, began = history_folder(context), context.clock.now()
+    start = context.clock.monotonic()
     try:
         copy(context.cloud.storage, context.spec.names.bucket("staging"), folder)
     except GpupipeError:
@@ -102,7 +103,8 @@ def _run(request: DestroyRequest, context: Context, stop: Stopping) -> int:
         found = prove(
             world, removal, outcome, carry_out, keep=request.keep, parallelism=_PARALLELISM
         )
-    return _tell(request, context, world, removal, outcome, found)
+    seconds = context.clock.monotonic() - start
+    return _tell(request, context, world, removal, outcome, found, seconds)
 
 
 def _tell(
@@ -112,6 +114,7 @@ def _tell(
     removal: Removal,
     outcome: Outcome,
     found: tuple[Leftover, ...],
+    seconds: float,
 ) -> int:
     local = context.target.is_local
     leftovers = {
@@ -119,9 +122,9 @@ def _tell(
     }
     if request.output is Output.JSON:
         there = pipelines(world.cloud)
-        print_json(destroyed_json(removal, outcome, leftovers, there, world.facts.held))
+        print_json(destroyed_json(removal, outcome, leftovers, there, world.facts.held, seconds))
     else:
-        print_destroyed(answer(), removal, outcome, leftovers, world.facts.held)
+        print_destroyed(answer(), removal, outcome, leftovers, world.facts.held, seconds)
     if leftovers:
         return Exit.LEFTOVERS
     return outcome.exit

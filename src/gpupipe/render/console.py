@@ -19,9 +19,18 @@ def answer() -> Console:
 
 def talk() -> Console:
     """The console of progress, questions and warnings (stderr)."""
+    return _stderr(quiet=manners().quiet)
+
+
+def complaint() -> Console:
+    """The console of errors (stderr), which are told in any case."""
+    return _stderr(quiet=False)
+
+
+def _stderr(*, quiet: bool) -> Console:
     return Console(
         stderr=True,
-        quiet=manners().quiet,
+        quiet=quiet,
         highlight=False,
         markup=False,
         emoji=False,

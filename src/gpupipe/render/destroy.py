@@ -12,6 +12,7 @@ from gpupipe.deploy.leftovers import Leftover
 from gpupipe.deploy.pipelines import Pipeline
 from gpupipe.render.console import say
 from gpupipe.render.errors import error_json, lines
+from gpupipe.render.pace import duration
 from gpupipe.render.pipelines import pipelines_json
 from gpupipe.render.plan import action_json
 
@@ -41,10 +42,11 @@ def destroyed_json(
     leftovers: Mapping[Leftover, str],
     pipelines: Sequence[Pipeline],
     held: Mapping[str, datetime],
+    seconds: float,
 ) -> dict[str, Any]:
     """The documented shape of a destroy's answer; `pipelines` are those that the project still holds.
 
-    leftovers: each with the command that removes it; held: as `Facts` has it.
+    leftovers: each with the command that removes it; held: as `Facts` has it; seconds: how long it took.
     """
     return {
         "schema": SCHEMA,
@@ -62,6 +64,7 @@ def destroyed_json(
         "kept": _kept_json(removal),
         "held": [{"what": what, "until": until} for what, until in sorted(held.items())],
         "tombstones": list(TOMBSTONES),
+        "seconds": round(seconds, 3),
         "pipelines": pipelines_json(pipelines),
     }
 
@@ -92,16 +95,19 @@ def print_destroyed(
     outcome: Outcome,
     leftovers: Mapping[Leftover, str],
     held: Mapping[str, datetime],
+    seconds: float,
 ) -> None:
-    """The proof for people."""
+    """The proof for people. seconds: how long it took, with the inventory."""
     for _, error in outcome.errors:
         for line in lines(error):
             say(console, line)
     for one, why in outcome.skipped:
         say(console, f"Skipped {one.kind} {one.name}: {why}")
     say(console, "")
+    took = f"  It took {duration(seconds)}."
     if leftovers:
         say(console, f"Still there: {len(leftovers)}", "bold red")
+        say(console, took, "dim")
         for left in leftovers:
             say(console, f"  {left.kind} {left.name}")
         say(console, "Run the same command again; --force goes on after a failure. By hand:")
@@ -113,6 +119,7 @@ def print_destroyed(
     shared = [what for what, why in removal.kept if why not in {AS_ASKED, YOURS}]
     nothing = "Nothing else" if asked else "Nothing"
     say(console, f"{nothing} is left: {len(outcome.done)} resources removed.", "bold green")
+    say(console, took, "dim")
     say(console, "  Looked for by name, by label, by account and by binding.")
     _list(console, "Kept, as asked; a destroy without that option removes it:", asked)
     _list(console, "Kept, because it is yours:", yours)

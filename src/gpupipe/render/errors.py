@@ -1,8 +1,7 @@
 """An error in its four parts, for a person or as JSON: what, on which resource, what next, where to read."""
 
-import sys
-
 from gpupipe.core.errors import GpupipeError
+from gpupipe.render.console import complaint, say
 from gpupipe.render.json_output import print_json
 
 
@@ -34,4 +33,7 @@ def print_error(error: GpupipeError, *, as_json: bool) -> None:
     if as_json:
         print_json({"schema": "gpupipe.error/1", "error": error_json(error)}, one_line=True)
         return
-    print("\n".join(lines(error)), file=sys.stderr)
+    console, (first, *rest) = complaint(), lines(error)
+    say(console, first, "bold red")
+    for line in rest:
+        say(console, line)

@@ -14,6 +14,7 @@ from gpupipe.deploy.spec import PipelineSpec
 from gpupipe.render.columns import columns
 from gpupipe.render.console import say
 from gpupipe.render.errors import error_json, lines
+from gpupipe.render.pace import duration
 from gpupipe.render.plan import Shown, action_json, plan_json
 
 SCHEMA = "gpupipe.deploy/1"
@@ -35,8 +36,10 @@ def outputs(target: Target, spec: PipelineSpec, uris: dict[str, str]) -> dict[st
     }
 
 
-def deployed_json(target: Target, spec: PipelineSpec, done: Deployed) -> dict[str, Any]:
-    """The documented shape of a deploy's answer."""
+def deployed_json(
+    target: Target, spec: PipelineSpec, done: Deployed, seconds: float
+) -> dict[str, Any]:
+    """The documented shape of a deploy's answer. seconds: how long it took."""
     return {
         "schema": SCHEMA,
         **outputs(target, spec, done.facts.uris),
@@ -44,6 +47,7 @@ def deployed_json(target: Target, spec: PipelineSpec, done: Deployed) -> dict[st
             Shown(done.plan.actions, tuple(done.facts.notes.values()), done.canary is not None)
         ),
         **outcome_json(done.outcome),
+        "seconds": round(seconds, 3),
         "canary": None if done.canary is None else proof_json(done.canary),
     }  # fmt: skip
 
@@ -82,14 +86,19 @@ def print_proof(console: Console, proof: Proof) -> None:
         say(console, f"    {hop.name:<12}{hop.verdict}{time}", "dim")
 
 
-def print_deployed(console: Console, target: Target, spec: PipelineSpec, done: Deployed) -> None:
-    """The summary for people."""
+def print_deployed(
+    console: Console, target: Target, spec: PipelineSpec, done: Deployed, seconds: float
+) -> None:
+    """The summary for people. seconds: how long it took."""
+    took = f"  It took {duration(seconds)}."
     if done.outcome.failed:
         print_failure(console, done.outcome)
+        say(console, took, "dim")
         return
     names, where = spec.names, options(target, spec)
     say(console, "")
     say(console, "The pipeline is deployed.", "bold green")
+    say(console, took, "dim")
     if done.canary is not None:
         print_proof(console, done.canary)
     say(console, "")

@@ -179,6 +179,25 @@ def test_a_fault_of_the_file_is_named_by_its_place(tmp_path: Path, text: str, fa
     assert (caught.value.details or "").startswith(f"gpupipe.toml:{fault}")
 
 
+@pytest.mark.promise("S50", "S51", "S52")
+@pytest.mark.parametrize(
+    ("file", "allowed"),
+    [
+        ('environment = "qa"', '"dev", "staging" or "prod"'),
+        ('[buckets.models]\nstorage_class = "REGIONAL"',
+         '"STANDARD", "NEARLINE", "COLDLINE" or "ARCHIVE"'),
+        ('[workflow]\ncall_log_level = "LOG_SOME"',
+         '"LOG_ALL_CALLS", "LOG_ERRORS_ONLY" or "LOG_NONE"'),
+    ],
+)  # fmt: skip
+def test_what_is_not_in_a_list_is_refused_with_the_list(
+    tmp_path: Path, file: str, allowed: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        config(tmp_path, file)
+    assert (caught.value.details or "").endswith(f"it takes {allowed}")
+
+
 def test_the_line_is_the_keys_own_also_in_a_long_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         config(tmp_path, "# a note\n" * 20_000 + "queue_wait = [\n  1,\n]\n")

@@ -84,6 +84,7 @@ def sent(world: World, path: str) -> list[Any]:
 
 @pytest.mark.promise(34)
 @pytest.mark.promise(73)
+@pytest.mark.promise("S78", 115, "D3")
 def test_a_file_goes_through_all_three_in_the_order_of_its_chunks() -> None:
     world = services()
     assert go(world) == {
@@ -141,6 +142,7 @@ def test_the_execution_time_is_in_seconds() -> None:
     assert go(world)["execution_time"] == sum(world.slept) == 4
 
 
+@pytest.mark.promise("S78")
 @pytest.mark.parametrize(
     "argument",
     ["text", "", [], {}, 5, True, None, {"input_file": ""}, {"input_file": 7}, {"input_file": None},
@@ -217,6 +219,7 @@ def test_a_newer_generation_supersedes() -> None:
 @pytest.mark.promise(35)
 @pytest.mark.promise(36)
 @pytest.mark.promise(75)
+@pytest.mark.promise("D4", "S78")
 def test_bad_input_is_recorded_once_and_not_tried_again() -> None:
     problem = {"error": {"code": "empty_input", "class": "input", "message": "m", "details": {}}}
     world = services(preprocess=lambda _: answer(422, problem))
@@ -334,6 +337,7 @@ def test_all_chunks_share_one_time_of_waiting() -> None:
 
 
 @pytest.mark.promise(36)
+@pytest.mark.promise("D4")
 def test_a_service_that_has_room_later_gets_the_file() -> None:
     left = [answer(503, ""), answer(429, "")]
 
@@ -363,6 +367,7 @@ def test_a_connection_that_fails_is_tried_again() -> None:
 @pytest.mark.promise(35)
 @pytest.mark.promise(36)
 @pytest.mark.promise(75)
+@pytest.mark.promise("D4")
 def test_a_service_that_is_broken_is_tried_six_times() -> None:
     world = services(postprocess=lambda _: answer(500, "oops"))
     assert failed(world)["class"] == "system"
