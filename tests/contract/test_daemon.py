@@ -345,6 +345,26 @@ class TestControl:
         requests = daemon.call(info, "GET", "/control/requests?since=0")["requests"]
         assert "control.reset" in [row["method"] for row in requests]
 
+    def test_after_a_reset_it_behaves_as_a_fresh_one(self, home: Path) -> None:
+        info = daemon.ensure_running(home)
+        quotas = daemon.call(info, "GET", "/control/quotas")
+        quota = {name: quotas["quotas"][0][name] for name in ("service", "quota_id")}
+        for name, body in (
+            ("faults", {"method": GET, "kind": "error", "code": "UNAVAILABLE", "times": 1000}),
+            ("faults", {"kind": "propagation", "seconds": 60}),
+            ("faults", {"kind": "agent", "api": "eventarc.googleapis.com", "project": info.project}),
+            ("latency", {"factor": 2}),
+            ("permissions", {"name": "roles/run.admin"}),
+            ("quota", {"project": info.project, "region": info.region, "value": 7, **quota}),
+        ):
+            daemon.call(info, "POST", f"/control/{name}", body)
+        assert len(daemon.call(info, "GET", TOKEN_CALL)["unusual"]) == 4
+        assert daemon.call(info, "GET", "/control/quotas") != quotas
+        daemon.call(info, "POST", "/control/reset")
+        assert daemon.call(info, "GET", TOKEN_CALL)["unusual"] == {}
+        assert daemon.call(info, "GET", "/control/faults") == {"faults": []}
+        assert daemon.call(info, "GET", "/control/quotas") == quotas
+
     @pytest.mark.parametrize(
         "body",
         [

@@ -61,7 +61,8 @@ def reset(
 ) -> int:
     """Forget everything that the local cloud holds.
 
-    Its projects, buckets, objects, images and accounts are gone; services end.
+    Its projects, buckets, objects, images and accounts are gone; services end, and so do faults,
+    latency, quotas and revoked permissions. A clock that was moved stays ahead.
 
     Example: gpupipe local reset --yes
     """

@@ -114,7 +114,7 @@ class LocalCloud:
         return tuple(row for one in self._surfaces for row in one.rpcs())
 
     def reset(self) -> None:
-        """Forget all projects with all they hold; the request log, faults and behaviour stay."""
+        """Forget all projects with all they hold; the request log stays, and what `control` sets."""
         kernel = self.kernel
         for surface in self._surfaces:
             surface.reset()

@@ -141,6 +141,8 @@ class Control(BaseSurface):
 
     def _reset(self, _: Request, __: bytes) -> Json:
         self._on_reset()
+        self._end_faults()
+        self._kernel.behaviour.latency_factor = 0
         return {"reset": True}
 
     def _faults(self, _: Request, __: bytes) -> Json:
@@ -192,6 +194,10 @@ class Control(BaseSurface):
         return known and not agents.exists(agents.agent_email(api, project))
 
     def _clear_faults(self, request: Request, body: bytes) -> Json:
+        self._end_faults()
+        return self._faults(request, body)
+
+    def _end_faults(self) -> None:
         self._kernel.faults.clear()
         self._pipeline.faults.release()
         self._kernel.behaviour.propagation_s = 0
@@ -199,7 +205,6 @@ class Control(BaseSurface):
             if self._is_missing(api, project):
                 self._kernel.agents.create(api, project)
         self._agents.clear()
-        return self._faults(request, body)
 
     def _quotas(self, request: Request, _: bytes) -> Json:
         project = request.query_params.get("project") or self._kernel.settings.project

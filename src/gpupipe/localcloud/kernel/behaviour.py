@@ -1,6 +1,6 @@
 """How the local cloud behaves beyond what its APIs say: settings of the operator's, kept in state.
 
-They outlive the daemon and a reset: they are about this cloud, not about what it holds. Faults, which
+They outlive the daemon. A reset ends them too, but for the clock, which only moves ahead. Faults, which
 are used up, are in memory (`kernel.faults`).
 """
 
