@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gpupipe.core.clock import Clock
 from gpupipe.localcloud.kernel.agents import ServiceAgents
+from gpupipe.localcloud.kernel.audit import AuditLogs
 from gpupipe.localcloud.kernel.authorization import Authorizer
 from gpupipe.localcloud.kernel.behaviour import Behaviour
 from gpupipe.localcloud.kernel.billing import Billing
@@ -75,6 +76,7 @@ class Kernel:
     outside: Outside
     events: Events
     logs: Logs
+    audit: AuditLogs
     metrics: Metrics
     incidents: Incidents
     images: Images
@@ -106,7 +108,7 @@ def build_kernel(settings: Settings, base_clock: Clock) -> Kernel:
             projects.set_enabled(project.id, f"{api}.googleapis.com", enabled=True)
 
     projects.on_create(on_create)
-    resources, denials = Resources(database), Denials(database)
+    resources, denials, logs = Resources(database), Denials(database), Logs(log_database, clock)
     authorizer = Authorizer(policies, projects, denials)
     return Kernel(
         settings=settings,
@@ -129,7 +131,8 @@ def build_kernel(settings: Settings, base_clock: Clock) -> Kernel:
         operations=Operations(database, clock, timers, pace),
         outside=Outside(resources, projects, policies, authorizer, agents),
         events=Events(database),
-        logs=Logs(log_database, clock),
+        logs=logs,
+        audit=AuditLogs(policies, logs),
         metrics=Metrics(log_database, clock),
         incidents=Incidents(log_database),
         images=Images(database, clock, settings.images),

@@ -39,6 +39,9 @@ SEVERITIES: Mapping[str, int] = {
     "EMERGENCY": 800,
 }
 Payload = str | dict[str, Any]
+_AUDIT = "cloudaudit.googleapis.com%2F"
+ACTIVITY, DATA_ACCESS = f"{_AUDIT}activity", f"{_AUDIT}data_access"
+"""The ids of the audit logs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,21 @@ class LogEntry:
     def project(self) -> str:
         """The id of the project."""
         return self.log_name.split("/")[1]
+
+    @property
+    def is_audit(self) -> bool:
+        """Whether it is an audit log's; its payload is a google.cloud.audit.AuditLog then."""
+        return is_audit_log(self.log_name)
+
+    @property
+    def is_private(self) -> bool:
+        """Whether it takes a permission of its own to read it."""
+        return self.log_name.endswith(DATA_ACCESS)
+
+
+def is_audit_log(name: str) -> bool:
+    """Whether a log of this name is written by Cloud Audit Logs."""
+    return name.rpartition("/")[2].startswith(_AUDIT)
 
 
 class Logs:

@@ -5,7 +5,7 @@ What a caller grants takes effect after the propagation delay; what he takes awa
 """
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from google.iam.v1 import policy_pb2
 
@@ -20,6 +20,9 @@ _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS policy_members (
         resource TEXT NOT NULL REFERENCES policies ON DELETE CASCADE, member TEXT NOT NULL,
         PRIMARY KEY (member, resource))""",
+    """CREATE TABLE IF NOT EXISTS policy_audits (
+        resource TEXT NOT NULL REFERENCES policies ON DELETE CASCADE, service TEXT NOT NULL,
+        log_type INTEGER NOT NULL, PRIMARY KEY (resource, service, log_type))""",
 )
 # What Google answers for a resource that never had a policy ("ACAB" in base64); own knowledge.
 _EMPTY_ETAG = b"\x00\x20\x01"
@@ -63,17 +66,39 @@ class Policies:
                 ]
         return policy
 
+    def audits(self, resource: str, service: str, log_type: int, member: str) -> bool:
+        """Whether a resource's policy has calls of a member logged that have this type of permission."""
+        services = (service, policy_rules.ALL_SERVICES)
+        row = self._database.read().execute(
+            "SELECT 1 FROM policy_audits WHERE resource=? AND service IN (?, ?) AND log_type=?",
+            (resource, *services, log_type),
+        )
+        return row.fetchone() is not None and not any(
+            member in one.exempted_members
+            for config in self.get(resource).audit_configs
+            for one in config.audit_log_configs
+            if config.service in services and one.log_type == log_type
+        )
+
     def set(
-        self, resource: str, policy: policy_pb2.Policy, *, known_member: Callable[[str], bool]
+        self,
+        resource: str,
+        policy: policy_pb2.Policy,
+        *,
+        known_member: Callable[[str], bool],
+        fields: Collection[str] = policy_rules.BINDINGS,
     ) -> policy_pb2.Policy:
         """Replace the policy; `known_member` tells whether a member ("serviceAccount:…") exists.
 
+        fields: what of it is replaced; the rest of `policy` is not looked at.
         ABORTED when `policy.etag` is set and is not the current one; else as the `policy_rules`.
         """
-        policy_rules.check(policy, known_member)
-        policy_rules.check_supported(resource, policy)
+        asked = policy_rules.masked(policy, policy_pb2.Policy(), fields)
+        policy_rules.check(asked, known_member)
+        policy_rules.check_supported(resource, asked)
         with self._database.transaction():
             before = self.get(resource)
+            policy = policy_rules.masked(policy, before, fields)
             if policy.etag and policy.etag != before.etag:
                 raise ServiceError(Code.ABORTED, _CONCURRENT)
             if resource.count("/") == 1:
@@ -132,6 +157,15 @@ class Policies:
             connection.executemany(
                 "INSERT INTO policy_members (resource, member) VALUES (?, ?)",
                 [(resource, member) for member in sorted(members)],
+            )
+            connection.execute("DELETE FROM policy_audits WHERE resource=?", (resource,))
+            connection.executemany(
+                "INSERT INTO policy_audits (resource, service, log_type) VALUES (?, ?, ?)",
+                [
+                    (resource, config.service, one.log_type)
+                    for config in policy.audit_configs
+                    for one in config.audit_log_configs
+                ],
             )
 
 

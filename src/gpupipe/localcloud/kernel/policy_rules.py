@@ -4,7 +4,7 @@ Rules without a note are those of google/iam/v1/policy.proto and options.proto; 
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from google.iam.v1 import policy_pb2
 
@@ -12,17 +12,23 @@ from gpupipe.localcloud.errors import invalid_argument, unimplemented
 from gpupipe.localcloud.kernel.roles import KNOWN_PERMISSIONS, ROLES, touches
 
 CONDITIONS_VERSION = 3
+ALL_SERVICES = "allServices"
+BINDINGS = frozenset({"bindings", "etag"})  # google.iam.v1 SetIamPolicyRequest.update_mask
+MASKABLE = BINDINGS | {"version", "audit_configs"}
+"""What a policy consists of here."""
 _VERSIONS = frozenset({0, 1, CONDITIONS_VERSION})
 _MOST_MEMBERS = 1_500
 _MOST_GROUPS = 250
 _MOST_TESTED = 100  # gcp-facts §8, own knowledge: UNSURE
 _PUBLIC = frozenset({"allUsers", "allAuthenticatedUsers"})
+_SERVICE = re.compile(r"[a-z][a-z0-9-]*\.googleapis\.com")
 _MEMBER = re.compile(
     r"(user|serviceAccount|group):[^\s:?]+@[^\s:?]+|domain:[^\s:]+"
     r"|deleted:(user|serviceAccount|group):[^\s:?]+@[^\s:?]+\?uid=\d+"
     r"|project(Owner|Editor|Viewer):[^\s:]+"
 )
 _ROLE = re.compile(r"roles/[a-zA-Z0-9_.]+|(projects|organizations)/[^/]+/roles/[a-zA-Z0-9_.]+")
+_LOG_TYPES = frozenset(policy_pb2.AuditLogConfig.LogType.values()) - {0}
 _GROUPS = ("group:", "deleted:group:")
 _OWNER = "roles/owner"
 # The kind of a resource in its name -> how the permissions begin that mean something on it.
@@ -49,7 +55,8 @@ def check_requested_version(version: int) -> None:
 def normalised(policy: policy_pb2.Policy) -> policy_pb2.Policy:
     """One binding per role, members sorted and once each, no empty binding; without the etag.
 
-    Always of version 1: without conditions there is nothing that needs a later one.
+    So with audit configurations: one per service, each type once. Always of version 1: without
+    conditions there is nothing that needs a later one.
     """
     roles: dict[str, set[str]] = {}
     for binding in policy.bindings:
@@ -58,11 +65,32 @@ def normalised(policy: policy_pb2.Policy) -> policy_pb2.Policy:
     for role in sorted(roles):
         if roles[role]:
             clean.bindings.add(role=role, members=sorted(roles[role]))
+    audited: dict[str, dict[int, set[str]]] = {}
+    for config in policy.audit_configs:
+        for one in config.audit_log_configs:
+            types = audited.setdefault(config.service, {})
+            types.setdefault(one.log_type, set()).update(one.exempted_members)
+    for service in sorted(audited):
+        added = clean.audit_configs.add(service=service)
+        for log_type, exempted in sorted(audited[service].items()):
+            added.audit_log_configs.add(log_type=log_type, exempted_members=sorted(exempted))
     return clean
 
 
+def masked(
+    policy: policy_pb2.Policy, before: policy_pb2.Policy, fields: Collection[str]
+) -> policy_pb2.Policy:
+    """A policy whose fields outside of an update mask are those that were there before."""
+    merged = policy_pb2.Policy()
+    merged.CopyFrom(policy)
+    for name in {"bindings", "audit_configs"} - set(fields):
+        merged.ClearField(name)
+        getattr(merged, name).extend(getattr(before, name))
+    return merged
+
+
 def check(policy: policy_pb2.Policy, known_member: Callable[[str], bool]) -> None:
-    """Refuse what Google refuses, then what is not emulated: conditions, audit logs, other roles."""
+    """Refuse what Google refuses, then what is not emulated: conditions, other roles."""
     if policy.version not in _VERSIONS:
         raise invalid_argument(
             f"The policy version {policy.version} is not one of 0, 1 and 3.", "policy.version"
@@ -70,8 +98,8 @@ def check(policy: policy_pb2.Policy, known_member: Callable[[str], bool]) -> Non
     if any(binding.HasField("condition") for binding in policy.bindings):
         # A condition that nobody evaluates would grant too much.
         _refuse_conditions(policy)
-    if policy.audit_configs:
-        raise unimplemented("audit configurations in IAM policies")
+    for config in policy.audit_configs:
+        _check_audited(config)
     _check_size(policy)
     for binding in policy.bindings:
         _check_role(binding.role)
@@ -80,12 +108,14 @@ def check(policy: policy_pb2.Policy, known_member: Callable[[str], bool]) -> Non
 
 
 def check_supported(resource: str, policy: policy_pb2.Policy) -> None:
-    """Refuse roles that a resource of this kind cannot hold.
+    """Refuse roles that a resource of this kind cannot hold, and audit logs of less than a project.
 
     Text: terraform-provider-google#9130 of a bucket, google-cloud-python#10499 of an account; of
     other kinds by likeness.
     """
     kind = resource.split("/")[-2]
+    if policy.audit_configs and kind != "projects":
+        raise unimplemented(f"audit configurations in the policies of {kind}")
     for role in sorted({binding.role for binding in policy.bindings}):
         if not _holds(kind, role):
             raise invalid_argument(
@@ -163,6 +193,27 @@ def _refuse_conditions(policy: policy_pb2.Policy) -> None:
     if policy.version != CONDITIONS_VERSION:
         raise invalid_argument("A policy with a condition must be of version 3.", "policy.version")
     raise unimplemented("conditions in IAM policies")
+
+
+def _check_audited(config: policy_pb2.AuditConfig) -> None:
+    """AuditConfig and AuditLogConfig of policy.proto; of services Google may know fewer."""
+    path = "policy.audit_configs"
+    if config.service != ALL_SERVICES and not _SERVICE.fullmatch(config.service):
+        raise invalid_argument(
+            f"{config.service!r} is no service whose calls can be logged: expected "
+            f"NAME.googleapis.com or {ALL_SERVICES}.",
+            path,
+        )
+    if not config.audit_log_configs:
+        raise invalid_argument(f"The audit configuration of {config.service} has no types.", path)
+    for one in config.audit_log_configs:
+        if one.log_type not in _LOG_TYPES:
+            raise invalid_argument(
+                f"The audit configuration of {config.service} has a type that there is not.", path
+            )
+        for member in one.exempted_members:
+            if not _MEMBER.fullmatch(member):
+                raise invalid_argument(f"Invalid principal in the policy: {member!r}.", path)
 
 
 def _check_size(policy: policy_pb2.Policy) -> None:

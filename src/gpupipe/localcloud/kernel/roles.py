@@ -145,10 +145,11 @@ _LOG_VIEW = (
     | _of("logging.logMetrics", ("get", "list"))
     | _of("logging.sinks", ("get", "list"))
 )
+_LOG_PRIVATE = frozenset({"logging.privateLogEntries.list"})
 _LOG_CONFIG = (
     _of("logging.logMetrics", _CRUD) | _of("logging.sinks", _CRUD) | _of("logging.logs", ("list",))
 )
-_LOG_ADMIN = _LOG_CONFIG | _LOG_VIEW | _LOG_WRITE | {"logging.logs.delete"}
+_LOG_ADMIN = _LOG_CONFIG | _LOG_VIEW | _LOG_WRITE | _LOG_PRIVATE | {"logging.logs.delete"}
 _QUOTA_VIEW = frozenset({"cloudquotas.quotas.get", "monitoring.timeSeries.list"}) | _of(
     "serviceusage.services", ("get", "list")
 )
@@ -219,6 +220,7 @@ ROLES: Mapping[str, frozenset[str]] = {
     "roles/logging.admin": _LOG_ADMIN | _PROJECT_READ,
     "roles/logging.configWriter": _LOG_CONFIG | _PROJECT_READ,
     "roles/logging.logWriter": _LOG_WRITE,
+    "roles/logging.privateLogViewer": _LOG_VIEW | _LOG_PRIVATE | _PROJECT_READ,
     "roles/logging.viewer": _LOG_VIEW | _PROJECT_READ,
     "roles/monitoring.admin": _MONITORING_EDIT | _PROJECT_READ,
     "roles/monitoring.editor": _MONITORING_EDIT | _PROJECT_READ,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from google.protobuf.message import Message
 
+from gpupipe.localcloud.kernel.audit import Audited, Target
 from gpupipe.localcloud.transport import lists
 from gpupipe.localcloud.transport.fields import check_named, check_request
 from gpupipe.localcloud.transport.pipeline import Pipeline
@@ -25,9 +26,17 @@ def answer(
         resource=lambda: _resource(row, request),
         writes=row.writes,
         wire=wire,
+        audited=Audited(
+            row.permission, row.path[1:].replace("/", "."), lambda: _target(row, request)
+        ),
     ) as call:
         check_request(request, row.fields)
         return lists.answer(row, request, call)
+
+
+def _target(row: Rpc, request: Message) -> Target:
+    """What the request names, which may lie below what permissions are checked on."""
+    return Target(str(getattr(request, "name", "")) or row.resource(request))
 
 
 def _resource(row: Rpc, request: Message) -> str:

@@ -15,6 +15,7 @@ from typing import NoReturn
 from starlette.requests import Request as HttpRequest
 
 from gpupipe.localcloud.errors import Code, Details, ServiceError, unimplemented
+from gpupipe.localcloud.kernel.audit import Audited
 from gpupipe.localcloud.kernel.billing import NEEDS_BILLING
 from gpupipe.localcloud.kernel.caller import Caller
 from gpupipe.localcloud.kernel.identity import unauthenticated
@@ -42,6 +43,8 @@ class _Entry:
     caller: str = _ANYONE
     resource: str = ""
     code: str = "OK"
+    project: str = ""
+    error: ServiceError | None = None
 
 
 class Pipeline:
@@ -65,6 +68,7 @@ class Pipeline:
         caller: Caller | None = None,
         wire: Wire = NO_WIRE,
         logged: bool = True,
+        audited: Audited | None = None,
     ) -> Iterator[Call]:
         """Run one call: `with pipeline.guard(request.headers, method=..., ...) as call:`.
 
@@ -73,7 +77,7 @@ class Pipeline:
         api, permission, resource: as in `Rpc`; empty ones are not checked. A function as `resource`
         is called once the caller is known. caller: for surfaces that authenticate in another way
         (identity tokens); the headers are not read then. wire: the connection, for faults.
-        logged: False for calls that the request log leaves out.
+        logged: False for calls that the request log leaves out. audited: how the audit logs tell of it.
         Raises ServiceError: UNAUTHENTICATED, PERMISSION_DENIED (also for a disabled API), faults.
         """
         started = time.monotonic()
@@ -82,13 +86,13 @@ class Pipeline:
             who = caller or self._kernel.identity.authenticate(bearer(headers))
             entry.caller = who.member
             entry.resource = resource if isinstance(resource, str) else resource()
-            self._admit(who, api, permission, entry.resource)
+            self._admit(who, permission, entry)
             self._delay(api, wire, writes=writes)
             self.faults.before(method, wire)
             yield from self._work(Call(who, method))
             self.faults.after(method, wire)
         except ServiceError as error:
-            entry.code = error.code.name
+            entry.code, entry.error = error.code.name, error
             _note(entry, error)
             raise
         except Exception:
@@ -97,6 +101,9 @@ class Pipeline:
         finally:
             if logged:
                 self._record(entry, started)
+            if audited is not None and entry.project:
+                who = Caller(entry.caller)
+                self._kernel.audit.write(entry.project, api, who, audited, entry.error)
 
     def refuse(self, headers: Mapping[str, str], method: str, error: ServiceError) -> NoReturn:
         """Refuse a call that no surface has a method for; it is logged as the others are."""
@@ -125,12 +132,13 @@ class Pipeline:
         finally:
             METHOD.reset(before)
 
-    def _admit(self, caller: Caller, api: str, permission: str, resource: str) -> None:
-        project = self._project(caller, resource)
-        if api and project is not None:
-            self._require_enabled(api, project)
+    def _admit(self, caller: Caller, permission: str, entry: _Entry) -> None:
+        project = self._project(caller, entry.resource)
+        if entry.api and project is not None:
+            self._require_enabled(entry.api, project)
+        entry.project = project.id if project else ""
         if permission:
-            self._kernel.authorizer.check(caller, permission, resource)
+            self._kernel.authorizer.check(caller, permission, entry.resource)
 
     def _project(self, caller: Caller, resource: str) -> Project | None:
         """The project of a resource; the operator's first call for a valid id creates it."""

@@ -13,8 +13,6 @@ from gpupipe.localcloud.transport.fields import ALL
 from gpupipe.localcloud.transport.rpc import Call, Rpc
 
 Resource = str | Callable[[Any], str]
-# google.iam.v1 SetIamPolicyRequest.update_mask: the default, and what a policy consists of here
-_REPLACED = frozenset({"bindings", "etag", "version"})
 
 
 def raw(wrapper: Any) -> Any:
@@ -106,13 +104,15 @@ class PolicyMethods:
         return self._kernel.policies.get(self._existing(request.resource))
 
     def set(self, request: Any, _: Call) -> policy_pb2.Policy:
-        """SetIamPolicy; of the update mask only the default is emulated."""
-        if set(request.update_mask.paths) - _REPLACED:
+        """SetIamPolicy, of the fields of the update mask."""
+        fields = frozenset(request.update_mask.paths) or policy_rules.BINDINGS
+        if fields - policy_rules.MASKABLE:
             raise unimplemented("an update mask of SetIamPolicy with other fields")
         return self._kernel.policies.set(
             self._existing(request.resource),
             request.policy,
             known_member=self._kernel.identity.knows,
+            fields=fields,
         )
 
     def test(self, request: Any, call: Call) -> iam_policy_pb2.TestIamPermissionsResponse:

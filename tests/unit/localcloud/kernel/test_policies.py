@@ -124,10 +124,13 @@ def test_without_conditions_any_version_is_written_and_1_is_read(kernel: Kernel)
     assert refusal(kernel, wanted).code is Code.INVALID_ARGUMENT
 
 
-def test_audit_configurations_are_refused_by_name(kernel: Kernel) -> None:
-    wanted = policy("user:a@example.com")
-    wanted.audit_configs.add(service="allServices")
-    assert refusal(kernel, wanted).code is Code.UNIMPLEMENTED
+def test_audit_configurations_of_less_than_a_project_are_refused_by_name(kernel: Kernel) -> None:
+    wanted = policy_pb2.Policy()
+    wanted.audit_configs.add(service="allServices").audit_log_configs.add(log_type="DATA_READ")
+    kernel.policies.set(RESOURCE, wanted, known_member=lambda _: True)  # outside of the mask
+    assert not kernel.policies.get(RESOURCE).audit_configs
+    with pytest.raises(ServiceError, match="audit configurations in the policies of services"):
+        kernel.policies.set(RESOURCE, wanted, known_member=lambda _: True, fields={"audit_configs"})
 
 
 def test_every_occurrence_of_a_member_counts(kernel: Kernel) -> None:

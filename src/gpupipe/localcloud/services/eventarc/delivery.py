@@ -13,7 +13,9 @@ import threading
 from typing import Any
 
 from gpupipe.localcloud.errors import Code, ServiceError, failed_precondition
+from gpupipe.localcloud.kernel.audit import Audited, Target
 from gpupipe.localcloud.kernel.authorization import denied
+from gpupipe.localcloud.kernel.caller import Caller
 from gpupipe.localcloud.kernel.events import Event
 from gpupipe.localcloud.kernel.failures import internal, log_failure
 from gpupipe.localcloud.kernel.faults import FaultPoint, Kind
@@ -30,6 +32,7 @@ _LARGEST = 512 * 1024
 _BATCH = 50
 _CREATE = "workflows.executions.create"
 _RECEIVE = "eventarc.events.receiveEvent"
+_CREATE_EXECUTION = "google.cloud.workflows.executions.v1.Executions.CreateExecution"
 _EXECUTIONS = "workflowexecutions.googleapis.com"
 _END_S = 10
 _logger = logging.getLogger("gpupipe.localcloud")
@@ -178,6 +181,8 @@ class Delivery:
             if not self._kernel.authorizer.allowed(member, permission, resource):
                 raise denied(permission, resource)
         self._kernel.workflow_runs.start(workflow, event)
+        call = Audited(_CREATE, _CREATE_EXECUTION, lambda: Target(workflow))
+        self._kernel.audit.write(project, _EXECUTIONS, Caller(member), call, None)
 
     def _later(self, row: sqlite3.Row, error: ServiceError) -> None:
         now = self._kernel.clock.now().timestamp()

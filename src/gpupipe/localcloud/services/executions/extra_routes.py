@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from gpupipe.localcloud.errors import invalid_argument, not_found, unimplemented
 from gpupipe.localcloud.kernel import locations
+from gpupipe.localcloud.kernel.audit import Audited, Target
 from gpupipe.localcloud.kernel.faults import FaultPoint
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.executions.callbacks import Callback, Callbacks, WrongMethod
@@ -37,6 +38,14 @@ PERMISSIONS = {
     GET_ENTRY: "workflows.stepEntries.get",
 }
 """Each method with its permission, on the workflow."""
+_V1 = "google.cloud.workflows.executions.v1"
+# workflows/docs/audit-logging-workflow-executions
+_AUDIT_NAMES = {
+    LIST_CALLBACKS: f"{_V1}.Events.ListCallbacks",
+    SEND_CALLBACK: f"{_V1}.Events.SendHttpCallback",
+    LIST_ENTRIES: f"{_V1}.ExecutionHistory.ListStepEntries",
+    GET_ENTRY: f"{_V1}.ExecutionHistory.GetStepEntry",
+}
 _EXECUTION = (
     "/v1/projects/{project}/locations/{location}/workflows/{workflow}/executions/{execution}"
 )
@@ -135,6 +144,9 @@ class ExtraRoutes:
                 resource=_workflow(request),
                 writes=writes,
                 wire=wire_of(request.scope),
+                audited=Audited(
+                    PERMISSIONS[method], _AUDIT_NAMES[method], lambda: _target(request)
+                ),
             ):
                 workflow = locations.below(self._kernel.projects, _workflow(request), "workflows")
                 return work(f"{workflow}/executions/{request.path_params['execution']}")
@@ -183,6 +195,10 @@ def _workflow(request: Request) -> str:
     given = request.path_params
     place = f"projects/{given['project']}/locations/{given['location']}"
     return f"{place}/workflows/{given['workflow']}"
+
+
+def _target(request: Request) -> Target:
+    return Target(request.url.path.removeprefix("/v1/"))
 
 
 def _shown(execution: str) -> Callable[[Callback], dict[str, Any]]:

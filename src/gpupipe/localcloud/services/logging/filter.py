@@ -25,8 +25,9 @@ _TEXT: dict[str, Callable[[str, str], bool]] = {
     "=~": lambda a, b: re.search(b, a) is not None,
     "!~": lambda a, b: re.search(b, a) is None,
 }
+_PAYLOADS = ("jsonPayload", "protoPayload")
 _PLAIN = frozenset({"logName", "textPayload", "trace", "insertId", "resource.type"})
-_MAPS = (("resource", "labels"), ("labels",), ("jsonPayload",))
+_MAPS = (("resource", "labels"), ("labels",), ("jsonPayload",), ("protoPayload",))
 
 
 def compiled(text: str) -> Callable[[LogEntry], bool]:
@@ -79,7 +80,7 @@ def _value(one: Comparison) -> Callable[[LogEntry], bool]:
         compare = _TEXT[one.operator]
         _check_expression(one)
         return lambda entry: any(compare(text, one.value) for text in texts(entry, one.path))
-    if one.path[0] != "jsonPayload":
+    if one.path[0] not in _PAYLOADS:
         raise _unknown(one)
     return _number(one)
 
@@ -92,7 +93,7 @@ def _number(one: Comparison) -> Callable[[LogEntry], bool]:
     compare = _ORDERED[one.operator]
 
     def test(entry: LogEntry) -> bool:
-        found = _payload(entry, one.path[1:])
+        found = _payload(entry, one.path)
         return isinstance(found, int | float) and compare(float(found), wanted)
 
     return test
@@ -127,8 +128,8 @@ def texts(entry: LogEntry, path: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _field(entry: LogEntry, path: tuple[str, ...]) -> Any:
-    if path[0] == "jsonPayload":
-        return _payload(entry, path[1:])
+    if path[0] in _PAYLOADS:
+        return _payload(entry, path)
     if path[0] == "labels":
         return entry.labels.get(".".join(path[1:]))
     if path[:2] == ("resource", "labels"):
@@ -148,8 +149,8 @@ def _label(entry: LogEntry, name: str) -> str | None:
 
 
 def _payload(entry: LogEntry, path: tuple[str, ...]) -> Any:
-    found: Any = entry.payload
-    for name in path:
+    found: Any = entry.payload if entry.is_audit == (path[0] == "protoPayload") else None
+    for name in path[1:]:
         found = found.get(name) if isinstance(found, dict) else None
     return found
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from google.cloud.audit.audit_log_pb2 import AuditLog
 from google.cloud.logging_v2 import types
 from google.protobuf.json_format import MessageToDict, ParseDict
 
@@ -32,6 +33,9 @@ def message_of(entry: LogEntry) -> Any:
         message.receive_timestamp.FromDatetime(entry.received)
     if isinstance(entry.payload, str):
         message.text_payload = entry.payload
+    elif entry.is_audit:
+        plain = {name: value for name, value in entry.payload.items() if name != "@type"}
+        message.proto_payload.Pack(ParseDict(plain, AuditLog()))
     else:
         _set_json(message, entry.payload)
     return message

@@ -16,6 +16,7 @@ from gpupipe.localcloud.kernel.faults import FaultPoint, Kind
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.storage import acl, batch, methods
 from gpupipe.localcloud.services.storage.acl import AccessControls
+from gpupipe.localcloud.services.storage.audited import audited
 from gpupipe.localcloud.services.storage.blobs import Blobs, Disk, RealDisk
 from gpupipe.localcloud.services.storage.bucket_methods import BucketMethods
 from gpupipe.localcloud.services.storage.buckets import Buckets, resource_of
@@ -187,6 +188,7 @@ class Storage(BaseSurface):
                 resource=resource,
                 writes=method.writes,
                 wire=wire_of(request.scope),
+                audited=audited(match, resource, self._buckets, lambda: answer),
             ) as call:
                 self._check(match, request, call.caller, resource)
                 answer = method.handler(self._inbound(match, request, call.caller, body))
