@@ -352,7 +352,10 @@ class TestControl:
         for name, body in (
             ("faults", {"method": GET, "kind": "error", "code": "UNAVAILABLE", "times": 1000}),
             ("faults", {"kind": "propagation", "seconds": 60}),
-            ("faults", {"kind": "agent", "api": "eventarc.googleapis.com", "project": info.project}),
+            (
+                "faults",
+                {"kind": "agent", "api": "eventarc.googleapis.com", "project": info.project},
+            ),
             ("latency", {"factor": 2}),
             ("permissions", {"name": "roles/run.admin"}),
             ("quota", {"project": info.project, "region": info.region, "value": 7, **quota}),
