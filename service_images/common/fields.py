@@ -9,10 +9,12 @@ import json
 import re
 from collections.abc import Mapping
 from typing import NoReturn
+from unicodedata import category
 
 from common.problems import ProblemError, invalid
 
 MAX_GENERATION = 2**63 - 1
+_UNSEEN = frozenset({"Cc", "Cf"})
 _DIGITS = re.compile(r"[0-9]{1,19}")
 
 
@@ -138,6 +140,11 @@ def is_utf8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def is_blank(text: str) -> bool:
+    """Whether nothing is there to read: white space, control and zero-width characters alone."""
+    return all(char.isspace() or category(char) in _UNSEEN for char in text)
 
 
 def as_fields(value: object, path: str) -> Fields:

@@ -26,8 +26,8 @@ def decode_picture(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     with _PLACES:
         try:
             picture = Image.open(io.BytesIO(data), formats=("PNG", "JPEG"))
-        except Exception as error:  # noqa: BLE001 - whatever a decoder raises over hostile bytes
-            raise _undecodable(error) from None
+        except Exception:  # noqa: BLE001 - whatever a decoder raises over hostile bytes
+            raise _undecodable() from None
         width, height = picture.size
         if width * height > max_pixels:
             message = f"the picture has {width} x {height} pixels; at most {max_pixels} in all are decoded"
@@ -35,8 +35,8 @@ def decode_picture(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
             raise ProblemError(413, "too_many_pixels", message, details=details)
         try:
             return _normalized(picture)
-        except Exception as error:  # noqa: BLE001 - as above
-            raise _undecodable(error) from None
+        except Exception:  # noqa: BLE001 - as above
+            raise _undecodable() from None
 
 
 def encode_picture(picture: Image.Image) -> bytes:
@@ -46,9 +46,9 @@ def encode_picture(picture: Image.Image) -> bytes:
     return out.getvalue()
 
 
-def _undecodable(error: Exception) -> ProblemError:
+def _undecodable() -> ProblemError:
     # The decoder's own message is left out: it may quote bytes of the file.
-    message = f"the file cannot be decoded as a PNG or JPEG picture ({type(error).__name__})"
+    message = "the file cannot be decoded as a PNG or JPEG picture: it is damaged or cut off"
     return ProblemError(422, "undecodable_image", message)
 
 

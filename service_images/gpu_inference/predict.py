@@ -10,7 +10,7 @@ import binascii
 from dataclasses import dataclass
 
 from common.clock import Clock
-from common.fields import Fields, as_fields, checked_text
+from common.fields import Fields, as_fields, checked_text, is_blank
 from common.problems import JsonObject, ProblemError, invalid
 from gpu_inference.engine import Engine, Prediction
 from gpu_inference.inputs import Item
@@ -72,7 +72,7 @@ def _text(value: object, path: str) -> str:
     if value is None:
         raise invalid(path, "is required")
     text = checked_text(value, path, max_chars=MAX_CHARS)
-    if not text.strip():
+    if is_blank(text):
         raise invalid(path, "must not be blank")
     return text
 

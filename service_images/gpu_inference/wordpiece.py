@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 _LONGEST_WORD = 100
+_KEPT_CHARACTERS = 20_000
 # Control, format, private use and surrogate characters; unassigned ones (Cn) stay, as their set
 # depends on the Unicode version of the interpreter.
 _INVISIBLE = frozenset({"Cc", "Cf", "Co", "Cs"})
@@ -52,12 +53,33 @@ def words(text: str, *, lowercase: bool = True) -> Iterator[str]:
 
 
 def _spaced(text: str, *, lowercase: bool) -> str:
-    visible = "".join(map(_visible, text))
-    if not lowercase:
-        return visible
-    decomposed = unicodedata.normalize("NFD", visible)
-    # Character by character: lower() on a whole word would change its last Greek sigma.
-    return "".join(char.lower() for char in decomposed if unicodedata.category(char) != "Mn")
+    return text.translate(_LOWERED if lowercase else _CASED)
+
+
+class _Characters(dict[int, str]):
+    """What becomes of each character, for str.translate; that of the first ones met is kept.
+
+    One by one and not with `normalize` on the text: that sorts the marks behind a letter, in a time that
+    grows with the square of their number, so that one hostile text would hold the process for hours.
+    Those marks are dropped here, so that their order is nobody's.
+    """
+
+    def __init__(self, *, lowercase: bool) -> None:
+        super().__init__()
+        self._lowercase = lowercase
+
+    def __missing__(self, code: int) -> str:
+        found = _visible(chr(code))
+        if self._lowercase:
+            decomposed = unicodedata.normalize("NFD", found)
+            found = "".join(c.lower() for c in decomposed if unicodedata.category(c) != "Mn")
+        if len(self) < _KEPT_CHARACTERS:
+            self[code] = found
+        return found
+
+
+_LOWERED = _Characters(lowercase=True)
+_CASED = _Characters(lowercase=False)
 
 
 def _visible(char: str) -> str:

@@ -1,10 +1,11 @@
 """CSV as items.
 
 Contract: where the first row names a column `text` (the setting's name, in any case), that column
-holds the texts and a column `id` the ids; the file may then be separated by commas, semicolons or
-tabs, whichever shows that column. Without such a row every row is one text and must be one cell. Rows
-whose cells are all blank are no items. Quoting is read strictly: a row after a broken quote cannot
-be trusted, so the whole file is refused with the line. A row is named by the line on which it begins.
+holds the texts and a column `id` the ids; the file may then be separated by commas, semicolons, tabs
+or bars, whichever shows that column. Two columns of such a name are refused. Without such a row every
+row is one text and must be one cell. Rows whose cells are all blank are no items. Quoting is read
+strictly: a row after a broken quote cannot be trusted, so the whole file is refused with the line. A
+row is named by the line on which it begins.
 """
 
 import csv
@@ -17,8 +18,14 @@ from preprocess.limits import Limits
 from preprocess.text import decode_text
 from preprocess.values import bad, checked, identified
 
-_SEPARATORS = (",", ";", "\t")
+_SEPARATORS = (",", ";", "\t", "|")
 _ID_COLUMN = "id"
+# What the csv module says, in words that help; they quote nothing of the file.
+_REASONS = {
+    "unexpected end of data": "a quote is opened there and never closed",
+    "field larger than field limit": "a cell has more than 131,072 characters",
+    "expected after": "something follows the quote that closes a cell",
+}
 Row = tuple[int, list[str]]
 
 
@@ -58,15 +65,20 @@ def _rows(text: str, separator: str, skipped: int) -> Iterator[Row]:
         except StopIteration:
             return
         except csv.Error as error:
-            # The module's messages are constants: they quote nothing of the file.
-            message = f"the table cannot be read from the row on line {line} on: {error}"
+            told = (words for part, words in _REASONS.items() if part in str(error))
+            reason = next(told, "its quotes are broken")
+            message = f"the table cannot be read from the row on line {line} on: {reason}"
             raise ProblemError(422, "broken_csv", message, details={"line": line}) from None
         if line > skipped and any(cell.strip() for cell in cells):
             yield line, cells
 
 
 def _with_header(rows: Iterator[Row], names: list[str], column: str) -> Iterator[InputItem]:
-    next(rows)
+    line, _ = next(rows)
+    for name in (column, _ID_COLUMN):
+        if names.count(name) > 1:
+            message = f"{names.count(name)} columns are named {name}; name one of them so"
+            raise ProblemError(422, "two_columns_of_a_name", message, details={"line": line})
     text_at = names.index(column)
     id_at = names.index(_ID_COLUMN) if _ID_COLUMN in names and column != _ID_COLUMN else None
     for number, (line, cells) in enumerate(rows):

@@ -39,7 +39,8 @@ def _parsed(text: str) -> object:
         raise ProblemError(422, "invalid_json", message, details=details) from None
     except ValueError as error:
         nested = "nested" in str(error)
-        reason = "it is nested too deeply" if nested else "it holds a number that JSON has not"
+        other = "it holds NaN, Infinity or a number of thousands of digits"
+        reason = "it is nested too deeply" if nested else other
         raise ProblemError(422, "invalid_json", f"the object is not JSON: {reason}") from None
 
 

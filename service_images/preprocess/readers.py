@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from common.fields import is_blank
 from common.images import decode_picture, encode_picture
 from common.items import InputItem
 from common.problems import ProblemError
@@ -30,14 +31,14 @@ class Format:
 
 def _whole_document(data: bytes, _limits: Limits) -> Iterator[InputItem]:
     text = decode_text(data)
-    if not text.strip():
+    if is_blank(text):
         raise ProblemError(422, "empty_input", "the object holds no text")
     yield InputItem("0", text)
 
 
 def _picture(data: bytes, limits: Limits) -> Iterator[InputItem]:
     if not data.startswith((PNG, JPEG)):
-        kind = kind_of(data) or "something else"
+        kind = kind_of(data) or "of another kind"
         raise ProblemError(422, "not_an_image", f"the object is {kind}, not a PNG or JPEG picture")
     yield InputItem("0", encode_picture(decode_picture(data, limits.image_pixels)))
 
@@ -65,7 +66,7 @@ def format_of(name: str) -> Format:
         raise ProblemError(
             415,
             "unsupported_type",
-            f"objects of type {suffix or '(no suffix)'} are not supported; "
+            f"""objects {f'of type "{suffix}"' if suffix else "without a suffix"} are not supported; """
             f"supported are {', '.join(supported)}",
             details={"suffix": suffix, "supported": supported},
         )

@@ -16,14 +16,20 @@ _SIGNATURES = (
     (b"%PDF-", "a PDF document"),
     (b"PK\x03\x04", "a ZIP archive or an office document"),
     (b"\x1f\x8b", "gzip-compressed data"),
+    (b"GIF8", "a GIF picture"),
+    (b"II*\0", "a TIFF picture"),
+    (b"MM\0*", "a TIFF picture"),
 )
+# Of these the first four bytes are a size.
+_BOXED = {b"WEBP": "a WebP picture", b"ftyp": "a HEIC, AVIF or MP4 file"}
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _UTF32_MARKS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 
 
 def kind_of(data: bytes) -> str | None:
     """What a file begins like, where that is no text."""
-    return next((kind for signature, kind in _SIGNATURES if data.startswith(signature)), None)
+    found = (kind for signature, kind in _SIGNATURES if data.startswith(signature))
+    return next(found, None) or _BOXED.get(data[4:8]) or _BOXED.get(data[8:12])
 
 
 def decode_text(data: bytes) -> str:
@@ -44,7 +50,10 @@ def decode_text(data: bytes) -> str:
         ) from None
     position = text.find("\0")
     if position >= 0:
-        message = f"the object holds a NUL character (number {position}): it is binary, not text"
+        message = (
+            f"the object holds a NUL character (number {position}): it is binary and not text, or UTF-16 "
+            "or UTF-32 without the mark of the first"
+        )
         raise ProblemError(422, "binary_input", message, details={"character_offset": position})
     return text
 

@@ -4,7 +4,7 @@ Contract: what is wrong with an item is that item's content, a ProblemError; the
 message holds anything of the item.
 """
 
-from common.fields import is_utf8
+from common.fields import is_blank, is_utf8
 from common.items import Content, InputItem
 from common.problems import ProblemError
 
@@ -43,7 +43,7 @@ def identified(number: int, row: int, identity: object, content: Content) -> Inp
 
 def checked(text: str) -> Content:
     """The text where it can be scored and stored."""
-    if not text.strip():
+    if is_blank(text):
         return bad("empty_text", "the text is blank")
     if not is_utf8(text):
         return bad("invalid_text", "the text holds half of a surrogate pair")

@@ -182,6 +182,7 @@ def test_jsonl_that_is_refused(send: Send, data: bytes, code: str) -> None:
         ('id;text\n1;"a;b"\n2;c,d\n', [("1", 2, "a;b"), ("2", 3, "c,d")]),
         ("sep=;\r\nid;text\r\n1;a\r\n", [("1", 3, "a")]),
         ("text\tid\na\t1\n", [("1", 2, "a")]),
+        ("id|text\n1|a,b\n", [("1", 2, "a,b")]),
         ('text\n"two\nlines"\nnext\n', [("0", 2, "two\nlines"), ("1", 4, "next")]),
         ('text\n"say ""hi"""\n', [("0", 2, 'say "hi"')]),
         ("text\n\n,\na\n", [("0", 4, "a")]),
@@ -204,6 +205,8 @@ def test_csv(send: Send, store: MemoryStore, text: str, items: list[Any]) -> Non
         (b'text\n"a"b\n', "broken_csv", 2),
         (b"text\na\n" + b"x" * 131_073 + b"\n", "broken_csv", 3),
         (b"a,b\n1,2\n", "no_text_column", 1),
+        (b"text,Text\na,b\n", "two_columns_of_a_name", 1),
+        (b"\nid;text;ID\n1;b;2\n", "two_columns_of_a_name", 2),
         (b"Great, I loved it\n", "no_text_column", 1),
         (b"one\ntwo, three\n", "no_text_column", 2),
         (b"\n\n , \n", "empty_input", None),
@@ -218,6 +221,37 @@ def test_csv_that_is_refused(send: Send, data: bytes, code: str, line: int | Non
     response = send("a.csv", data)
     refused(response, 422, code)
     assert error_of(response)["details"].get("line") == line
+
+
+@pytest.mark.promise("S75")
+@pytest.mark.parametrize(
+    ("name", "data", "told"),
+    [
+        (
+            "a.csv",
+            b'text\n"a\n',
+            "from the row on line 2 on: a quote is opened there and never closed",
+        ),
+        ("a.csv", b'text\n"a"b\n', "something follows the quote that closes a cell"),
+        ("a.csv", b"text\n" + b"x" * 131_073, "a cell has more than 131,072 characters"),
+        ("a.json", b'{"id": ' + b"9" * 5000 + b"}", "a number of thousands of digits"),
+        ("a.txt", "good".encode("utf-16-le"), "or UTF-16 or UTF-32 without the mark"),
+        ("a.txt", b"\0\0\0\x18ftypheic", "is a HEIC, AVIF or MP4 file, not text"),
+        ("a.png", b"RIFF\x10\0\0\0WEBPVP8 ", "is a WebP picture, not a PNG or JPEG"),
+        ("a.jpg", b"GIF89a", "is a GIF picture, not a PNG or JPEG"),
+        ("a.jpg", b"<svg/>", "is of another kind, not a PNG or JPEG"),
+        ("a.jpg", b"\xff\xd8\xff", "it is damaged or cut off"),
+        ("a.txt ", b"good", 'of type ".txt " are not supported'),
+        (".txt", b"good", "objects without a suffix are not supported"),
+        ("a.txt", "\u200b \x07\u2060".encode(), "holds no text"),
+        ("a.json", b'["\\u200b"]', "the first: the text is blank"),
+    ],
+    ids=str,
+)
+def test_a_refusal_says_what_is_wrong(send: Send, name: str, data: bytes, told: str) -> None:
+    response = send(name, data)
+    assert response.status_code in {415, 422}
+    assert told in error_of(response)["message"]
 
 
 def test_no_refusal_quotes_the_file(send: Send) -> None:

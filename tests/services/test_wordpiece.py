@@ -29,6 +29,8 @@ TINY = WordPiece(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "good", "##ness", "un", "#
         ("nul\0l \x07bell \x0bvt", ["null", "bell", "vt"]),
         ("日本x語", ["日", "本", "x", "語"]),
         ("ΣΑΣ", ["σασ"]),
+        ("İ ẞ ﬁ \u1e9b\u0323", ["i", "ß", "ﬁ", "\u017f"]),
+        ("각 \uf900", ["\u1100\u1161\u11a8", "\u8c48"]),
         ("it\u2019s \u2014 ok\u3002", ["it", "\u2019", "s", "\u2014", "ok", "\u3002"]),
         ("x\ufffdy", ["xy"]),
         ("", []),
@@ -70,6 +72,11 @@ def test_same_ids_as_in_training_for_ascii(text: str) -> None:
 def test_known_ids_of_bert_uncased() -> None:
     assert list(TOKENIZER.ids("hello world")) == [7592, 2088]
     assert list(TOKENIZER.ids("[MASK]")) != [103]
+
+
+def test_a_letter_with_very_many_marks_takes_no_longer_than_its_length() -> None:
+    # Sorted by their classes these would take hours.
+    assert list(words("a" + "\u0301\u0323" * 500_000)) == ["a"]
 
 
 @pytest.mark.promise("S74")
