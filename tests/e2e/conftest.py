@@ -80,8 +80,12 @@ def layers(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
-    """A command line with a home of its own; its local cloud is stopped at the end."""
-    run = Cli(tmp_path_factory.mktemp("journey") / "home")
+    """A command line with a home of its own; its local cloud is stopped at the end.
+
+    Nothing is on its PATH: neither docker nor gcloud nor anything else is needed.
+    """
+    nothing = tmp_path_factory.mktemp("nothing")
+    run = Cli(tmp_path_factory.mktemp("journey") / "home", {"PATH": str(nothing)})
     yield run
     run("local", "stop")
 

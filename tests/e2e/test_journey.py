@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import warnings
 from pathlib import Path
 
@@ -60,6 +61,19 @@ def test_deploy_ends_with_what_was_made(deployed: Cli) -> None:
     assert {"image", "repository", "bucket", "service", "workflow", "trigger"} <= kinds
     assert "service account" in kinds
     assert all(row["state"] == "ready" for row in done.json["resources"]), done.json
+
+
+@pytest.mark.promise(5)
+@pytest.mark.promise(14)
+@pytest.mark.promise("S10")
+def test_neither_docker_nor_gcloud_is_needed(deployed: Cli) -> None:
+    path = deployed.env()["PATH"]
+    assert not [one for one in ("docker", "podman", "gcloud") if shutil.which(one, path=path)]
+    rows = deployed("status", "--local", "--output", "json").json["resources"]
+    images = [row["name"] for row in rows if (row["kind"], row["state"]) == ("image", "ready")]
+    assert images == ["preprocess", "gpu-inference", "postprocess"]
+    doctor = deployed("doctor", "--local", "--output", "json")
+    assert doctor.code == 0, doctor.out
 
 
 @pytest.mark.promise("S42")

@@ -92,7 +92,8 @@ def test_gcloud_is_run_with_its_own_configuration(cli: Cli, tmp_path: Path) -> N
 @pytest.mark.skipif(shutil.which("gcloud") is None, reason="gcloud is not installed")
 @pytest.mark.promise("D25")
 def test_the_real_gcloud_sees_this_cloud_and_leaves_the_users_alone(cli: Cli) -> None:
-    done = cli("local", "gcloud", "--", "projects", "describe", "gpupipe-local")
+    describe = ("local", "gcloud", "--", "projects", "describe", "gpupipe-local")
+    done = cli(*describe, PATH=os.environ["PATH"])
     assert done.code == 0, done.err
     assert "projectId: gpupipe-local" in done.out
     assert not (cli.home.parent / ".config" / "gcloud").exists()
