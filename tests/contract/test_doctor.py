@@ -12,10 +12,11 @@ from google.cloud import billing_v1
 from tests.support.crashes import tiny_deployer
 from tests.support.localcloud import RunningCloud, start_cloud
 from tests.support.pipeline import Deployer, FastClock
+from tests.support.quotas import L4
 
 from gpupipe.cloud.org_policies import EffectivePolicy
 from gpupipe.cloud.permissions import FOR_LOG_SINK, NEEDED, ROLES, role_for
-from gpupipe.cloud.quotas import CPU, L4, MEMORY
+from gpupipe.cloud.quotas import CPU, MEMORY
 from gpupipe.cloud.run import Maximum
 from gpupipe.cloud.target import Kind, Target
 from gpupipe.commands import _deploy

@@ -50,11 +50,6 @@ EVENTARC_GRANTS = Cause(
         or "unable to publish to Cloud Pub/Sub" in refusal.message
     ),
 )
-GRANT_VISIBLE = Cause(
-    "a new grant to take effect",
-    180.0,
-    lambda refusal: refusal.code == "PERMISSION_DENIED",
-)
 BEING_DELETED = Cause(
     "the deletion of the earlier one to finish",
     300.0,

@@ -8,9 +8,8 @@ from gpupipe.cloud.api import Api
 
 @dataclass(frozen=True, slots=True)
 class EffectivePolicy:
-    """What a constraint says: `enforced` for those that are on or off, the rest for lists of values."""
+    """What a constraint says of a list of values."""
 
-    enforced: bool = False
     deny_all: bool = False
     allowed: frozenset[str] = frozenset()
     denied: frozenset[str] = frozenset()
@@ -30,7 +29,6 @@ class OrgPolicyApi(Api):
         )
         rules = [rule for rule in found.spec.rules if not rule.condition.expression]
         return EffectivePolicy(
-            enforced=any(bool(rule.enforce) for rule in rules),
             deny_all=any(bool(rule.deny_all) for rule in rules),
             allowed=frozenset(one for rule in rules for one in rule.values.allowed_values),
             denied=frozenset(one for rule in rules for one in rule.values.denied_values),

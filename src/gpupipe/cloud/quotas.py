@@ -11,8 +11,6 @@ from gpupipe.cloud.errors import ApiError
 _RUN = "run.googleapis.com"
 CPU = "CpuAllocPerProjectRegion"
 MEMORY = "MemAllocPerProjectRegion"
-L4 = "NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion"
-L4_ZONAL = "NvidiaL4GpuAllocPerProjectRegion"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ TABLE: list[tuple[str, str, str, set[str]]] = [
     ("INVALID_ARGUMENT", "", ('the referenced service account "a@p" is invalid, please verify the '
      "correctness of the service account name"), {"ACCOUNT_VISIBLE"}),
     ("PERMISSION_DENIED", "", ("Permission 'iam.serviceaccounts.actAs' denied on service account X (or "
-     "it may not exist)"), {"ACT_AS_VISIBLE", "GRANT_VISIBLE"}),
+     "it may not exist)"), {"ACT_AS_VISIBLE"}),
     ("PERMISSION_DENIED", "SERVICE_DISABLED", ("Cloud Run Admin API has not been used in project p "
-     "before or it is disabled."), {"API_USABLE", "GRANT_VISIBLE"}),
+     "before or it is disabled."), {"API_USABLE"}),
     ("FAILED_PRECONDITION", "", "Another activation or deactivation is in progress for these services",
      {"OTHER_ACTIVATION"}),
     ("INVALID_ARGUMENT", "", "Workflows service agent does not exist", {"WORKFLOWS_AGENT"}),
@@ -27,7 +27,7 @@ TABLE: list[tuple[str, str, str, set[str]]] = [
     ("INVALID_ARGUMENT", "", ("The Cloud Storage service account for your bucket is unable to publish "
      "to Cloud Pub/Sub topics in the specified project."), {"EVENTARC_GRANTS"}),
     ("PERMISSION_DENIED", "", 'Permission "eventarc.events.receiveEvent" denied on a@p',
-     {"EVENTARC_GRANTS", "GRANT_VISIBLE"}),
+     {"EVENTARC_GRANTS"}),
     ("FAILED_PRECONDITION", "", "The service is being deleted.", {"BEING_DELETED"}),
     ("ALREADY_EXISTS", "", "Resource is being deleted", {"BEING_DELETED"}),
     # what time does not heal

@@ -6,10 +6,11 @@ import pytest
 from google.api_core import exceptions as api
 from google.cloud.cloudquotas_v1 import DimensionsInfo, QuotaDetails, QuotaInfo
 from tests.support.clock import FakeClock
+from tests.support.quotas import L4
 
 from gpupipe.cloud.call import Caller
 from gpupipe.cloud.errors import ApiError
-from gpupipe.cloud.quotas import L4, QuotasApi
+from gpupipe.cloud.quotas import QuotasApi
 
 
 class QuotaClient:

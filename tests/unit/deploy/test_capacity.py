@@ -5,8 +5,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tests.support.quotas import L4, L4_ZONAL
 
-from gpupipe.cloud.quotas import CPU, L4, L4_ZONAL, MEMORY
+from gpupipe.cloud.quotas import CPU, MEMORY
 from gpupipe.core.config import load
 from gpupipe.core.errors import GpupipeError
 from gpupipe.core.flags import Flags
