@@ -226,6 +226,22 @@ def context(one: Deployer) -> Context:
     return Context(target, one.spec.config, one.spec, clock, one.connect())
 
 
+@pytest.mark.promise("S25")
+def test_a_deploy_that_fails_says_why_and_ends_with_the_code_of_its_error(
+    cloud: RunningCloud, deployer: Of, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloud.inject("serviceusage.services.batchEnable", "PERMISSION_DENIED", times=100)
+    asked = replace(request(), preflight=False, output=Output.TEXT)
+    try:
+        assert _deploy.carry_out(asked, context(deployer())) == Exit.CREDENTIALS
+    finally:
+        cloud.control("DELETE", "faults")
+    told = capsys.readouterr().out
+    assert "Not finished: 0 of " in told
+    assert "Error: Enabling " in told
+    assert "  Next: " in told
+
+
 @pytest.mark.promise(124)
 @pytest.mark.promise("D15")
 def test_quotas_are_told_with_the_largest_that_fits_and_where_more_would(

@@ -2,6 +2,7 @@
 
 import json
 
+import httpx
 import pytest
 from tests.support.pipeline import QuickPipeline
 
@@ -61,6 +62,26 @@ def pipeline(quick_pipeline: QuickPipeline) -> Pipeline:
     # Whatever came before: the tests of the operator's roles end with a destroy.
     quick_pipeline.deployer.deploy(canary=False)
     return Pipeline(quick_pipeline)
+
+
+@pytest.mark.promise("S85", "S78")
+def test_a_request_over_http_starts_it_for_a_file_that_is_there(pipeline: Pipeline) -> None:
+    """As a job of Cloud Scheduler would: the name is enough."""
+    sent = pipeline.send("journey/again.txt", b"What a wonderful day, I love it.")
+    cloud = pipeline.quick.cloud
+    with httpx.Client(
+        base_url=f"{cloud.http}/v1/", headers={"authorization": f"Bearer {cloud.token}"},
+        trust_env=False,
+    ) as client:  # fmt: skip
+        argument = json.dumps({"input_file": "journey/again.txt"})
+        place = f"{pipeline.spec.workflow_name}/executions"
+        found = client.post(place, json={"argument": argument}).raise_for_status().json()
+        while found["state"] in {"ACTIVE", "QUEUED"}:
+            pipeline.quick.clock.sleep(1)
+            found = client.get(found["name"]).raise_for_status().json()
+    result = json.loads(found["result"])
+    assert (result["status"], result["input_file"]) == ("success", "journey/again.txt")
+    assert (result["output_file"], result["summary"]["ok"]) == (sent.result_object, 1)
 
 
 @pytest.mark.promise(34)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from google.cloud import run_v2, service_usage_v1, workflows_v1
+from google.cloud import resourcemanager_v3, run_v2, service_usage_v1, workflows_v1
 from google.cloud.artifactregistry_v1 import ArtifactRegistryClient
 from tests.support.pipeline import Deployer, QuickPipeline
 
@@ -170,6 +170,15 @@ def test_the_trigger_is_where_its_bucket_is(pipeline: Deployer) -> None:
         "type": "google.cloud.storage.object.v1.finalized",
         "bucket": pipeline.spec.names.bucket("input"),
     }
+
+
+@pytest.mark.promise("D6")
+def test_googles_agents_may_do_what_events_need(pipeline: Deployer) -> None:
+    client = pipeline.cloud.client(resourcemanager_v3.ProjectsClient)
+    policy = client.get_iam_policy(resource=f"projects/{pipeline.project}")
+    members = {str(one.role): " ".join(one.members) for one in policy.bindings}
+    assert "@gs-project-accounts.iam.gserviceaccount.com" in members["roles/pubsub.publisher"]
+    assert "@gcp-sa-eventarc.iam.gserviceaccount.com" in members["roles/eventarc.serviceAgent"]
 
 
 @pytest.mark.promise(135)

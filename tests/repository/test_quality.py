@@ -24,6 +24,15 @@ def test_tool_is_clean(command: tuple[str, ...]) -> None:
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
 
 
+@pytest.mark.promise(153)
+def test_what_deploys_does_not_ask_which_target_it_has() -> None:
+    """One implementation for the local cloud and for Google Cloud, so that none can fall behind."""
+    files = list((ROOT / "src" / "gpupipe" / "deploy").rglob("*.py"))
+    assert len(files) > 50
+    asks = re.compile(r"\b(is_local|Target|LocalClients|GoogleClients|GPUPIPE_TARGET)\b")
+    assert [str(one) for one in files if asks.search(one.read_text(encoding="utf-8"))] == []
+
+
 @pytest.mark.parametrize(
     "path",
     sorted([*ROOT.glob("requirements/*.txt"), *ROOT.glob("service_images/*/requirements*.txt")]),

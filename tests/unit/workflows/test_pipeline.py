@@ -82,6 +82,7 @@ def sent(world: World, path: str) -> list[Any]:
     return [body_of(one) for one in world.requests if path_of(one) == path]
 
 
+@pytest.mark.promise("D1")
 @pytest.mark.promise(34)
 @pytest.mark.promise(73)
 @pytest.mark.promise("S78", 115, "D3")
