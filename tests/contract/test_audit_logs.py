@@ -67,6 +67,7 @@ def project(module_cloud: RunningCloud) -> Project:
     return Project(module_cloud, f"audited-{next(_numbers)}")
 
 
+@pytest.mark.promise(123)
 def test_a_read_and_a_write_of_data_are_told_where_the_policy_has_them_on(project: Project) -> None:
     blob = project.bucket.blob("a/b.txt")
     blob.upload_from_string("x")
@@ -124,6 +125,7 @@ def test_a_resumable_upload_is_told_once(project: Project) -> None:
     ]
 
 
+@pytest.mark.promise(123)
 def test_what_changes_the_project_is_always_told(project: Project) -> None:
     project.bucket.labels = {"a": "b"}
     project.bucket.patch()
@@ -143,6 +145,7 @@ def test_what_changes_the_project_is_always_told(project: Project) -> None:
     assert project.entries() == []
 
 
+@pytest.mark.promise(123)
 def test_executions_are_told_with_who_started_them(module_cloud: RunningCloud) -> None:
     tester = WorkflowTester(module_cloud)
     workflow = tester.deploy("audited", "main: {steps: [{done: {return: 1}}]}").name
@@ -157,6 +160,7 @@ def test_executions_are_told_with_who_started_them(module_cloud: RunningCloud) -
     ]
 
 
+@pytest.mark.promise(123)
 def test_who_may_read_logs_may_not_read_who_read_data(project: Project) -> None:
     project.log(READ)
     list(project.bucket.list_blobs())

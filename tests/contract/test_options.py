@@ -106,6 +106,7 @@ ELSEWHERE = {
     **dict.fromkeys(("log_sink", *(f"buckets.logs.{key}" for key in (
         "location", "storage_class", "versioning", "soft_delete_days", "retention_days"))),
         "tests/contract/test_log_sink_step.py"),
+    "audit_logs": "tests/contract/test_audit_logs_step.py",
     **dict.fromkeys(("vpc.network", "vpc.subnetwork", "vpc.connector", "vpc.egress", "kms_key"),
                     "tests/contract/test_options_outside.py"),
     **dict.fromkeys(("workflow.source", "preprocess.source", "preprocess.image",

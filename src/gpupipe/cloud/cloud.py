@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from gpupipe.cloud.alerts import AlertsApi
 from gpupipe.cloud.artifact_registry import ArtifactRegistryApi
+from gpupipe.cloud.audit_configs import AuditConfigsApi
 from gpupipe.cloud.billing import BillingApi
 from gpupipe.cloud.budgets import BudgetsApi
 from gpupipe.cloud.builds import BuildsApi
@@ -55,6 +56,7 @@ class Cloud:
     metrics: MetricsApi
     log_metrics: LogMetricsApi
     log_sinks: LogSinksApi
+    audit_configs: AuditConfigsApi
     alerts: AlertsApi
     dashboards: DashboardsApi
     org_policies: OrgPolicyApi
@@ -85,6 +87,7 @@ def connect(clients: Clients, caller: Caller) -> Cloud:
         metrics=MetricsApi(clients, caller),
         log_metrics=LogMetricsApi(clients, caller),
         log_sinks=LogSinksApi(clients, caller),
+        audit_configs=AuditConfigsApi(clients, caller),
         alerts=AlertsApi(clients, caller),
         dashboards=DashboardsApi(clients, caller),
         org_policies=OrgPolicyApi(clients, caller),

@@ -47,6 +47,8 @@ ROLES: tuple[Role, ...] = (
     Role("roles/logging.viewer", ("logging.logEntries.", "logging.logs."),
          "show the end of a build's log when it fails, and how long a model took to load",
          needed=""),
+    Role("roles/logging.privateLogViewer", ("logging.privateLogEntries.",),
+         "read who read and wrote data, where audit_logs is on", needed=""),
     Role("roles/logging.configWriter", ("logging.",), "make the log-based metrics and the log sink"),
     Role("roles/monitoring.editor", ("monitoring.",), "make the dashboard and the alert policies"),
     Role("roles/pubsub.viewer", ("pubsub.",),
@@ -87,6 +89,9 @@ NEEDED: tuple[str, ...] = tuple(
 
 FOR_LOG_SINK = tuple(f"logging.sinks.{verb}" for verb in ("create", "update", "delete"))
 """What is needed too where the configuration asks for a log sink, beside looking for one."""
+
+FOR_AUDIT_LOGS = ("logging.privateLogEntries.list",)
+"""What it takes to read them; turning them on takes what project grants take."""
 
 ONLY_ON_PROJECT = frozenset(
     one

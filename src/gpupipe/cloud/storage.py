@@ -111,6 +111,17 @@ class StorageApi(Api):
 
         self._call("Updating the bucket", wanted.name, attempt)
 
+    def relabel(self, name: str, labels: Mapping[str, str | None]) -> None:
+        """Set these labels of a bucket, and remove those that are None; all others stay."""
+
+        def attempt() -> None:
+            bucket = self._client.get_bucket(name, **_ONCE)
+            merged = {**bucket.labels, **labels}
+            bucket.labels = {key: value for key, value in merged.items() if value is not None}
+            bucket.patch(**_ONCE)
+
+        self._call("Labelling the bucket", name, attempt)
+
     def delete(self, name: str) -> None:
         """Delete an empty bucket; one that is gone already is fine."""
         none_if_missing(

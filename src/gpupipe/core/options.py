@@ -308,6 +308,9 @@ class Options(Strict):
     log_sink: bool = Field(
         default=False, description="export the pipeline's logs as files to a bucket of their own"
     )
+    audit_logs: bool = Field(
+        default=False, description="log who reads and writes data, in the whole project"
+    )
     notification_channels: Annotated[
         list[Annotated[str, Field(pattern=CHANNEL)]], allowed("projects/P/notificationChannels/N")
     ] = Field(default=[], description="whom alerts tell: channels of Cloud Monitoring")

@@ -23,7 +23,7 @@ from gpupipe.deploy.ownership import is_ours
 from gpupipe.deploy.planner import observe
 from gpupipe.deploy.runner import Progress, run_actions
 from gpupipe.deploy.spec import PROTECTED
-from gpupipe.deploy.step import KeepableStep, Step, World, action
+from gpupipe.deploy.step import KeepableStep, SharingStep, Step, World, action
 from gpupipe.deploy.steps import SHARED, STEPS
 from gpupipe.deploy.steps.buckets import DataBucket
 from gpupipe.deploy.steps.grants import ProjectGrants
@@ -40,12 +40,13 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("project grants",),
     ("service account",),
     ("bucket",),
-    ("repository",),
+    ("repository", "audit logs"),
 )
 _LAST = "bucket:staging"
 _ROLES, _OWN = "roles:", "own:"
 _IN_ITS_PLACE = "the configuration names another one in its place"
 AS_ASKED = "as asked"
+_SHARED = "shared, kept"
 YOURS = "yours, kept"
 _MOST_RUNNING = 100
 DATA = frozenset({"bucket:input", "bucket:models", "bucket:output"})
@@ -89,8 +90,10 @@ def plan_removal(world: World, *, keep: frozenset[str], parallelism: int) -> Rem
             if step.key in keep and not _is_given(step, world)]  # fmt: skip
     kept += [(f"bucket {step.name(own)}", AS_ASKED) for step in replaced if step.key in keep]
     kept += [(f"bucket {name}", YOURS) for name in world.spec.names.given.values()]
-    kept += [(f"{step.kind} {step.name(world)}", "shared, kept") for step in STEPS
+    kept += [(f"{step.kind} {step.name(world)}", _SHARED) for step in STEPS
              if step.key in SHARED]  # fmt: skip
+    kept += [(what, _SHARED) for step in present if isinstance(step, SharingStep)
+             for what in step.shared(world, observed[step.key])]  # fmt: skip
     return Removal(actions, tuple(kept), _running(world, actions))
 
 

@@ -29,6 +29,13 @@ APIS = frozenset(
         "cloudresourcemanager", "serviceusage", "logging", "monitoring", "cloudquotas",
     )
 )  # fmt: skip
+AUDITED = frozenset(
+    (f"{name}.googleapis.com", kind)
+    for name in ("storage", "workflowexecutions")
+    for kind in ("DATA_READ", "DATA_WRITE")
+)
+"""What the audit logs tell of: the APIs that data passes through and that have such logs (Pub/Sub writes
+none of messages, and requests of services are in Cloud Run's own logs)."""
 FINALIZED = "google.cloud.storage.object.v1.finalized"
 DAY_S = 86400
 PROBE = ("/ready", 1, 120)

@@ -101,6 +101,14 @@ class GrantingStep(Protocol):
         """The roles that are missing, of what `observe` found."""
 
 
+@runtime_checkable
+class SharingStep(Protocol):
+    """What a step says beside `Step` when others in the project may want its resource."""
+
+    def shared(self, world: World, observed: Any) -> tuple[str, ...]:
+        """What of it stays when this pipeline goes, of what `observe` found, as people read it."""
+
+
 class Step(Protocol):
     """One resource. What `observe` returns is frozen, and None where there is nothing.
 

@@ -2,7 +2,13 @@
 
 from collections.abc import Iterator
 
-from gpupipe.cloud.permissions import FOR_LOG_SINK, NEEDED, ONLY_ON_PROJECT, role_for
+from gpupipe.cloud.permissions import (
+    FOR_AUDIT_LOGS,
+    FOR_LOG_SINK,
+    NEEDED,
+    ONLY_ON_PROJECT,
+    role_for,
+)
 from gpupipe.core.errors import Exit
 from gpupipe.deploy.preflight.finding import Finding, blocker, ok, warning
 from gpupipe.deploy.step import World
@@ -15,6 +21,7 @@ _INGRESS = {
 }
 _WITHOUT = {
     "roles/cloudquotas.viewer": "Without it, set every max_instances: the default cannot be fitted.",
+    "roles/logging.privateLogViewer": "Without it, audit_logs writes what you cannot read.",
     "roles/pubsub.viewer": "Only a destroy needs it, to see that nothing is left.",
 }
 _EGRESS = {"PRIVATE_RANGES_ONLY": "private-ranges-only", "ALL_TRAFFIC": "all-traffic"}
@@ -68,8 +75,9 @@ def permissions(world: World) -> Iterator[Finding]:
 
     What can be granted on a single resource too is no blocker: the project cannot tell.
     """
-    name = world.spec.names.project
-    needed = NEEDED + (FOR_LOG_SINK if world.spec.config.options.log_sink else ())
+    name, options = world.spec.names.project, world.spec.config.options
+    needed = NEEDED + (FOR_LOG_SINK if options.log_sink else ())
+    needed += FOR_AUDIT_LOGS if options.audit_logs else ()
     held = world.cloud.projects.held(name, needed)
     missing = [one for one in needed if one not in held]
     if not missing:

@@ -6,6 +6,7 @@ from gpupipe.deploy.steps.accounts import ServiceAccount
 from gpupipe.deploy.steps.agents import Agent
 from gpupipe.deploy.steps.alert_policies import AlertPolicies
 from gpupipe.deploy.steps.apis import Apis
+from gpupipe.deploy.steps.audit_logs import AuditLogs
 from gpupipe.deploy.steps.buckets import DataBucket
 from gpupipe.deploy.steps.budget import PipelineBudget
 from gpupipe.deploy.steps.dashboard import PipelineDashboard
@@ -38,6 +39,7 @@ STEPS: tuple[Step, ...] = (
     LogMetrics(),
     DataBucket(LOGS),
     PipelineLogSink(),
+    AuditLogs(),
     AlertPolicies(),
     PipelineDashboard(),
     PipelineBudget(),
