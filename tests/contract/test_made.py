@@ -58,6 +58,9 @@ def service(pipeline: Deployer, name: str) -> run_v2.Service:
 @pytest.mark.promise("S59")
 @pytest.mark.promise(48)
 @pytest.mark.promise(49)
+@pytest.mark.promise(56)
+@pytest.mark.promise(57)
+@pytest.mark.promise(66)
 @pytest.mark.promise("D8")
 def test_the_inference_service_has_a_gpu_that_is_billed_while_it_runs(pipeline: Deployer) -> None:
     found: Any = service(pipeline, "gpu-inference").template
@@ -77,6 +80,8 @@ def test_the_inference_service_has_a_gpu_that_is_billed_while_it_runs(pipeline: 
 @pytest.mark.promise(33)
 @pytest.mark.promise(71)
 @pytest.mark.promise(72)
+@pytest.mark.promise(58)
+@pytest.mark.promise(59)
 @pytest.mark.promise("S17")
 @pytest.mark.promise("S18")
 @pytest.mark.parametrize(("name", "memory"), [("preprocess", "2Gi"), ("postprocess", "1Gi")])

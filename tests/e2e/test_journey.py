@@ -78,6 +78,7 @@ def test_neither_docker_nor_gcloud_is_needed(deployed: Cli) -> None:
 
 @pytest.mark.promise("S42")
 @pytest.mark.promise(2)
+@pytest.mark.promise(69)
 @pytest.mark.promise("S6")
 def test_the_second_deploy_writes_nothing(deployed: Cli) -> None:
     before = last_sequence(deployed)

@@ -127,6 +127,7 @@ def test_a_limit_is_told_in_its_unit_with_the_place_to_ask_for_more(
     assert link in caught.value.resolution
 
 
+@pytest.mark.promise(46)
 @pytest.mark.parametrize(
     ("region", "words"),
     [
