@@ -28,6 +28,9 @@ MAX_MANIFEST_BYTES = 1024 * 1024
 _MAX_GRAPH_BYTES = 2**31 - 1  # protobuf's own limit
 _MAX_TOKENIZER_BYTES = 64 * 1024 * 1024
 _DOMAINS = frozenset({"", "ai.onnx.ml", "com.microsoft"})
+# What onnxruntime 1.26 loads, the one of the CUDA image: tried with each.
+MAX_OPSET, MAX_IR_VERSION = 26, 13
+_MAX_VOCABULARY = 1_000_000
 _MARKERS = frozenset({"[UNK]", "[CLS]", "[SEP]"})
 _TEXT_INPUTS = frozenset({"input_ids", "attention_mask"})
 TYPE_IDS = "token_type_ids"
@@ -36,6 +39,7 @@ _PICKLE_PROTOCOLS = range(2, 6)
 _FOREIGN = (
     (b"PK\x03\x04", "a zip file, as a checkpoint of PyTorch (a pickle inside)"),
     (b"\x89HDF", "an HDF5 file, as a checkpoint of Keras"),
+    (b"version https://git-lfs", "a pointer of Git LFS (`git lfs pull` gets the file)"),
 )
 
 
@@ -126,6 +130,7 @@ def _checked_graph(manifest: Manifest, graph: bytes) -> GraphFacts:
     custom = sorted(f"{where}.{name}" for where, name in facts.operators if where not in _DOMAINS)
     if custom:
         raise BundleError(f"{manifest.graph} uses custom operators: {', '.join(custom[:5])}")
+    _check_versions(manifest.graph, facts)
     if isinstance(manifest.reader, Transform):
         _check_image_input(manifest.reader, facts)
     else:
@@ -134,12 +139,26 @@ def _checked_graph(manifest: Manifest, graph: bytes) -> GraphFacts:
     return facts
 
 
+def _check_versions(name: str, facts: GraphFacts) -> None:
+    for what, found, most in (
+        ("operators of version", facts.opset, MAX_OPSET),
+        ("a file format of version", facts.ir_version, MAX_IR_VERSION),
+    ):
+        if found > most:
+            raise BundleError(
+                f"{name} has {what} {found}; the service's onnxruntime takes up to {most}: "
+                "export it for an older one"
+            )
+
+
 def foreign_format(data: bytes) -> str | None:
     """What a file is that people take for a graph by mistake."""
     if data[:1] == b"\x80" and data[1:2] and data[1] in _PICKLE_PROTOCOLS:
         return "a pickle, which may run code when it is read"
     if data[8:10] == b'{"' and int.from_bytes(data[:8], "little") <= len(data) - 8:
         return "a safetensors file (weights without a graph)"
+    if data[4:8] == b"TFL3":
+        return "a TensorFlow Lite model"
     return next((kind for signature, kind in _FOREIGN if data.startswith(signature)), None)
 
 
@@ -225,10 +244,16 @@ def _check_tokenizer(tokenizer: Tokenizer, data: bytes) -> None:
 def vocabulary_lines(data: bytes) -> list[str]:
     """The entries of a WordPiece vocabulary. Raises BundleError."""
     try:
-        # Only line feeds end a line: other separators are entries of real vocabularies.
-        lines = data.decode("utf-8").removesuffix("\n").split("\n")
+        # Only line feeds, after a CR where the file was in Windows, end a line: other separators
+        # are entries of real vocabularies.
+        text = data.decode("utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise BundleError("the vocabulary is not UTF-8") from error
+    lines = text.removesuffix("\n").split("\n")
+    if len(lines) > _MAX_VOCABULARY:
+        raise BundleError(
+            f"the vocabulary has {len(lines)} entries; at most {_MAX_VOCABULARY} are served"
+        )
     missing = _MARKERS.difference(lines)
     if missing:
         raise BundleError(f"the vocabulary lacks {', '.join(sorted(missing))}")

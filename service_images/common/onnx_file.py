@@ -1,7 +1,7 @@
 """Reads from an ONNX file what decides whether it may be served; it runs nothing.
 
 Contract: `read_graph` walks the protobuf message by ONNX's own field numbers and tells the graph's
-inputs and outputs, the operators in use, and whether a tensor lies outside the file. It needs no
+inputs and outputs, the operators in use with their versions, and whether a tensor lies outside the file. It needs no
 onnx package. Raises ValueError for what is no such message, or too deep or too wide a one.
 """
 
@@ -25,7 +25,7 @@ _INSIDE: Mapping[str, Mapping[int, str]] = {
     },
     "SparseTensor": {1: "Tensor", 2: "Tensor"},
 }
-_GRAPH = 7
+_IR_VERSION, _GRAPH, _OPSET = 1, 7, 8
 _NODE_OPERATOR, _NODE_DOMAIN = 4, 7
 _FUNCTION_NAME, _FUNCTION_DOMAIN = 1, 10
 _INITIALIZER, _INPUT, _OUTPUT = 5, 11, 12
@@ -49,12 +49,17 @@ class Value:
 
 @dataclass(slots=True)
 class GraphFacts:
-    """What a file says about its graph; operators as (domain, name), ai.onnx being ""."""
+    """What a file says about its graph; operators as (domain, name), ai.onnx being "".
+
+    opset: version of ai.onnx that it is written for; ir_version: that of the file format. 0: not told.
+    """
 
     inputs: dict[str, Value] = field(default_factory=dict)
     outputs: dict[str, Value] = field(default_factory=dict)
     operators: set[tuple[str, str]] = field(default_factory=set)
     external_data: bool = False
+    opset: int = 0
+    ir_version: int = 0
 
 
 def read_graph(model: bytes) -> GraphFacts:
@@ -85,10 +90,9 @@ class _Reader:
             raise ValueError("nested too deeply")
         names: dict[int, str] = {}
         for number, value in self._counted(data):
-            if kind == "Tensor":
-                self._tensor(number, value)
-            elif isinstance(value, memoryview):
-                inside = _INSIDE[kind].get(number)
+            self._note(kind, number, value)
+            if isinstance(value, memoryview):
+                inside = _INSIDE.get(kind, {}).get(number)
                 if inside is not None:
                     self.walk(value, inside, depth + 1)
                     if kind == "Model" and number == _GRAPH:
@@ -113,9 +117,19 @@ class _Reader:
                 table = self._found.inputs if number == _INPUT else self._found.outputs
                 table[found.name] = found
 
-    def _tensor(self, number: int, value: int | memoryview) -> None:
-        if number == _EXTERNAL_DATA or (number == _DATA_LOCATION and value != 0):
-            self._found.external_data = True
+    def _note(self, kind: str, number: int, value: int | memoryview) -> None:
+        if kind == "Model" and number in {_IR_VERSION, _OPSET}:
+            self._version(value)
+        elif kind == "Tensor":
+            outside = number == _EXTERNAL_DATA or (number == _DATA_LOCATION and value != 0)
+            self._found.external_data |= outside
+
+    def _version(self, value: int | memoryview) -> None:
+        if isinstance(value, int):
+            self._found.ir_version = value
+        elif _plain(next(_texts(value, 1), "")) == "":
+            versions = [one for at, one in _fields(value) if at == 2 and isinstance(one, int)]  # noqa: PLR2004
+            self._found.opset = max([self._found.opset, *versions])
 
     def _counted(self, data: memoryview) -> Message:
         for one in _fields(data):

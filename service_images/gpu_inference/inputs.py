@@ -33,8 +33,8 @@ class Inputs(Protocol):
     def weight(self, item: Item) -> int:
         """How many rows an item will have, about, without making them."""
 
-    def sample(self) -> Row:
-        """A row for the first inference."""
+    def samples(self) -> Sequence[tuple[str, Row]]:
+        """Rows for the first inferences, each with what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,13 @@ class TextInputs:
         """One for each 1,000 characters."""
         return 1 + len(item) // _CHARS_OF_A_WINDOW
 
-    def sample(self) -> Row:
-        """The window of a short text."""
-        return self.encoder.windows(_WARM_UP)[0]
+    def samples(self) -> Sequence[tuple[str, Row]]:
+        """A short text, and what fails where the graph was made for a smaller vocabulary."""
+        last = self.encoder.last_entry()
+        return [
+            ("a text", self.encoder.windows(_WARM_UP)[0]),
+            ("the vocabulary's last entry", last),
+        ]
 
 
 def other_kind(model: str, takes: str, given: str) -> ProblemError:

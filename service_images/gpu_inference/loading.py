@@ -6,7 +6,7 @@ many probabilities as the model has labels, which sum to 1.
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -132,10 +132,16 @@ def build_engine(settings: ModelSettings, bundle: Bundle, scorer: Scorer, clock:
 
 
 def _warm_up(score: Score, inputs: Inputs, labels: int) -> None:
-    try:
-        answer = score([inputs.sample()])[0]
-    except Exception as error:  # the runtime's classes derive from nothing narrower
-        raise StartError(f"the first inference failed: {type(error).__name__}") from error
+    for what, row in inputs.samples():
+        try:
+            answer = score([row])[0]
+        except Exception as error:  # the runtime's classes derive from nothing narrower
+            message = f"the first inference failed, of {what}: {type(error).__name__}"
+            raise StartError(message) from error
+        _check_answer(answer, labels)
+
+
+def _check_answer(answer: Sequence[float], labels: int) -> None:
     if len(answer) != labels:
         raise BundleError(f"the graph gives {len(answer)} probabilities for {labels} labels")
     if not all(map(math.isfinite, answer)) or abs(sum(answer) - 1) > _SUM_TOLERANCE:

@@ -34,9 +34,9 @@ class PictureInputs:
         """Each picture is one row."""
         return 1
 
-    def sample(self) -> Row:
+    def samples(self) -> Sequence[tuple[str, Row]]:
         """A black picture."""
-        return np.zeros(self.transform.shape, np.float32)
+        return [("a picture", np.zeros(self.transform.shape, np.float32))]
 
 
 def picture_array(picture: Image.Image, transform: Transform) -> Array:

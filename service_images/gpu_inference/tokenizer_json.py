@@ -1,7 +1,7 @@
 """Text to ids with a tokenizer.json of the Hugging Face tokenizers library.
 
 Contract: `ids` yields the ids of a text without markers, in bounded pieces, so that a caller can stop
-at a limit; `first` and `last` are the markers around a window. The file's own truncation and
+at a limit; `first` and `last` are the markers around a window, `largest` the largest id. The file's own truncation and
 padding are off. Text that spells a special token is ordinary text.
 """
 
@@ -31,6 +31,7 @@ class TokenizerJson:
         self._tokenizer.no_truncation()
         self._tokenizer.encode_special_tokens = True
         self.first, self.last = self._markers()
+        self.largest = max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=0)
         if len(self.first) + len(self.last) >= max_tokens:
             raise BundleError(f"max_tokens {max_tokens} leaves no room beside the markers")
 

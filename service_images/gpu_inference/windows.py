@@ -16,10 +16,11 @@ Window = list[int]
 
 
 class Ids(Protocol):
-    """A tokenizer, and the markers that it wants around a window."""
+    """A tokenizer, the markers that it wants around a window, and its largest id."""
 
     first: list[int]
     last: list[int]
+    largest: int
 
     def ids(self, text: str) -> Iterator[int]:
         """The ids of a text, without markers."""
@@ -50,6 +51,10 @@ class Encoder:
         count = max(1, -(-len(ids) // room))
         edges = [len(ids) * number // count for number in range(count + 1)]
         return [[*first, *ids[start:end], *last] for start, end in pairwise(edges)]
+
+    def last_entry(self) -> Window:
+        """A window that holds the last entry of the vocabulary."""
+        return [*self.tokenizer.first, self.tokenizer.largest, *self.tokenizer.last]
 
 
 def mean(rows: Iterable[list[float]]) -> list[float]:

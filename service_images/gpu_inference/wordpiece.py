@@ -106,6 +106,7 @@ class WordPiece:
         self._unknown = ids["[UNK]"]
         self.first = [ids["[CLS]"]]
         self.last = [ids["[SEP]"]]
+        self.largest = len(vocabulary) - 1
         self._lowercase = lowercase
         self._heads = {piece: number for piece, number in ids.items() if piece[:2] != "##"}
         self._tails = {piece[2:]: number for piece, number in ids.items() if piece[:2] == "##"}

@@ -16,7 +16,7 @@ import onnxruntime
 import pytest
 from PIL import Image
 
-from common.bundle import read_folder
+from common.bundle import MAX_IR_VERSION, MAX_OPSET, read_folder, vocabulary_lines
 from common.images import encode_picture
 from common.manifest import BundleError, read_manifest
 from common.settings import Environment
@@ -27,6 +27,7 @@ from tests.services.fakes import FixedClock, MemoryStore, TestClient, client_of,
 from tests.support.bundles import (
     IMAGE_MANIFEST,
     TEXT_MANIFEST,
+    TOKENS,
     image_files,
     image_graph,
     manifest_of,
@@ -193,7 +194,11 @@ WRONG = [value_info(11, name, FLOAT, ("b", "t")) for name in ("input_ids", "atte
         (torch_checkpoint, "checkpoint of PyTorch"),
         (lambda: (7).to_bytes(8, "little") + b'{"a":0}', "safetensors"),
         (lambda: b"\x89HDF\r\n\x1a\n", "Keras"),
+        (lambda: b"version https://git-lfs.github.com/spec/v1\n", "pointer of Git LFS"),
+        (lambda: b"\x1c\0\0\0TFL3", "TensorFlow Lite"),
         (lambda: b"no model at all", "not an ONNX file"),
+        (lambda: text_graph(opset=MAX_OPSET + 1), "operators of version 27; .* takes up to 26"),
+        (lambda: text_graph(ir_version=MAX_IR_VERSION + 1), "a file format of version 14"),
         (lambda: number(1, 8), "holds no graph"),
         (outside, "outside the file"),
         (lambda: text_graph([CUSTOM], domains=["my.ops"]), r"custom operators: my\.ops\.Evil"),
@@ -264,6 +269,36 @@ def test_a_graph_that_onnxruntime_cannot_load_is_refused_by_the_service(tmp_path
     assert check(str(folder))[0] == 0
     with served(folder) as client:
         assert "cannot load the graph" in error_of(client.get("/ready"))["message"]
+
+
+def test_the_newest_versions_that_are_let_in_are_served(tmp_path: Path) -> None:
+    graph = text_graph(opset=MAX_OPSET, ir_version=MAX_IR_VERSION)
+    with served(write_bundle(tmp_path, TEXT_MANIFEST, text_files(graph))) as client:
+        assert client.get("/ready").status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "tokenizer.json"])
+def test_a_vocabulary_that_is_larger_than_the_graphs_is_refused(tmp_path: Path, kind: str) -> None:
+    more = [*TOKENS, "better"]  # the graph knows six
+    files = {"model.onnx": text_graph(), "tokenizer.json": tokenizer_json(more)}
+    document = TEXT_MANIFEST
+    if kind == "wordpiece":
+        del files["tokenizer.json"]
+        files["vocab.txt"] = "\n".join(more).encode()
+        document = {
+            **document,
+            "tokenizer": {"type": "wordpiece", "vocab": "vocab.txt", "lowercase": True},
+        }
+    with served(write_bundle(tmp_path, document, files)) as client:
+        reason = error_of(client.get("/ready"))["message"]
+    assert "of the vocabulary's last entry" in reason
+
+
+def test_a_vocabulary_without_an_end_is_refused() -> None:
+    lines = b"[UNK]\n[CLS]\n[SEP]\n"
+    assert vocabulary_lines(lines.replace(b"\n", b"\r\n")) == ["[UNK]", "[CLS]", "[SEP]"]
+    with pytest.raises(BundleError, match="1000001 entries"):
+        vocabulary_lines(lines + b"x\n" * 999_998)
 
 
 def test_pickles_beside_a_bundle_are_told(tmp_path: Path) -> None:

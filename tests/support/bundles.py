@@ -73,12 +73,12 @@ def image_graph(shape: Sequence[int | str] = ("batch", 3, 8, 8)) -> bytes:
     return Graph(parts).model()
 
 
-def tokenizer_json() -> bytes:
+def tokenizer_json(entries: Sequence[str] = TOKENS) -> bytes:
     """A whitespace tokenizer with the markers of BERT."""
     from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors
 
     made = Tokenizer(
-        models.WordLevel({token: at for at, token in enumerate(TOKENS)}, unk_token="[UNK]")
+        models.WordLevel({token: at for at, token in enumerate(entries)}, unk_token="[UNK]")
     )
     made.normalizer = normalizers.Lowercase()
     made.pre_tokenizer = pre_tokenizers.Whitespace()

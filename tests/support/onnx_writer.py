@@ -76,9 +76,12 @@ class Graph:
 
     parts: Sequence[bytes]
     domains: Sequence[str] = ()
+    opset: int = 17
+    ir_version: int = 8
 
     def model(self) -> bytes:
         """The file."""
         imports = [message(8, text(1, domain), number(2, 1)) for domain in self.domains]
         graph = message(7, *self.parts, text(2, "g"))
-        return number(1, 8) + graph + message(8, text(1, ""), number(2, 17)) + b"".join(imports)
+        imports.append(message(8, text(1, ""), number(2, self.opset)))
+        return number(1, self.ir_version) + graph + b"".join(imports)
