@@ -5,11 +5,14 @@ import json
 from typing import Any
 
 import pytest
+from google.iam.v1 import policy_pb2
 from PIL import Image
 from tests.support.pipeline import Deployer, QuickPipeline
 from tests.support.schemas import checker
 
 from gpupipe.cloud.cloud import Cloud
+from gpupipe.deploy.logs import Selection, newest
+from gpupipe.deploy.spec import AUDITED
 
 RESULT, ERROR = checker("result.v1"), checker("error.v1")
 ITEM = checker("result.v1", "item")
@@ -46,6 +49,42 @@ def one_of(cloud: Cloud, bucket: str, places: list[str], pipeline: Deployer) -> 
             }
         pipeline.clock.sleep(5)
     raise AssertionError(f"no outcome for {places}")
+
+
+@pytest.mark.promise(123)
+def test_who_used_the_data_of_a_file_is_told_where_that_is_logged(pipeline: Deployer) -> None:
+    names, policies = pipeline.spec.names, pipeline.cloud.kernel.policies
+    before = policies.get(f"projects/{names.project}")
+    wanted = policy_pb2.Policy()
+    for service, kind in AUDITED:
+        wanted.audit_configs.add(service=service).audit_log_configs.add(log_type=kind)
+    policies.put(f"projects/{names.project}", merged(before, wanted))
+    try:
+        outcomes(pipeline, {"audited.txt": GOOD.encode()})
+    finally:
+        policies.put(f"projects/{names.project}", before)
+    lines = newest(pipeline.connect(), pipeline.spec, Selection(sources=("audit",)))
+    used = {
+        (str(line.entry.fields["authenticationInfo"]["principalEmail"]),
+         str(line.entry.fields["methodName"]).rpartition("v1.")[2],
+         str(line.entry.fields["resourceName"]).partition("/objects/")[0].rpartition("/")[2])
+        for line in lines
+        if line.entry.log.endswith("data_access")
+    }  # fmt: skip
+    get, create = "storage.objects.get", "storage.objects.create"
+    assert used >= {
+        (names.account("eventarc"), "Executions.CreateExecution", names.workflow),
+        (names.account("pre"), get, names.bucket("input")),
+        (names.account("pre"), create, names.bucket("work")),
+        (names.account("infer"), get, names.bucket("work")),
+        (names.account("post"), create, names.bucket("output")),
+    }
+
+
+def merged(bindings: policy_pb2.Policy, audits: policy_pb2.Policy) -> policy_pb2.Policy:
+    both = policy_pb2.Policy(bindings=bindings.bindings)
+    both.audit_configs.extend(audits.audit_configs)
+    return both
 
 
 def picture() -> bytes:

@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Any
 
 import pytest
+from google.api_core.exceptions import Conflict
 from tests.support.clock import START, FakeClock
 from tests.support.localcloud import CloudFactory, RunningCloud
 from tests.support.pipeline import Deployer, FastClock
@@ -101,6 +102,24 @@ def test_a_request_is_told_in_its_own_words(pipeline: Pipeline) -> None:
     assert line_text(line).plain == (
         "2026-01-02T03:04:05.000Z ERROR    gpu-inference POST /process 503 in 0.250 s"
     )
+
+
+@pytest.mark.promise(123)
+def test_audit_tells_who_did_what_with_the_resources_of_this_pipeline(pipeline: Pipeline) -> None:
+    storage, names = pipeline.running.storage_client(), pipeline.spec.names
+    for name in (names.bucket("input"), f"{names.bucket('input')}-2", "somebody-elses-bucket"):
+        storage.create_bucket(name)
+    with pytest.raises(Conflict):
+        storage.create_bucket(names.bucket("input"))
+    (line,) = pipeline.read(sources=("audit",))
+    what = f"storage.buckets.create projects/_/buckets/{names.bucket('input')}"
+    assert line_text(line).plain == (
+        f"2026-01-02T03:04:05.000Z NOTICE   audit         {what} by operator@gpupipe.local"
+    )
+    told = line_json(line)
+    assert (told["source"], told["log"]) == ("audit", "cloudaudit.googleapis.com/activity")
+    assert told["fields"]["authorizationInfo"][0]["permissionType"] == "ADMIN_WRITE"
+    assert pipeline.read() == []
 
 
 def test_a_structured_line_shows_its_fields(pipeline: Pipeline) -> None:

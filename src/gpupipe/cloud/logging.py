@@ -81,8 +81,7 @@ class LoggingApi(Api):
 def _entry(found: Any) -> Entry:
     json_format = module("google.protobuf.json_format")
     message = type(found).pb(found)
-    # Not the client's own mapping: its values inside of others are no plain ones.
-    fields = json_format.MessageToDict(message.json_payload) if found.json_payload else {}
+    fields = _fields(message)
     # The one enum of these clients that comes as a number.
     severity = module("google.logging.type.log_severity_pb2").LogSeverity.Name(int(found.severity))
     return Entry(
@@ -100,7 +99,28 @@ def _entry(found: Any) -> Entry:
     )
 
 
+def _fields(message: Any) -> dict[str, Any]:
+    """A payload that has fields; not the client's own mapping: its values inside of others are no plain ones."""
+    json_format = module("google.protobuf.json_format")
+    kind = message.WhichOneof("payload")
+    if kind == "json_payload":
+        return dict(json_format.MessageToDict(message.json_payload))
+    audit = module("google.cloud.audit.audit_log_pb2").AuditLog()
+    if kind != "proto_payload" or not message.proto_payload.Unpack(audit):
+        return {}
+    # What may be of types that are not known here.
+    audit.ClearField("service_data")
+    if audit.HasField("status"):
+        audit.status.ClearField("details")
+    return dict(json_format.MessageToDict(audit))
+
+
 def _message(fields: Mapping[str, Any]) -> str:
     if not fields:
         return ""
+    if "methodName" in fields:
+        who = fields.get("authenticationInfo", {}).get("principalEmail", "")
+        refused = fields.get("status", {}).get("message", "")
+        words = f"{fields['methodName']} {fields.get('resourceName', '')} by {who}"
+        return f"{words}: {refused}" if refused else words
     return str(fields.get("message") or json.dumps(fields, ensure_ascii=False))

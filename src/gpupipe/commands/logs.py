@@ -1,4 +1,4 @@
-"""`gpupipe logs`: what services, workflow and builds say."""
+"""`gpupipe logs`: what services, workflow, builds and audit logs say."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -19,6 +19,7 @@ class Source(StrEnum):
     POSTPROCESS = "postprocess"
     WORKFLOW = "workflow"
     BUILD = "build"
+    AUDIT = "audit"
 
 
 class Severity(StrEnum):
@@ -37,8 +38,9 @@ def logs(
     sources: Annotated[
         list[Source] | None,
         typer.Argument(
-            metavar="[SERVICE|workflow|build]...",
-            help="preprocess, gpu-inference, postprocess, workflow, build [default: all but builds].",
+            metavar="[SERVICE|workflow|build|audit]...",
+            help="preprocess, gpu-inference, postprocess, workflow, build, audit "
+            "[default: what a file goes through].",
         ),
     ] = None,
     *,
@@ -68,6 +70,7 @@ def logs(
 ) -> int:
     """Show log lines of all that a file goes through, merged in the order of their times.
 
+    audit: who changed the pipeline's resources and, with audit_logs, who read and wrote its data.
     Times are UTC. --execution takes an id or its beginning, as `gpupipe executions list` shows it.
 
     Examples:
@@ -76,6 +79,7 @@ def logs(
       gpupipe logs --severity warning --since 1d
       gpupipe logs gpu-inference -f
       gpupipe logs build --limit 40
+      gpupipe logs audit --grep objects.get
     """
     from gpupipe.commands._logs import LogsRequest, run
 

@@ -1,10 +1,11 @@
-"""The lines of a pipeline's services, of its workflow and of its builds, from Cloud Logging.
+"""The lines of a pipeline's services, of its workflow and of its builds, from Cloud Logging, and its audit logs.
 
 They come merged in the order of their times. `Tail` goes on from there: an entry may come into
 Cloud Logging after others that are younger, so each look begins a little earlier than the last
 one ended, and what was seen is left out.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -12,16 +13,17 @@ from itertools import islice
 
 from gpupipe.cloud.cloud import Cloud
 from gpupipe.cloud.logging import Entry
-from gpupipe.core.names import SERVICES
+from gpupipe.core.names import ACCOUNTS, BUCKETS, LOGS, SERVICES
 from gpupipe.deploy.spec import PipelineSpec
 
-WORKFLOW, BUILD = "workflow", "build"
-SOURCES = (*SERVICES, WORKFLOW, BUILD)
+WORKFLOW, BUILD, AUDIT = "workflow", "build", "audit"
+SOURCES = (*SERVICES, WORKFLOW, BUILD, AUDIT)
 """What has lines, by the name that people call it."""
 USUAL = (*SERVICES, WORKFLOW)
 """The sources that are shown where none is named: what a file goes through."""
 SEVERITIES = ("DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY")  # fmt: skip
 _EXECUTION = "workflows.googleapis.com/execution_id"
+_AUDIT = "cloudaudit.googleapis.com"
 _LATE = timedelta(seconds=30)
 
 
@@ -122,6 +124,9 @@ def _filter(cloud: Cloud, spec: PipelineSpec, wanted: Selection) -> str:
 
 def _place(cloud: Cloud, spec: PipelineSpec, source: str) -> str:
     names = spec.names
+    if source == AUDIT:
+        ours = quoted(f"/({'|'.join(map(re.escape, _audited(spec)))})(/|$)")
+        return f'(logName:"{_AUDIT}" AND protoPayload.resourceName=~{ours})'
     if source == BUILD:
         tags = tuple(f"{names.service(service)}-" for service in SERVICES)
         builds = cloud.builds.newest(names.project, names.location, tags)
@@ -138,6 +143,19 @@ def _place(cloud: Cloud, spec: PipelineSpec, source: str) -> str:
     )
 
 
+def _audited(spec: PipelineSpec) -> list[str]:
+    """What audit logs call the pipeline's resources, each by the last part of its name."""
+    names = spec.names
+    return [
+        *map(names.bucket, (*BUCKETS, LOGS)),
+        *map(names.service, SERVICES),
+        *map(names.account, ACCOUNTS),
+        names.workflow,
+        names.trigger,
+        names.repository,
+    ]
+
+
 def quoted(text: str) -> str:
     """A text as the filter language takes it."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
@@ -145,6 +163,8 @@ def quoted(text: str) -> str:
 
 
 def _source(spec: PipelineSpec, entry: Entry) -> str:
+    if entry.log.startswith(_AUDIT):
+        return AUDIT
     if entry.resource_type == "build":
         return BUILD
     service = entry.resource_labels.get("service_name", "")

@@ -13,7 +13,7 @@ SCHEMA = "gpupipe.logs/1"
 _STYLES = {"DEBUG": "dim", "WARNING": "yellow", "ERROR": "bold red"}
 _SEVERE = {"CRITICAL", "ALERT", "EMERGENCY"}
 _SOURCES = {"preprocess": "cyan", "gpu-inference": "magenta", "postprocess": "blue",
-            "workflow": "green", "build": "yellow"}  # fmt: skip
+            "workflow": "green", "build": "yellow", "audit": "bright_blue"}  # fmt: skip
 # Said already by the line's other parts, or of no use to people.
 _LEFT_OUT = frozenset({"message", "time", "timestamp", "severity", "logger", "execution_id"})
 _ID = 8
