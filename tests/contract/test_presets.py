@@ -63,6 +63,7 @@ def test_a_preset_has_the_recipes_values_and_nothing_else(tmp_path: Path, preset
     assert changed <= said
 
 
+@pytest.mark.promise(144)
 @pytest.mark.promise("D17")
 def test_cost_optimized_says_that_it_is_lifted_to_what_an_l4_needs(tmp_path: Path) -> None:
     (notice,) = configured(tmp_path, "cost-optimized").notices

@@ -51,6 +51,7 @@ def test_files_at_once_make_several_instances_and_leave_nothing(pipeline: QuickP
     assert found["more than one instance"].verdict == PASSED, found["more than one instance"]
     assert found["within the maximum"].verdict == PASSED, found["within the maximum"]
     assert found["back to the minimum"].verdict == NOT_MEASURED
+    assert found["GPU utilisation"].verdict in {PASSED, NOT_MEASURED}
     assert {found[f"health of {one}"].verdict for one in SERVICES} <= {PASSED, NOT_MEASURED}
     cloud, names = pipeline.operator.connect(), pipeline.spec.names
     for role in ("input", "output"):

@@ -126,6 +126,7 @@ def live(spec: PipelineSpec, name: str) -> Any:
     return SimpleNamespace(service=spec.service(service, "", 10), made=MADE)
 
 
+@pytest.mark.promise(105)
 @pytest.mark.promise(111)
 @pytest.mark.promise(112)
 def test_the_report_measures_files_and_counts_instance_seconds(spec: PipelineSpec) -> None:
