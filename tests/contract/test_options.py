@@ -326,6 +326,7 @@ def deployed(cloud: RunningCloud, tmp_path_factory: pytest.TempPathFactory) -> D
     return found
 
 
+@pytest.mark.promise("S51")
 @pytest.mark.promise("S15", 116, 119, "S56")
 @pytest.mark.parametrize(("path", "read", "value"), ROWS, ids=[path for path, _, _ in ROWS])
 @pytest.mark.promise(48)

@@ -5,6 +5,7 @@ from typing import Any
 
 from gpupipe.cloud.api import Api
 from gpupipe.cloud.clients import module
+from gpupipe.core.errors import GpupipeError
 
 # An instance may have to start first, and load its model.
 _TIMEOUT_S = 150.0
@@ -15,7 +16,17 @@ class ServiceHealthApi(Api):
     """The one call."""
 
     def ask(self, uri: str, token: str) -> tuple[int, Mapping[str, Any]]:
-        """Status, and what the service says of itself (empty where that is no JSON object)."""
+        """Status, and what the service says of itself (empty where that is no JSON object).
+
+        GpupipeError where the token would leave this machine in the clear.
+        """
+        if not uri.startswith(("https://", _LOOPBACK)):
+            raise GpupipeError(
+                "The service was not asked: its address is not one of HTTPS.",
+                resource=uri,
+                resolution="Run `gpupipe deploy`: it reads the service's address anew.",
+                doc="reference/errors.md",
+            )
         session = module("requests").Session()
         # A proxy of the shell must not get a loopback call.
         session.trust_env = not uri.startswith(_LOOPBACK)

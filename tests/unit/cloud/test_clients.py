@@ -377,6 +377,7 @@ def header(client: Any, name: str) -> str | None:
     return headers.get(name)
 
 
+@pytest.mark.promise(118, 121)
 @pytest.mark.parametrize("account", [None, EMAIL])
 @pytest.mark.parametrize("api", sorted(CLIENTS))
 @pytest.mark.parametrize("diversion", [None, "GOOGLE_API_USE_MTLS_ENDPOINT"])
@@ -419,6 +420,7 @@ def test_an_account_of_google_that_one_may_not_act_as_is_refused(no_credentials:
     assert "SECRET" not in f"{error.brief}{error.details}{error.resolution}"
 
 
+@pytest.mark.promise(118, 121)
 @pytest.mark.parametrize("account", [None, EMAIL])
 @pytest.mark.parametrize("diversion", [None, "STORAGE_MTLS", "API_ENDPOINT_OVERRIDE"])
 def test_google_storage_talks_to_google_and_charges_the_project(
@@ -443,6 +445,7 @@ def test_google_storage_talks_to_google_and_charges_the_project(
     assert client.project == "demo-project"
 
 
+@pytest.mark.promise(118, 121)
 @pytest.mark.parametrize("account", [None, EMAIL])
 def test_a_google_session_signs_in_and_charges_the_project(
     account: str | None, no_credentials: Path
