@@ -307,7 +307,6 @@ def test_pickles_beside_a_bundle_are_told(tmp_path: Path) -> None:
     assert "optimizer.pt" in check(str(folder))[1]["warnings"][0]
 
 
-@pytest.mark.promise(39)
 def test_a_text_model_with_a_tokenizer_json_and_logits_is_served(tmp_path: Path) -> None:
     with served(write_bundle(tmp_path, TEXT_MANIFEST, text_files())) as client:
         texts = ["Good", "bad bad", "[CLS] [SEP]", "good " * 100]
