@@ -14,6 +14,7 @@ from google.cloud.workflows import executions_v1
 from tests.support.crashes import HURRY, tiny_deployer
 from tests.support.localcloud import RunningCloud, start_cloud
 from tests.support.pipeline import Deployer
+from tests.support.shapes import faults
 from tests.support.waiting import until
 
 from gpupipe.cloud.call import Caller
@@ -115,6 +116,7 @@ class Drill:
         )
         code = _status.carry_out(request, Context(target, spec.config, spec, clock, cloud))
         answer = json.loads(capsys.readouterr().out)
+        assert faults(answer) == []
         assert answer["alerts"]["policies"] == 6
         assert answer["healthy"] is (code == Exit.DONE)
         unready = {one["kind"] for one in answer["resources"] if one["state"] != "ready"}

@@ -8,6 +8,7 @@ from google.cloud import monitoring_v3 as mon
 from google.cloud.logging_v2.services.metrics_service_v2 import MetricsServiceV2Client
 from tests.support.clock import FakeClock
 from tests.support.localcloud import CloudFactory, RunningCloud
+from tests.support.shapes import faults
 
 from gpupipe.localcloud.kernel.metrics import Descriptor, Sample
 
@@ -69,7 +70,9 @@ class Bench:
 
     def incidents(self) -> list[dict[str, Any]]:
         answer = self.cloud.http_client().get("/control/incidents")
-        found: list[dict[str, Any]] = answer.raise_for_status().json()["incidents"]
+        shown = answer.raise_for_status().json()
+        assert faults({"schema": "gpupipe.local-incidents/1", **shown}) == []
+        found: list[dict[str, Any]] = shown["incidents"]
         return found
 
     def states(self) -> list[str]:

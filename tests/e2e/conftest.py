@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 
 import pytest
 
+from tests.support.shapes import faults_of
+
 GPUPIPE = Path(sys.executable).with_name("gpupipe")
 TIMEOUT_S = 240
 
@@ -53,6 +55,7 @@ class Cli:
             check=False,
         )
         assert "Traceback" not in done.stdout + done.stderr
+        assert faults_of(done.stdout) == []
         return Done(done.returncode, done.stdout, done.stderr)
 
     def env(self, **extra: str) -> dict[str, str]:
