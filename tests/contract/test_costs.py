@@ -117,6 +117,11 @@ def test_a_plan_shows_what_a_change_costs_and_warns_of_what_stays_up(
         f"min_instances = 1 is billed also when nothing comes: {float(730 * hour):,.2f}" in notes[1]
     )
     assert plan_notes(deployed.engine().world, deployed.engine().plan()) == ()
+    # Where the APIs are off the quotas are not known: what the plan tells is not the last word.
+    fresh = replace(deployed, project="fresh-costs").engine()
+    worst, later = plan_notes(fresh.world, fresh.plan())
+    assert "at worst, an hour: 0.00 USD -> 10.47 USD" in worst
+    assert later.startswith("Quotas are read again when the APIs are enabled")
 
 
 @pytest.mark.parametrize("preset", ["high-performance", "cost-optimized", "development"])

@@ -35,6 +35,8 @@ NOT_RUN: Mapping[str, str] = {
 """What a command looks like that cannot be run here -> why."""
 NOT_RUN_PAGES = {
     "docs/tutorial/google-cloud.md": GOOGLE,
+    "docs/how-to/bring-a-hugging-face-model.md": "downloads half a gigabyte to export a model of the "
+    "reader's: tests/unit/test_bundle_from_hugging_face.py runs the script",
     "docs/how-to/test-with-gcloud.md": "needs gcloud: tests/contract/test_gcloud_recipe.py runs it",
 }
 LEAVES_A_MESS = {

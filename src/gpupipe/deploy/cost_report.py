@@ -26,6 +26,10 @@ from gpupipe.deploy.planner import Plan
 from gpupipe.deploy.step import World
 
 _EXECUTIONS = 50
+_LATER = (
+    "Quotas are read again when the APIs are enabled: a max_instances that nobody set is lowered to what "
+    "they allow, and the cost at worst with it."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,8 @@ def plan_notes(world: World, plan: Plan) -> tuple[str, ...]:
     after = _wanted(world)
     if not any(one.step.startswith("service:") for one in plan.writes):
         return ()
-    return (*change(before, after, table), *warnings(after, table))
+    told = (*change(before, after, table), *warnings(after, table))
+    return (*told, _LATER) if told and any(one.step == "apis" for one in plan.writes) else told
 
 
 def _wanted(world: World) -> dict[str, run.Service]:

@@ -101,7 +101,8 @@ def _runs(one: Runs) -> list[Cell]:
 def _work(one: Work) -> list[Cell]:
     up = f"{one.instances} instance{'' if one.instances == 1 else 's'}"
     busy = f", {one.active} at work" if one.active else ""
-    refused = f", {one.refused:,} answers 4xx" if one.refused else ""
+    answers = f"answer{'' if one.refused == 1 else 's'} 4xx"
+    refused = f", {one.refused:,} {answers}" if one.refused else ""
     cells = _numbers(one.service, one.requests, one.p50_s, one.p95_s, one.errors)
     return [*cells, f"{up}{busy}{refused}"]
 
