@@ -12,6 +12,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from tests.support.crashes import tiny_deployer
 from tests.support.localcloud import RunningCloud, start_cloud
 from tests.support.pipeline import Deployer
+from tests.support.policies import policies, violations
 from tests.support.waiting import until
 
 from gpupipe.core.errors import GpupipeError
@@ -86,6 +87,12 @@ def test_a_sink_exports_to_a_bucket_of_its_own_and_its_writer_may_write(
     assert {one["condition"].get("age") for one in bucket.lifecycle_rules} >= {77}
     assert bucket.iam_configuration.public_access_prevention == "enforced"
     assert bucket.labels["gpupipe-pipeline"] == "ml-pipeline"
+
+
+@pytest.mark.promise(43)
+def test_the_bucket_of_logs_is_closed_like_the_others(deployed: Deployer) -> None:
+    assert "bucket logs" in {one.where for one in policies(deployed)}
+    assert violations(deployed) == []
 
 
 def test_a_second_deploy_changes_nothing(deployed: Deployer) -> None:

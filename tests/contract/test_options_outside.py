@@ -9,6 +9,7 @@ from google.cloud import artifactregistry_v1, run_v2, workflows_v1
 from tests.support.crashes import tiny_deployer
 from tests.support.localcloud import RunningCloud, start_cloud
 from tests.support.pipeline import Deployer, FastClock
+from tests.support.policies import violations
 
 from gpupipe.core.errors import Exit, GpupipeError
 from gpupipe.deploy.keys import agents
@@ -124,6 +125,7 @@ def test_key_network_and_ingress_are_read_back_from_the_apis(
         )
         assert (revision.encryption_key, revision.vpc_access) == (KEY, access)
     assert_encrypted(cloud)
+    assert violations(one) == []
 
     one = deployer(
         cloud, tmp_path, f'{text}[vpc]\nconnector = "{CONNECTOR}"\negress = "ALL_TRAFFIC"\n'

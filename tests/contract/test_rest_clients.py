@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from google.api_core import exceptions
 from google.oauth2.credentials import Credentials
 from tests.support.givens import GIVENS
 from tests.support.localcloud import RunningCloud
@@ -125,3 +126,43 @@ def test_selected_fields_are_all_that_comes(module_cloud: RunningCloud) -> None:
     answer = module_cloud.http_client().get(path, params={"fields": "workflows(name,state)"})
     name = f"{path.removeprefix('/v1/')}/flow"
     assert answer.json() == {"workflows": [{"name": name, "state": "ACTIVE"}]}
+
+
+def test_what_carries_events_has_policies_over_rest_that_go_with_it(
+    module_cloud: RunningCloud,
+) -> None:
+    world = prepared(module_cloud, "carriers", *RIGHTS, "trigger")
+    place = f"projects/{world.project}"
+    (topic,) = world.client("publisher").list_topics(project=place)
+    (subscription,) = world.client("subscriber").list_subscriptions(project=place)
+    trigger = f"{place}/locations/us-central1/triggers/on-upload"
+    kinds = {
+        "publisher": (topic.name, "roles/pubsub.publisher"),
+        "subscriber": (subscription.name, "roles/pubsub.subscriber"),
+        "eventarc": (trigger, "roles/eventarc.viewer"),
+    }
+    policies = module_cloud.kernel.policies
+    for api, (name, role) in kinds.items():
+        client = over_rest(module_cloud, api)
+        binding = {"role": role, "members": ["user:a@example.com"]}
+        request = {"resource": name, "policy": {"bindings": [binding]}}
+        written = client.set_iam_policy(request=request, timeout=30)
+        assert client.get_iam_policy(request={"resource": name}, timeout=30) == written
+        assert policies.get(name) == written
+        wrong = {
+            "resource": name,
+            "policy": {"bindings": [{**binding, "role": "roles/run.viewer"}]},
+        }
+        with pytest.raises(exceptions.BadRequest, match="is not supported for this resource"):
+            client.set_iam_policy(request=wrong, timeout=30)
+    world.client("eventarc").delete_trigger(name=trigger).result(timeout=30)
+    assert [len(policies.get(name).bindings) for name, _ in kinds.values()] == [0, 0, 0]
+
+
+def test_policies_of_topics_take_a_permission(module_cloud: RunningCloud) -> None:
+    world = prepared(module_cloud, "topics", "enabled", "topic")
+    token = world.account("viewer", "roles/pubsub.viewer")
+    path = f"/v1/projects/{world.project}/topics/topic:getIamPolicy"
+    assert module_cloud.http_client(token).get(path).status_code == 403
+    assert module_cloud.http_client().get(path).status_code == 200
+    assert module_cloud.http_client().get(path.replace("/topic:", "/none:")).status_code == 404

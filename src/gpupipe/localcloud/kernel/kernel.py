@@ -137,6 +137,6 @@ def build_kernel(settings: Settings, base_clock: Clock) -> Kernel:
         incidents=Incidents(log_database),
         images=Images(database, clock, settings.images),
         quotas=Quotas(database),
-        topics=Topics(resources),
+        topics=Topics(resources, policies),
         workflow_runs=WorkflowRuns(resources),
     )

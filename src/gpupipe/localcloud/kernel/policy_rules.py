@@ -37,6 +37,9 @@ _HELD = {
     "repositories": "artifactregistry.",
     "serviceAccounts": "iam.serviceAccounts.",
     "services": "run.",
+    "subscriptions": "pubsub.subscriptions.",
+    "topics": "pubsub.topics.",
+    "triggers": "eventarc.triggers.",
 }
 _ONLY_IN_BUCKETS = "roles/storage.legacy"  # own knowledge: UNSURE
 _OF_BUCKETS = "roles/storage."  # Storage's API, the role of a policy's binding

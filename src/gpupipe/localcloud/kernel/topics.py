@@ -4,6 +4,7 @@ from typing import Any
 
 from google.pubsub_v1 import types as pb
 
+from gpupipe.localcloud.kernel.policies import Policies
 from gpupipe.localcloud.store.resources import Resources
 
 TOPIC_KIND = "pubsub.topic"
@@ -17,8 +18,9 @@ DELETED_TOPIC = "_deleted-topic_"
 class Topics:
     """Topics and subscriptions of all projects, by "projects/P/topics/T" and ".../subscriptions/S"."""
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, resources: Resources, policies: Policies) -> None:
         self._resources = resources
+        self._policies = policies
 
     def topic(self, name: str) -> Any:
         """The stored topic, or None."""
@@ -39,16 +41,18 @@ class Topics:
         self._put(SUBSCRIPTION_KIND, subscription)
 
     def delete_topic(self, name: str) -> bool:
-        """Remove a topic; its subscriptions stay, without one. False when there was none."""
+        """Remove a topic with its policy; its subscriptions stay, without one. False when there was none."""
         for record in self._resources.all(SUBSCRIPTION_KIND, _project(name)):
             subscription = Subscription.FromString(record.body)
             if subscription.topic == name:
                 subscription.topic = DELETED_TOPIC
                 self.put_subscription(subscription)
+        self._policies.delete(name)
         return self._resources.delete(TOPIC_KIND, name)
 
     def delete_subscription(self, name: str) -> bool:
-        """Remove a subscription; False when there was none."""
+        """Remove a subscription with its policy; False when there was none."""
+        self._policies.delete(name)
         return self._resources.delete(SUBSCRIPTION_KIND, name)
 
     def _put(self, kind: str, message: Any) -> None:

@@ -49,6 +49,10 @@ class Triggers:
         found: Message = self._triggers.existing(request.name)
         return found
 
+    def policy_name(self, resource: str) -> str:
+        """The name that a trigger's policy is kept under."""
+        return str(self._triggers.existing(resource).name)
+
     def list(self, request: Any, _: Call) -> Message:
         """ListTriggers."""
         return self._triggers.page(request)
@@ -103,6 +107,7 @@ class Triggers:
             _check_etag(trigger, request.etag)
             if not request.validate_only:
                 self._triggers.delete(trigger)
+                self._kernel.policies.delete(trigger.name)
                 self._kernel.delays.end(KIND, trigger.name)
                 carriers.remove(self._kernel, trigger)
                 self._forget(trigger.name)

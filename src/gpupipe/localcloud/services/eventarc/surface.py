@@ -1,4 +1,4 @@
-"""Eventarc's surface."""
+"""Eventarc's surface. The policies of triggers are there over REST alone, as those of Cloud KMS."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from gpupipe.localcloud.services.eventarc.delivery import EVENTS, Delivery
 from gpupipe.localcloud.services.eventarc.metrics import SubscriptionMetrics
 from gpupipe.localcloud.services.eventarc.service import FIELDS, Triggers, triggers_of
 from gpupipe.localcloud.transport.pipeline import Pipeline
-from gpupipe.localcloud.transport.rows import Rows
+from gpupipe.localcloud.transport.rows import PolicyMethods, Rows
 from gpupipe.localcloud.transport.rpc import BaseSurface, Rpc
 
 _TABLE = Rows("google.cloud.eventarc.v1.Eventarc", "eventarc.googleapis.com")
@@ -22,11 +22,13 @@ class EventarcSurface(BaseSurface):
         self._delivery = Delivery(kernel)
         kernel.metrics.register(SubscriptionMetrics(kernel))
         self._triggers = Triggers(kernel, self._delivery.forget)
+        self._policies = PolicyMethods(kernel, "eventarc.triggers", self._triggers.policy_name)
         self._collection = triggers_of(kernel)
 
     def rpcs(self) -> Iterable[Rpc]:
-        """The five methods."""
-        return self._collection.rows(_TABLE, self._triggers, "eventarc.triggers", FIELDS)
+        """The five methods, and three of policies."""
+        yield from self._collection.rows(_TABLE, self._triggers, "eventarc.triggers", FIELDS)
+        yield from self._policies.rows(_TABLE)
 
     def fault_points(self) -> Iterable[FaultPoint]:
         """Those of the rows, and the delivery of events."""

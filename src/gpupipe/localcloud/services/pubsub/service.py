@@ -30,11 +30,15 @@ class PubSub:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
 
-    def get_topic(self, request: Any, _: Call) -> Message:
+    def get_topic(self, request: Any, _: Call) -> Any:
         """GetTopic."""
-        found: Message | None = self._kernel.topics.topic(self._own(request.topic))
+        return self.topic(request.topic)
+
+    def topic(self, name: str) -> Any:
+        """The stored topic, or NOT_FOUND."""
+        found = self._kernel.topics.topic(self._own(name))
         if found is None:
-            raise _missing(request.topic)
+            raise _missing(name)
         return found
 
     def list_topics(self, request: Any, _: Call) -> Message:
@@ -53,11 +57,15 @@ class PubSub:
                 raise _missing(request.topic)
         return Empty()
 
-    def get_subscription(self, request: Any, _: Call) -> Message:
+    def get_subscription(self, request: Any, _: Call) -> Any:
         """GetSubscription."""
-        found: Message | None = self._kernel.topics.subscription(self._own(request.subscription))
+        return self.subscription(request.subscription)
+
+    def subscription(self, name: str) -> Any:
+        """The stored subscription, or NOT_FOUND."""
+        found = self._kernel.topics.subscription(self._own(name))
         if found is None:
-            raise _missing(request.subscription)
+            raise _missing(name)
         return found
 
     def list_subscriptions(self, request: Any, _: Call) -> Message:

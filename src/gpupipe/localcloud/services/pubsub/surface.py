@@ -1,4 +1,4 @@
-"""Pub/Sub's surface."""
+"""Pub/Sub's surface. Policies are there over REST alone, as those of Cloud KMS."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from google.pubsub_v1 import types as pb
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.pubsub.service import PubSub
 from gpupipe.localcloud.transport.pipeline import Pipeline
-from gpupipe.localcloud.transport.rows import Rows
+from gpupipe.localcloud.transport.rows import PolicyMethods, Rows
 from gpupipe.localcloud.transport.rpc import BaseSurface, Rpc
 
 _API = "pubsub.googleapis.com"
@@ -21,10 +21,19 @@ class PubSubSurface(BaseSurface):
     """google.pubsub.v1.Publisher and google.pubsub.v1.Subscriber."""
 
     def __init__(self, kernel: Kernel) -> None:
-        self._pubsub = PubSub(kernel)
+        self._pubsub = do = PubSub(kernel)
+        self._of_topics, self._of_subscriptions = (
+            PolicyMethods(kernel, f"pubsub.{kind}", name)
+            for kind, name in (
+                ("topics", lambda given: str(do.topic(given).name)),
+                ("subscriptions", lambda given: str(do.subscription(given).name)),
+            )
+        )
 
     def rpcs(self) -> Iterable[Rpc]:
-        """Three methods of each."""
+        """Three methods of each, and three of their policies."""
+        yield from self._of_topics.rows(_TOPICS)
+        yield from self._of_subscriptions.rows(_SUBSCRIPTIONS)
         do = self._pubsub
         for table, method, types, handler, resource in (
             (_TOPICS, "GetTopic", (pb.GetTopicRequest, pb.Topic), do.get_topic, "topic"),
