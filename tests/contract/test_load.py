@@ -3,7 +3,6 @@
 Here with as many files as a default run has time for; the thousands are `long`.
 """
 
-import resource
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 from google.cloud import run_v2
 from tests.support.localcloud import RunningCloud, start_cloud
+from tests.support.memory import forget_peak, peak_bytes, resident_bytes
 from tests.support.pipeline import Deployer, FastClock, QuickPipeline
 
 from gpupipe.deploy.follow import Follower, Outcome
@@ -58,11 +58,6 @@ def written(pipeline: Deployer, folder: str) -> Counter[str]:
     )
 
 
-def resident_bytes() -> int:
-    """The most that this process has had in memory so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
 def pools(pipeline: Deployer) -> dict[str, Pool]:
     """Behind the wire: the instances of each service."""
     services = pipeline.cloud.client(run_v2.ServicesClient)
@@ -95,9 +90,15 @@ def maxima(request: pytest.FixtureRequest) -> dict[str, int]:
 
 
 @pytest.fixture
-def pipeline(tmp_path: Path, maxima: dict[str, int]) -> Iterator[Deployer]:
+def pace() -> float:
+    """How much faster than the machine's the clock runs."""
+    return 5.0
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path, maxima: dict[str, int], pace: float) -> Iterator[Deployer]:
     """In a local cloud of its own."""
-    file, clock = tmp_path / "gpupipe.toml", FastClock(factor=5)
+    file, clock = tmp_path / "gpupipe.toml", FastClock(pace)
     file.write_text(
         "".join(
             f"[{service.replace('-', '_')}]\nconcurrency = 8\nmax_instances = {most}\n"
@@ -120,11 +121,12 @@ def test_two_thousand_files_at_once(pipeline: Deployer, tmp_path: Path) -> None:
     uploads = files(tmp_path / "many", MANY)
     found, most, states = pools(pipeline), Counter[str](), Counter[str]()
     before = resident_bytes()
+    forget_peak()
     for one in sent_at_once(pipeline, uploads):
         states[one.state] += 1
         most |= Counter({service: pool.count for service, pool in found.items()})
     # The client and the cloud, with all the executions that wait at once.
-    assert resident_bytes() - before < MANY * BYTES_OF_A_FILE
+    assert peak_bytes() - before < MANY * BYTES_OF_A_FILE
     assert states == {"succeeded": MANY}
     assert written(pipeline, "many") == dict.fromkeys((one.name for one in uploads), 1)
     # All go through preprocess at once; how many postprocess needs is a matter of what comes before.
@@ -139,12 +141,15 @@ def test_two_thousand_files_at_once(pipeline: Deployer, tmp_path: Path) -> None:
 @pytest.mark.long
 @pytest.mark.promise(36)
 @pytest.mark.parametrize("maxima", [{"gpu-inference": 1}], indirect=True)
+@pytest.mark.parametrize("pace", [1.0])  # the ten minutes pass by the test's own doing
 def test_no_file_is_lost_while_the_services_have_no_room_for_ten_minutes(
     pipeline: Deployer, tmp_path: Path
 ) -> None:
     gpus = pools(pipeline)["gpu-inference"]
     pipeline.cloud.inject(INVOKE, "RESOURCE_EXHAUSTED", times=10**6)
     uploads = files(tmp_path / "queued", MANY)
+    before = resident_bytes()
+    forget_peak()
     over, states = threading.Event(), Counter[str]()
     waiting = threading.Thread(target=no_room, args=(pipeline.cloud, over))
     waiting.start()
@@ -153,6 +158,7 @@ def test_no_file_is_lost_while_the_services_have_no_room_for_ten_minutes(
         states[one.state] += 1
         assert gpus.count <= 1
     waiting.join()
+    assert peak_bytes() - before < MANY * BYTES_OF_A_FILE
     assert states == {"succeeded": MANY}
     assert written(pipeline, "queued") == dict.fromkeys((one.name for one in uploads), 1)
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
+from gpupipe.render.console import spelled
+
 Cell = str | Text
 _GAP = "  "
 
@@ -32,4 +34,4 @@ def _line(row: Sequence[Text], widths: Sequence[int], right: Sequence[bool]) -> 
 
 
 def _text(cell: Cell) -> Text:
-    return Text(cell) if isinstance(cell, str) else cell
+    return Text(spelled(cell)) if isinstance(cell, str) else cell

@@ -19,7 +19,10 @@ _MINUTE_S, _HOUR_S = 60, 3600
 
 
 class Pace:
-    """Takes counts in. The speed is that of the last half minute."""
+    """Takes counts in. The speed is that of the last half of the time, and of half a minute at least.
+
+    What comes out is told in bursts, when it was looked for; a short time would be all burst or all pause.
+    """
 
     def __init__(self, clock: Clock, total: int | None, begun: str) -> None:
         """total: None where it is not known; begun: the word for a file that is on its way ("sent")."""
@@ -29,7 +32,8 @@ class Pace:
         self._begun = 0
         self._done = 0
         self._failed = 0
-        self._samples: deque[tuple[float, int]] = deque([(clock.monotonic(), 0)])
+        self._start = clock.monotonic()
+        self._samples: deque[tuple[float, int]] = deque([(self._start, 0)])
 
     def begin(self) -> None:
         """One more file is on its way."""
@@ -59,7 +63,8 @@ class Pace:
         now = self._clock.monotonic()
         if now - self._samples[-1][0] >= _SAMPLE_S:
             self._samples.append((now, self._done))
-        while len(self._samples) > 1 and now - self._samples[1][0] >= _WINDOW_S:
+        window = max(_WINDOW_S, (now - self._start) / 2)
+        while len(self._samples) > 1 and now - self._samples[1][0] >= window:
             self._samples.popleft()
         then, done = self._samples[0]
         return (self._done - done) / (now - then) if now > then else 0.0

@@ -15,7 +15,7 @@ from gpupipe.render.tally import print_tally, tally_json
 SENT = Sent("a", Object("in", "a", 7, 1, None), 0.0)
 
 
-def test_speed_and_time_left_are_those_of_the_last_half_minute() -> None:
+def test_speed_and_time_left_are_those_of_the_last_half_of_the_time() -> None:
     clock = FakeClock()
     found = Pace(clock, 2000, "sent")
     assert str(found) == "sent 0, done 0 of 2,000"
@@ -24,14 +24,26 @@ def test_speed_and_time_left_are_those_of_the_last_half_minute() -> None:
         found.end("succeeded")
         clock.advance(1)
         str(found)
-    for _ in range(60):
+    for _ in range(100):
         for state in ["succeeded"] * 9 + ["failed"]:
             found.end(state)
         clock.advance(1)
         str(found)
     assert str(found) == (
-        "sent 100, done 700 of 2,000 (60 failed), 10.0 a second, about 2 min left"
+        "sent 100, done 1,100 of 2,000 (100 failed), 10.0 a second, about 90 s left"
     )
+
+
+def test_what_comes_in_bursts_has_an_even_speed() -> None:
+    clock, told = FakeClock(), []
+    found = Pace(clock, 2000, "sent")
+    for _ in range(10):
+        clock.advance(45)
+        for _ in range(100):
+            found.end("succeeded")
+            told.append(str(found))
+    rates = [float(one.split(", ")[-2].split()[0]) for one in told[200:]]
+    assert 1 < min(rates) < 1000 / 450 < max(rates) < 4
 
 
 @pytest.mark.parametrize(
