@@ -89,7 +89,7 @@ def print_proof(console: Console, proof: Proof) -> None:
 def print_deployed(
     console: Console, target: Target, spec: PipelineSpec, done: Deployed, seconds: float
 ) -> None:
-    """The summary for people. seconds: how long it took."""
+    """The summary for people. seconds: how long it took, told where something was done."""
     took = f"  It took {duration(seconds)}."
     if done.outcome.failed:
         print_failure(console, done.outcome)
@@ -98,7 +98,8 @@ def print_deployed(
     names, where = spec.names, options(target, spec)
     say(console, "")
     say(console, "The pipeline is deployed.", "bold green")
-    say(console, took, "dim")
+    if done.outcome.done or done.canary is not None:
+        say(console, took, "dim")
     if done.canary is not None:
         print_proof(console, done.canary)
     say(console, "")
