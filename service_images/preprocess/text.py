@@ -5,6 +5,7 @@ replaced or dropped. What cannot be text is a ProblemError 422 that says where.
 """
 
 import codecs
+import re
 
 from common.problems import ProblemError
 
@@ -16,20 +17,25 @@ _SIGNATURES = (
     (b"%PDF-", "a PDF document"),
     (b"PK\x03\x04", "a ZIP archive or an office document"),
     (b"\x1f\x8b", "gzip-compressed data"),
-    (b"GIF8", "a GIF picture"),
+    (b"GIF87a", "a GIF picture"),
+    (b"GIF89a", "a GIF picture"),
     (b"II*\0", "a TIFF picture"),
     (b"MM\0*", "a TIFF picture"),
 )
-# Of these the first four bytes are a size.
-_BOXED = {b"WEBP": "a WebP picture", b"ftyp": "a HEIC, AVIF or MP4 file"}
+# Their sizes are part of it: a text may well have WEBP or ftyp at these places.
+_BOXED = (
+    (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), "a WebP picture"),
+    (re.compile(rb"\0.{3}ftyp", re.DOTALL), "a HEIC, AVIF or MP4 file"),
+)
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _UTF32_MARKS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 
 
 def kind_of(data: bytes) -> str | None:
     """What a file begins like, where that is no text."""
-    found = (kind for signature, kind in _SIGNATURES if data.startswith(signature))
-    return next(found, None) or _BOXED.get(data[4:8]) or _BOXED.get(data[8:12])
+    found = [kind for signature, kind in _SIGNATURES if data.startswith(signature)]
+    found += [kind for box, kind in _BOXED if box.match(data)]
+    return next(iter(found), None)
 
 
 def decode_text(data: bytes) -> str:

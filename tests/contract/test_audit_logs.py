@@ -145,6 +145,15 @@ def test_what_changes_the_project_is_always_told(project: Project) -> None:
     assert project.entries() == []
 
 
+def test_a_service_agent_that_is_asked_for_is_told(project: Project) -> None:
+    place = f"{project.name}/services/eventarc.googleapis.com"
+    answer = project.cloud.http_client().post(f"/v1beta1/{place}:generateServiceIdentity", json={})
+    assert answer.status_code == 200, answer.text
+    (method, resource, *_), *others = project.told(ADMIN, 'protoPayload.methodName:"Identity"')
+    assert method == "google.api.serviceusage.v1beta1.ServiceUsage.GenerateServiceIdentity"
+    assert (resource, others) == (place, [])
+
+
 @pytest.mark.promise(123)
 def test_executions_are_told_with_who_started_them(module_cloud: RunningCloud) -> None:
     tester = WorkflowTester(module_cloud)

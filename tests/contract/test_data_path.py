@@ -9,6 +9,7 @@ from google.iam.v1 import policy_pb2
 from PIL import Image
 from tests.support.pipeline import Deployer, QuickPipeline
 from tests.support.schemas import checker
+from tests.support.waiting import until
 
 from gpupipe.cloud.cloud import Cloud
 from gpupipe.deploy.logs import Selection, newest
@@ -59,26 +60,32 @@ def test_who_used_the_data_of_a_file_is_told_where_that_is_logged(pipeline: Depl
     for service, kind in AUDITED:
         wanted.audit_configs.add(service=service).audit_log_configs.add(log_type=kind)
     policies.put(f"projects/{names.project}", merged(before, wanted))
-    try:
-        outcomes(pipeline, {"audited.txt": GOOD.encode()})
-    finally:
-        policies.put(f"projects/{names.project}", before)
-    lines = newest(pipeline.connect(), pipeline.spec, Selection(sources=("audit",)))
-    used = {
-        (str(line.entry.fields["authenticationInfo"]["principalEmail"]),
-         str(line.entry.fields["methodName"]).rpartition("v1.")[2],
-         str(line.entry.fields["resourceName"]).partition("/objects/")[0].rpartition("/")[2])
-        for line in lines
-        if line.entry.log.endswith("data_access")
-    }  # fmt: skip
     get, create = "storage.objects.get", "storage.objects.create"
-    assert used >= {
+    expected = {
         (names.account("eventarc"), "Executions.CreateExecution", names.workflow),
         (names.account("pre"), get, names.bucket("input")),
         (names.account("pre"), create, names.bucket("work")),
         (names.account("infer"), get, names.bucket("work")),
         (names.account("post"), create, names.bucket("output")),
     }
+    try:
+        outcomes(pipeline, {"audited.txt": GOOD.encode()})
+        # An object is there a moment before its entry is.
+        until(lambda: used(pipeline) >= expected)
+    finally:
+        policies.put(f"projects/{names.project}", before)
+
+
+def used(pipeline: Deployer) -> set[tuple[str, str, str]]:
+    """Who did what with what, as the Data Access log has it."""
+    lines = newest(pipeline.connect(), pipeline.spec, Selection(sources=("audit",)))
+    return {
+        (str(line.entry.fields["authenticationInfo"]["principalEmail"]),
+         str(line.entry.fields["methodName"]).rpartition("v1.")[2],
+         str(line.entry.fields["resourceName"]).partition("/objects/")[0].rpartition("/")[2])
+        for line in lines
+        if line.entry.log.endswith("data_access")
+    }  # fmt: skip
 
 
 def merged(bindings: policy_pb2.Policy, audits: policy_pb2.Policy) -> policy_pb2.Policy:

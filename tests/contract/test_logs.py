@@ -122,6 +122,16 @@ def test_audit_tells_who_did_what_with_the_resources_of_this_pipeline(pipeline: 
     assert pipeline.read() == []
 
 
+def test_audit_entries_about_a_service_are_not_among_its_own_lines(pipeline: Pipeline) -> None:
+    service = "ml-pipeline-preprocess"
+    name = f"projects/p/locations/l/services/{service}"
+    pipeline.says(service, {"methodName": "UpdateService", "resourceName": name},
+                  log="cloudaudit.googleapis.com%2Factivity")  # fmt: skip
+    pipeline.says(service, {"methodName": "called", "message": "a line of its own"})
+    assert pipeline.texts() == [("preprocess", "a line of its own")]
+    assert pipeline.texts(sources=("audit",)) == [("audit", f"UpdateService {name} by ")]
+
+
 def test_a_structured_line_shows_its_fields(pipeline: Pipeline) -> None:
     fields = {"message": "scored", "device": "cuda", "rows": 3, "logger": "x",
               "execution_id": EXECUTION}  # fmt: skip

@@ -254,6 +254,14 @@ def test_a_refusal_says_what_is_wrong(send: Send, name: str, data: bytes, told: 
     assert told in error_of(response)["message"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["Convert WEBP to PNG", "The ftyp box comes first", "GIF89 or GIF87?", "See ftyp and WEBP"],
+)
+def test_a_text_about_file_formats_is_a_text(send: Send, store: MemoryStore, text: str) -> None:
+    assert [item["text"] for item in items_of(store, send("a.txt", text.encode()))] == [text]
+
+
 def test_no_refusal_quotes_the_file(send: Send) -> None:
     for name, data in (
         ("a.json", b'["secret" "secret"]'),

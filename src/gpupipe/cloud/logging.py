@@ -87,7 +87,7 @@ def _entry(found: Any) -> Entry:
     return Entry(
         time=found.timestamp,
         severity=str(severity),
-        text=str(found.text_payload or _message(fields)),
+        text=str(found.text_payload or _text(message, fields)),
         fields=fields,
         log=unquote(str(found.log_name).rpartition("/")[2]),
         insert_id=str(found.insert_id),
@@ -115,12 +115,12 @@ def _fields(message: Any) -> dict[str, Any]:
     return dict(json_format.MessageToDict(audit))
 
 
-def _message(fields: Mapping[str, Any]) -> str:
+def _text(message: Any, fields: Mapping[str, Any]) -> str:
     if not fields:
         return ""
-    if "methodName" in fields:
-        who = fields.get("authenticationInfo", {}).get("principalEmail", "")
-        refused = fields.get("status", {}).get("message", "")
-        words = f"{fields['methodName']} {fields.get('resourceName', '')} by {who}"
-        return f"{words}: {refused}" if refused else words
-    return str(fields.get("message") or json.dumps(fields, ensure_ascii=False))
+    if message.WhichOneof("payload") == "json_payload":
+        return str(fields.get("message") or json.dumps(fields, ensure_ascii=False))
+    who = fields.get("authenticationInfo", {}).get("principalEmail", "")
+    refused = fields.get("status", {}).get("message", "")
+    words = f"{fields.get('methodName', '')} {fields.get('resourceName', '')} by {who}"
+    return f"{words}: {refused}" if refused else words

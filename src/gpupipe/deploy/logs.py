@@ -24,6 +24,8 @@ USUAL = (*SERVICES, WORKFLOW)
 SEVERITIES = ("DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY")  # fmt: skip
 _EXECUTION = "workflows.googleapis.com/execution_id"
 _AUDIT = "cloudaudit.googleapis.com"
+# Audit logs tell of a service or a build as a resource of the same type that its own lines have.
+_NO_AUDIT = f' AND NOT logName:"{_AUDIT}"'
 _LATE = timedelta(seconds=30)
 
 
@@ -131,7 +133,7 @@ def _place(cloud: Cloud, spec: PipelineSpec, source: str) -> str:
         tags = tuple(f"{names.service(service)}-" for service in SERVICES)
         builds = cloud.builds.newest(names.project, names.location, tags)
         ids = " OR ".join(f'resource.labels.build_id="{one.build_id}"' for one in builds)
-        return f'(resource.type="build" AND ({ids}))' if ids else ""
+        return f'(resource.type="build" AND ({ids}){_NO_AUDIT})' if ids else ""
     kind, label, name = (
         ("workflows.googleapis.com/Workflow", "workflow_id", names.workflow)
         if source == WORKFLOW
@@ -139,7 +141,7 @@ def _place(cloud: Cloud, spec: PipelineSpec, source: str) -> str:
     )
     return (
         f'(resource.type="{kind}" AND resource.labels.{label}="{name}" '
-        f'AND resource.labels.location="{names.region}")'
+        f'AND resource.labels.location="{names.region}"{_NO_AUDIT})'
     )
 
 

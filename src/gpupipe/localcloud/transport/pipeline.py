@@ -31,6 +31,8 @@ _log = logging.getLogger("gpupipe.localcloud")
 
 _SCHEME = "bearer "
 _ANYONE = ""
+# What the audit logs are told of an error that nobody foresaw: its own words may quote anything.
+_UNFORESEEN = ServiceError(Code.INTERNAL, "Internal error of the local cloud.")
 
 
 @dataclass(slots=True)
@@ -96,7 +98,7 @@ class Pipeline:
             _note(entry, error)
             raise
         except Exception:
-            entry.code = Code.INTERNAL.name
+            entry.code, entry.error = Code.INTERNAL.name, _UNFORESEEN
             raise
         finally:
             if logged:

@@ -1,6 +1,7 @@
 import pytest
 
 from gpupipe.localcloud.errors import Code, ServiceError, not_found
+from gpupipe.localcloud.kernel.audit import Audited, Target
 from gpupipe.localcloud.kernel.caller import Caller
 from gpupipe.localcloud.kernel.faults import Fault, Kind
 from gpupipe.localcloud.kernel.kernel import Kernel
@@ -113,6 +114,22 @@ def test_errors_of_the_handler_are_logged_with_their_code(
     with pytest.raises(KeyError), pipeline.guard(operator, method="m"):
         raise KeyError
     assert codes(pipeline) == ["NOT_FOUND", "INTERNAL"]
+
+
+def test_an_error_that_nobody_foresaw_is_none_that_the_audit_logs_call_done(
+    pipeline: Pipeline, kernel: Kernel, operator: dict[str, str]
+) -> None:
+    kernel.projects.set_enabled(kernel.projects.ensure("demo-project").id, RUN, enabled=True)
+    call = Audited("run.services.update", "UpdateService", lambda: Target(SERVICE))
+    with (
+        pytest.raises(KeyError),
+        pipeline.guard(operator, method="m", api=RUN, resource=SERVICE, audited=call),
+    ):
+        raise KeyError("what a file holds")
+    (entry,) = kernel.logs.query("demo-project")
+    assert isinstance(entry.payload, dict)
+    assert entry.severity == "ERROR"
+    assert entry.payload["status"] == {"code": 13, "message": "Internal error of the local cloud."}
 
 
 @pytest.mark.parametrize(("kind", "done"), [(Kind.ERROR, 0), (Kind.LOST, 2)])

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gpupipe.localcloud.errors import not_found
+from gpupipe.localcloud.kernel.audit import Audited, Target
 from gpupipe.localcloud.kernel.kernel import Kernel
 from gpupipe.localcloud.services.serviceusage import rules
 from gpupipe.localcloud.services.serviceusage.service import operation_name
@@ -16,6 +17,9 @@ from gpupipe.localcloud.transport.wire import wire_of
 
 _TYPE = "type.googleapis.com/google.api.serviceusage.v1beta1"
 METHOD = "serviceusage.services.generateServiceIdentity"
+# Which permission Google asks for is UNSURE; the role that enables APIs has this one.
+_PERMISSION = "serviceusage.services.enable"
+_METHOD_NAME = "google.api.serviceusage.v1beta1.ServiceUsage.GenerateServiceIdentity"
 
 
 class ServiceIdentities:
@@ -35,15 +39,16 @@ class ServiceIdentities:
 
     def _generate(self, request: Request) -> dict[str, Any]:
         named, service = request.path_params["project"], request.path_params["service"]
-        # Which permission Google asks for is UNSURE; the role that enables APIs has this one.
+        name = f"projects/{named}/services/{service}"
         with self._pipeline.guard(
             request.headers,
             method=METHOD,
             api=rules.API,
-            permission="serviceusage.services.enable",
+            permission=_PERMISSION,
             resource=f"projects/{named}",
             writes=True,
             wire=wire_of(request.scope),
+            audited=Audited(_PERMISSION, _METHOD_NAME, lambda: Target(name)),
         ):
             rules.check_known(service)
             project = self._kernel.projects.get(named)
