@@ -6,6 +6,7 @@ Here with as many files as a default run has time for; the thousands are `long`.
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -151,13 +152,13 @@ def test_no_file_is_lost_while_the_services_have_no_room_for_ten_minutes(
     before = resident_bytes()
     forget_peak()
     over, states = threading.Event(), Counter[str]()
-    waiting = threading.Thread(target=no_room, args=(pipeline.cloud, over))
-    waiting.start()
-    for one in sent_at_once(pipeline, uploads):
-        assert over.is_set(), "there was no room yet"
-        states[one.state] += 1
-        assert gpus.count <= 1
-    waiting.join()
+    with ThreadPoolExecutor(1) as thread:
+        waited = thread.submit(no_room, pipeline.cloud, over)
+        for one in sent_at_once(pipeline, uploads):
+            assert over.is_set(), "there was no room yet"
+            states[one.state] += 1
+            assert gpus.count <= 1
+        waited.result()
     assert peak_bytes() - before < MANY * BYTES_OF_A_FILE
     assert states == {"succeeded": MANY}
     assert written(pipeline, "queued") == dict.fromkeys((one.name for one in uploads), 1)
@@ -165,12 +166,14 @@ def test_no_file_is_lost_while_the_services_have_no_room_for_ten_minutes(
 
 def no_room(cloud: RunningCloud, over: threading.Event) -> None:
     """Ten minutes pass, each after every file has asked again; then there is room."""
-    for minute in range(BUSY_S // STEP_S):
-        while consumed(cloud) < MANY * (minute + 1):
-            cloud.kernel.clock.sleep(1)
-        cloud.control("POST", "clock", {"seconds": STEP_S})
-    over.set()
-    cloud.control("DELETE", "faults")
+    try:
+        for minute in range(BUSY_S // STEP_S):
+            while consumed(cloud) < MANY * (minute + 1):
+                cloud.kernel.clock.sleep(1)
+            cloud.control("POST", "clock", {"seconds": STEP_S})
+    finally:
+        over.set()
+        cloud.control("DELETE", "faults")
 
 
 def consumed(cloud: RunningCloud) -> int:

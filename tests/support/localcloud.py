@@ -26,6 +26,7 @@ from gpupipe.localcloud.registry import SERVICES, Factory
 from gpupipe.localcloud.settings import Settings
 
 T = TypeVar("T")
+_PATIENCE_S = 600.0
 _CHANNEL_OPTIONS = (
     ("grpc.enable_http_proxy", 0),
     ("grpc.initial_reconnect_backoff_ms", 50),
@@ -152,7 +153,7 @@ class RunningCloud:
 
     def control(self, verb: str, name: str, body: Any = None) -> Any:
         """One call of the control surface; an error status raises."""
-        with httpx.Client(trust_env=False) as client:
+        with httpx.Client(trust_env=False, timeout=_PATIENCE_S) as client:
             answer = client.request(
                 verb,
                 f"{self.http}/control/{name}",

@@ -60,6 +60,9 @@ def print_sending(console: Console, bucket: str, count: int, left_out: Sequence[
 
 def print_files(console: Console, output_bucket: str, outcomes: Sequence[Outcome]) -> None:
     """For people: the numbers, then the reason or the result of each, then the count."""
+    if not outcomes:
+        say(console, "There was nothing to send.")
+        return
     stages = [stage for stage in STAGES if any(stage in one.seconds for one in outcomes)]
     head = ["", ">score", *(f">{_HEADS.get(stage, stage)}" for stage in stages), "file"]
     rows = [_row(one, stages) for one in outcomes]

@@ -31,6 +31,10 @@ def printed(*outcomes: Outcome, width: int = 80) -> list[str]:
     return out.getvalue().splitlines()
 
 
+def test_where_nothing_was_sent_there_are_no_columns() -> None:
+    assert printed() == ["There was nothing to send."]
+
+
 @pytest.mark.parametrize("width", [80, 120])
 def test_a_result_has_a_row_and_an_address_that_can_be_copied(width: int) -> None:
     head, row, place, _, count = printed(GOOD, width=width)
