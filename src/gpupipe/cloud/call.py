@@ -236,7 +236,7 @@ class _Policy:
 
     def pause(self, state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        ceiling = min(1.0 * 2 ** (state.attempt_number - 1), 15.0)
+        ceiling = min(2.0 ** min(state.attempt_number - 1, 4), 15.0)
         seconds = float(ceiling * self._caller.hurry * self._caller.spread())
         if not isinstance(error, ApiError):
             return seconds

@@ -186,6 +186,13 @@ def test_an_api_that_stays_down_is_given_up_after_five_minutes() -> None:
     assert attempt.calls > 15
 
 
+def test_short_pauses_go_on_to_the_deadline_too() -> None:
+    clock, attempt = FakeClock(), Down(api.ServiceUnavailable("down"))
+    with pytest.raises(ApiError):
+        Caller(clock, hurry=0.01).call(WHAT, RESOURCE, attempt)
+    assert attempt.calls > 1500
+
+
 def test_every_pause_is_told() -> None:
     clock, told = FakeClock(), list[Wait]()
     Caller(clock, on_wait=told.append).call(
