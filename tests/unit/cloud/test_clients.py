@@ -15,10 +15,7 @@ import requests
 from google.api_core.exceptions import MethodNotImplemented
 from google.auth.credentials import CredentialsWithQuotaProject
 from google.auth.exceptions import DefaultCredentialsError, RefreshError
-from google.cloud.iam_credentials_v1 import (
-    GenerateAccessTokenRequest,
-    GenerateAccessTokenResponse,
-)
+from google.cloud import iam_credentials_v1 as iam
 from tests.unit.cloud.conftest import TOKEN
 
 from gpupipe.cloud.clients import CLIENTS, GoogleClients, LocalClients
@@ -110,7 +107,7 @@ class Recorder(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in 
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, dict[str, str | bytes]]] = []
-        self.asked: list[GenerateAccessTokenRequest] = []
+        self.asked: list[iam.GenerateAccessTokenRequest] = []
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
         metadata = dict(handler_call_details.invocation_metadata)
@@ -119,17 +116,17 @@ class Recorder(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in 
             return None
         return grpc.unary_unary_rpc_method_handler(
             self._token,
-            request_deserializer=GenerateAccessTokenRequest.deserialize,
-            response_serializer=GenerateAccessTokenResponse.serialize,
+            request_deserializer=iam.GenerateAccessTokenRequest.deserialize,
+            response_serializer=iam.GenerateAccessTokenResponse.serialize,
         )
 
     def _token(
-        self, request: GenerateAccessTokenRequest, context: grpc.ServicerContext
-    ) -> GenerateAccessTokenResponse:
+        self, request: iam.GenerateAccessTokenRequest, context: grpc.ServicerContext
+    ) -> iam.GenerateAccessTokenResponse:
         self.asked.append(request)
         if EMAIL not in request.name:
             context.abort(grpc.StatusCode.PERMISSION_DENIED, "you may not")
-        return GenerateAccessTokenResponse(access_token="accounts-token")
+        return iam.GenerateAccessTokenResponse(access_token="accounts-token")
 
 
 @pytest.fixture
