@@ -17,10 +17,13 @@ from gpupipe.core.errors import GpupipeError
 from gpupipe.deploy import audit_claims, destroy
 from gpupipe.deploy.action import Verb
 from gpupipe.deploy.audit_claims import Claim
+from gpupipe.deploy.facts import Facts
 from gpupipe.deploy.preflight.finding import Level
 from gpupipe.deploy.preflight.project import permissions
 from gpupipe.deploy.spec import AUDITED
+from gpupipe.deploy.step import World
 from gpupipe.deploy.steps import STEPS
+from gpupipe.deploy.steps.audit_logs import AuditLogs
 from gpupipe.localcloud.kernel.denials import Denial
 
 STEP_KEYS = {"apis", "account:build", "bucket:staging", "audit logs"}
@@ -97,6 +100,11 @@ def kept(one: Deployer) -> list[str]:
     return [what for what, why in plan.kept if what.startswith("audit") and why == "shared, kept"]
 
 
+def leave(one: Deployer, caller: Caller | None = None) -> None:
+    """What a destroy does of it."""
+    AuditLogs().remove(World(one.connect(caller), one.spec, Facts()))
+
+
 @pytest.mark.promise(123)
 def test_what_is_not_logged_yet_is_added_and_taken_away_and_what_is_others_stays(
     pipelines: Pipelines,
@@ -138,7 +146,7 @@ def test_of_two_that_end_at_once_one_takes_everything_away(pipelines: Pipelines)
     first, second = pipelines.deployed(), pipelines.deployed("second")
     bucket = first.spec.names.bucket("staging")
     audit_claims.write(first.connect().storage, bucket, Claim(AUDITED, ending=True))
-    assert destroy_all(second, second.connect())[1] == ()
+    leave(second)
     assert pipelines.logged() == {}
     # The first was cut off there: a deploy takes its end back.
     (action,) = first.engine().plan().writes
@@ -162,12 +170,11 @@ class Meanwhile(Caller):
 
 
 def test_who_claims_them_while_another_takes_them_away_gets_them_back(pipelines: Pipelines) -> None:
-    first, second = pipelines.deployed(), pipelines.one("second")
-    for one in (second, pipelines.one("second", audited=False)):
-        one.deploy(canary=False)
+    first, second = pipelines.deployed(), pipelines.one("second", audited=False)
+    second.deploy(canary=False)
     storage, bucket = second.connect().storage, second.spec.names.bucket("staging")
     meanwhile = Meanwhile(first.clock, lambda: audit_claims.write(storage, bucket, Claim(AUDITED)))
-    assert destroy_all(first, first.connect(meanwhile))[1] == ()
+    leave(first, meanwhile)
     assert pipelines.logged() == OURS
 
 
@@ -176,12 +183,17 @@ def test_without_the_option_a_deploy_takes_them_away_and_its_plan_says_so(
     pipelines: Pipelines,
 ) -> None:
     pipelines.deployed()
+    pipelines.log({**OURS, **THEIRS})
     plain = pipelines.one(audited=False)
-    assert [(one.kind, one.verb) for one in plain.engine().plan().writes] == [
-        ("audit logs", Verb.DELETE)
-    ]
+    engine = plain.engine()
+    plan = engine.plan()
+    assert [(one.kind, one.verb) for one in plan.writes] == [("audit logs", Verb.DELETE)]
+    (note,) = engine.notes(plan)
+    gone, stays = note.split("Logged all the same")
+    assert f"{STORAGE} DATA_WRITE" in gone
+    assert f"{STORAGE} DATA_READ" in stays
     assert plain.deploy(canary=False).outcome.errors == []
-    assert (pipelines.logged(), pipelines.claim(plain)) == ({}, None)
+    assert (pipelines.logged(), pipelines.claim(plain)) == (THEIRS, None)
     assert not plain.engine().plan().writes
 
 
@@ -190,7 +202,7 @@ def test_one_from_which_somebody_exempted_a_member_stays_theirs(pipelines: Pipel
     pipelines.log({**OURS, **theirs})
     assert not one.engine().plan().writes
     assert kept(one) == [f"audit logs {STORAGE} DATA_READ"]
-    destroy_all(one, one.connect())
+    leave(one)
     assert pipelines.logged() == theirs
 
 

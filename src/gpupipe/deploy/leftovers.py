@@ -17,8 +17,9 @@ _COMMANDS = {
     # {N} is what the names begin with; the ids of policies and dashboards are Google's.
     "log metrics": "logging metrics delete NAME --project {P} (their names begin with {N})",
     "log sink": "logging sinks delete {N} --project {P}",
+    # Without the key auditConfigs in the file gcloud leaves them as they are.
     "audit logs": "projects set-iam-policy {P} FILE (FILE: what gcloud projects get-iam-policy {P} "
-    "--format json says, without the auditConfigs that nobody wants)",
+    "--format json says, with what nobody wants taken out of auditConfigs, which may be [])",
     "alert policies": "monitoring policies delete ID --project {P} (IDs of {N}…: gcloud monitoring "
     "policies list --project {P})",
     "dashboard": "monitoring dashboards delete ID --project {P} (ID of {N}: gcloud monitoring "

@@ -71,7 +71,14 @@ class AuditLogs:
             if self.is_wanted(world.spec):
                 world.facts.notes[self.key] = _COST
             return None
-        return self._read(world)
+        observed = self._read(world)
+        if not self.is_wanted(world.spec):
+            gone, stays = _removable(observed, observed.own.types), self.shared(world, observed)
+            world.facts.notes[self.key] = (
+                f"Without audit_logs these are not logged any more: {', '.join(_names(gone)) or 'none'}. "
+                f"Logged all the same, since others want them: {', '.join(stays) or 'none'}."
+            )
+        return observed
 
     def diff(self, world: World, observed: Observed | None) -> Action:
         """Compare the types that are wanted with those that are logged, and what is claimed."""
@@ -97,7 +104,7 @@ class AuditLogs:
         """What stays when this pipeline goes: others' types, and those that somebody has made their own."""
         del world
         staying = AUDITED & observed.present.keys() - _removable(observed, observed.own.types)
-        return tuple(f"audit logs {service} {kind}" for service, kind in sorted(staying))
+        return tuple(f"audit logs {one}" for one in _names(staying))
 
     def remove(self, world: World) -> None:
         """Remove the types that this pipeline claims and no other wants, then the claim."""
@@ -131,5 +138,9 @@ def _removable(observed: Observed, types: AbstractSet[AuditType]) -> frozenset[A
     return frozenset(one for one in types - held if present.get(one) == frozenset())
 
 
+def _names(types: AbstractSet[AuditType]) -> list[str]:
+    return [f"{service} {kind}" for service, kind in sorted(types)]
+
+
 def _changes(types: AbstractSet[AuditType], old: str, new: str) -> tuple[Change, ...]:
-    return tuple(Change(f"{service} {kind}", old, new) for service, kind in sorted(types))
+    return tuple(Change(one, old, new) for one in _names(types))
