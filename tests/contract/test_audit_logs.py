@@ -159,6 +159,8 @@ def test_executions_are_told_with_who_started_them(module_cloud: RunningCloud) -
     tester = WorkflowTester(module_cloud)
     workflow = tester.deploy("audited", "main: {steps: [{done: {return: 1}}]}").name
     project = Project(module_cloud, module_cloud.project)
+    creations = project.told(ADMIN, 'protoPayload.methodName:"CreateWorkflow"')
+    assert [one[1] for one in creations] == [workflow]
     project.log(READ, WRITE, service=EXECUTIONS)
     made = tester.executions.create_execution(parent=workflow)
     tester.executions.get_execution(name=made.name)

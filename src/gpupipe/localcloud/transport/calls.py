@@ -35,8 +35,11 @@ def answer(
 
 
 def _target(row: Rpc, request: Message) -> Target:
-    """What the request names, which may lie below what permissions are checked on."""
-    return Target(str(getattr(request, "name", "")) or row.resource(request))
+    """What the request names or creates, which may lie below what permissions are checked on."""
+    resource = row.resource(request)
+    if made := getattr(request, f"{row.path.rpartition('/Create')[2].lower()}_id", ""):
+        return Target(f"{resource}/{row.permission.split('.')[1]}/{made}")
+    return Target(str(getattr(request, "name", "")) or resource)
 
 
 def _resource(row: Rpc, request: Message) -> str:
