@@ -22,7 +22,7 @@ _CALL = re.compile(r"(?:^|(?<=[\s/(\"]))gpupipe(?= )([^|;&()<>#`]*)")
 _INLINE = re.compile(r"`(gpupipe [^`]+)`")
 _LEAVES_OUT = "…"
 _COUNTED = "resources|files?|succeeded|failed|to (?:create|update)"
-_NUMBER = re.compile(rf"(?<![\d.])(?!0\.\d{{3}}\b)\d+(?! (?:{_COUNTED})\b)([.,:-]\d+)*(?!\d)")
+_NUMBER = re.compile(rf"(?<!\d)(?<!\d\.)(?!0\.\d{{3}}\b)\d+(?! (?:{_COUNTED})\b)([.,:-]\d+)*(?!\d)")
 
 
 def pages() -> list[Path]:
