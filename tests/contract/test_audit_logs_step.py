@@ -11,6 +11,7 @@ from google.iam.v1.policy_pb2 import AuditLogConfig, Policy
 from tests.support.crashes import HURRY, destroy_all
 from tests.support.localcloud import RunningCloud, start_cloud
 from tests.support.pipeline import Deployer, FastClock
+from tests.support.proofs import latest, writes_since
 
 from gpupipe.cloud.call import Caller
 from gpupipe.core.errors import GpupipeError
@@ -121,9 +122,9 @@ def test_what_is_not_logged_yet_is_added_and_taken_away_and_what_is_others_stays
     assert list(before) == list(after)
     claim = pipelines.claim(first)
     assert claim == Claim(AUDITED - {(STORAGE, "DATA_READ")})
-    seen = pipelines.cloud.requests()[-1]["seq"]
+    seen = latest(pipelines.cloud)
     assert first.deploy(canary=False).outcome.done == []
-    assert not [one for one in pipelines.cloud.requests(seen) if one["writes"]]
+    assert not writes_since(pipelines.cloud, seen)
     assert kept(first) == [f"audit logs {STORAGE} DATA_READ"]
     outcome, left = destroy_all(first, first.connect())
     assert ("audit logs", pipelines.project) in {(one.kind, one.name) for one in outcome.done}
@@ -135,7 +136,10 @@ def test_what_two_pipelines_want_goes_with_the_second(pipelines: Pipelines) -> N
     first, second = pipelines.deployed(), pipelines.deployed("second")
     assert pipelines.claim(second) == Claim(AUDITED)
     assert kept(first) == [f"audit logs {service} {kind}" for service, kind in sorted(AUDITED)]
+    seen = latest(pipelines.cloud)
     assert destroy_all(first, first.connect())[1] == ()
+    written = writes_since(pipelines.cloud, seen)
+    assert "cloudresourcemanager.projects.setIamPolicy" not in written
     assert pipelines.logged() == OURS
     assert kept(second) == []
     assert destroy_all(second, second.connect())[1] == ()
