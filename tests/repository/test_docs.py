@@ -25,6 +25,7 @@ def anchors(page: Path) -> set[str]:
     }
 
 
+@pytest.mark.promise(146)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target, anchor in LINK.findall(CODE.sub("", page.read_text())):
