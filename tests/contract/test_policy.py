@@ -44,7 +44,6 @@ def pipeline(quick_pipeline: QuickPipeline) -> Deployer:
     return quick_pipeline.operator
 
 
-@pytest.mark.promise(116)
 @pytest.mark.promise(43)
 @pytest.mark.promise(77)
 @pytest.mark.promise(113)
@@ -92,6 +91,7 @@ def uris(pipeline: Deployer) -> dict[str, str]:
     }
 
 
+@pytest.mark.promise(116)
 @pytest.mark.promise(43)
 @pytest.mark.promise(73)
 @pytest.mark.promise(113)
