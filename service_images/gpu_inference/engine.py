@@ -1,16 +1,18 @@
 """Items to predictions: make rows, batch, score, average, name the label.
 
 Contract: probabilities are rounded to 6 digits in float64; a long text is scored window by window
-and averaged, nothing is truncated. An item that is too long or broken is a failure of that item alone.
+and averaged, nothing is truncated. An item that is too long or broken, or for which the model has no number, is a
+failure of that item alone.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from anyio import to_thread
 
-from common.items import Content
-from common.problems import JsonObject, ProblemError
+from common.items import Content, item_error
+from common.problems import Blame, JsonObject, ProblemError
 from gpu_inference.batcher import Batcher
 from gpu_inference.inputs import Inputs, Row
 from gpu_inference.session import Device
@@ -19,6 +21,7 @@ from gpu_inference.windows import mean
 DIGITS = 6
 # Less work than handing it to a thread; no picture is that small.
 _INLINE_CHARS = 1000
+_NO_NUMBER = "the model gives no number for the item; graphs in float16 do so where theirs overflow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,11 @@ class Prediction:
             "windows": self.windows,
             "truncated": False,
         }
+
+
+def answer_json(answer: Prediction | ProblemError) -> JsonObject:
+    """What is told of an item: the model's answer, or why there is none."""
+    return {"error": item_error(answer)} if isinstance(answer, ProblemError) else answer.to_json()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +107,10 @@ class Engine:
         except ProblemError as problem:
             return problem
 
-    def _prediction(self, rows: list[list[float]]) -> Prediction:
-        values = [round(value, DIGITS) for value in mean(rows)]
+    def _prediction(self, rows: list[list[float]]) -> Prediction | ProblemError:
+        means = mean(rows)
+        if not all(map(math.isfinite, means)):
+            return ProblemError(422, "no_scores", _NO_NUMBER, blame=Blame.SYSTEM)
+        values = [round(value, DIGITS) for value in means]
         scores = dict(zip(self.labels, values, strict=True))
         return Prediction(max(scores, key=scores.__getitem__), scores, len(rows))

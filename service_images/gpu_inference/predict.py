@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from common.clock import Clock
 from common.fields import Fields, as_fields, checked_text, is_blank
 from common.problems import JsonObject, ProblemError, invalid
-from gpu_inference.engine import Engine, Prediction
+from gpu_inference.engine import Engine, Prediction, answer_json
 from gpu_inference.inputs import Item
 
 BODY_LIMIT = 8 * 1024 * 1024
@@ -78,28 +78,27 @@ def _text(value: object, path: str) -> str:
 
 
 async def predict(engine: Engine, clock: Clock, request: PredictRequest) -> JsonObject:
-    """The answer. Raises a ProblemError 429 when the queue is full."""
+    """The answer; an instance that has none has its error among the others.
+
+    Raises a ProblemError 429 when the queue is full, and the first instance's where none has an answer.
+    """
     began = clock.monotonic()
     found = await engine.predict([instance.item for instance in request.instances])
-    answers = [_whole(answer) for answer in found.answers]
+    answers = [answer for answer in found.answers if isinstance(answer, Prediction)]
+    if not answers:
+        raise next(answer for answer in found.answers if isinstance(answer, ProblemError))
     if request.single:
         elapsed = round(clock.monotonic() - began, 6)
         return _recipe_answer(engine, len(request.instances[0].item), answers[0], elapsed)
     return {
         "predictions": [
-            {**({} if one.identity is None else {"id": one.identity}), **answer.to_json()}
-            for one, answer in zip(request.instances, answers, strict=True)
+            {**({} if one.identity is None else {"id": one.identity}), **answer_json(answer)}
+            for one, answer in zip(request.instances, found.answers, strict=True)
         ],
         "model": engine.model,
         "device": engine.device.label,
         "timings_ms": {"queue": found.queue_ms, "inference": found.inference_ms},
     }
-
-
-def _whole(answer: Prediction | ProblemError) -> Prediction:
-    if isinstance(answer, ProblemError):
-        raise answer
-    return answer
 
 
 def _recipe_answer(engine: Engine, length: int, answer: Prediction, elapsed_s: float) -> JsonObject:

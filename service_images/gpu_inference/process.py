@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from anyio import to_thread
 
 from common.fields import Fields, parse_json
-from common.items import InputItem, item_error, item_of
+from common.items import InputItem, item_of
 from common.jsonl import broken_record, decode_lines, encode_lines
 from common.objects import ObjectInfo, ObjectRef, object_ref, work_name
 from common.problems import Blame, JsonObject, ProblemError, invalid
 from common.store import JSON_LINES, Store, find_written, read_work, write_once
-from gpu_inference.engine import Engine, Prediction, Predictions
+from gpu_inference.engine import Engine, Predictions, answer_json
 
 _log = logging.getLogger(__name__)
 _CHUNK_LIMIT = 64 * 1024 * 1024
@@ -77,7 +77,7 @@ class ChunkScorer:
         if request.only and len(problems) == len(items):
             raise problems[0]
         records = [
-            {**item.key(), **_record(answer)}
+            {**item.key(), **answer_json(answer)}
             for item, answer in zip(items, found.answers, strict=True)
         ]
         return await to_thread.run_sync(self._write, request, records, self._made(found))
@@ -127,9 +127,3 @@ def _made_of(info: ObjectInfo) -> JsonObject | None:
     except ValueError:
         return None
     return made if isinstance(made, dict) else None
-
-
-def _record(answer: Prediction | ProblemError) -> JsonObject:
-    if isinstance(answer, Prediction):
-        return answer.to_json()
-    return {"error": item_error(answer)}

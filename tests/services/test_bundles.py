@@ -322,6 +322,17 @@ def test_a_text_model_with_a_tokenizer_json_and_logits_is_served(tmp_path: Path)
         assert answer["model"]["name"] == "tiny"
 
 
+def test_an_item_for_which_the_model_has_no_number_fails_alone(tmp_path: Path) -> None:
+    graph = text_graph(values=(0, 0, 0, 0, float("nan"), -4))
+    with served(write_bundle(tmp_path, TEXT_MANIFEST, text_files(graph))) as client:
+        answer = client.post("/predict", json={"instances": ["bad", "good", "bad"]})
+        first, second, third = answer.json()["predictions"]
+        assert first["label"] == third["label"] == "no"
+        assert second["error"]["code"] == "no_scores"
+        alone = client.post("/predict", json={"text": "good"})
+        assert (alone.status_code, error_of(alone)["class"]) == (422, "system")
+
+
 def test_a_wordpiece_model_may_be_cased(tmp_path: Path) -> None:
     document = changed(
         TEXT_MANIFEST, tokenizer={"type": "wordpiece", "vocab": "v.txt", "lowercase": False}

@@ -37,9 +37,12 @@ WEIGHTS = tensor("w", FLOAT, (1, 2), floats(1, -1))
 
 
 def text_graph(
-    extra: Sequence[bytes] = (), inputs: Sequence[bytes] | None = None, **more: Any
+    extra: Sequence[bytes] = (),
+    inputs: Sequence[bytes] | None = None,
+    values: Sequence[float] = (0, 0, 0, 0, 4, -4),
+    **more: Any,
 ) -> bytes:
-    """ids, mask -> logits [batch, 2]."""
+    """ids, mask -> logits [batch, 2]; an id counts as its value says."""
     found = inputs or [
         value_info(11, name, INT64, ("batch", "tokens")) for name in ("input_ids", "attention_mask")
     ]
@@ -53,7 +56,7 @@ def text_graph(
     weights = [
         WEIGHTS,
         tensor("axis", INT64, (1,), longs(1)),
-        tensor("values", FLOAT, (6,), floats(0, 0, 0, 0, 4, -4)),
+        tensor("values", FLOAT, (6,), floats(*values)),
     ]
     output = value_info(12, "logits", FLOAT, more.pop("output", ("batch", 2)))
     return Graph([*nodes, *weights, *found, output, *extra], **more).model()

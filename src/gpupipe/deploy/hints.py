@@ -25,6 +25,7 @@ _BY_CODE: Mapping[str, str] = {
     "undecodable_image": "Save the picture anew, as PNG or JPEG, and send it again.",
     "no_text_column": "Name the column of the texts `text`, or give one cell a row.",
     "not_the_models_kind": "The model takes other files: `gpupipe model list` shows which it is.",
+    "no_scores": "It is the model that fails for this file: see `gpupipe model use`, or try it in float32.",
     "not_ready": "The service could not load its model: see `gpupipe logs gpu-inference`.",
     "internal_error": "This is an error of a service: its lines below tell where.",
 }
