@@ -182,6 +182,18 @@ def test_who_claims_them_while_another_takes_them_away_gets_them_back(pipelines:
     assert pipelines.logged() == OURS
 
 
+def test_a_destroy_that_goes_on_keeps_what_tells_that_they_are_ours(pipelines: Pipelines) -> None:
+    one, denials = pipelines.deployed(), pipelines.cloud.kernel.denials
+    denied = Denial(pipelines.project, "resourcemanager.projects.setIamPolicy")
+    denials.revoke(denied)
+    outcome, left = destroy_all(one, one.connect(), force=True)
+    denials.restore(denied)
+    assert {action.step for action, _ in outcome.errors} == {"audit logs", "bucket:staging"}
+    assert {found.kind for found in left} == {"audit logs", "bucket"}
+    assert destroy_all(one, one.connect())[1] == ()
+    assert pipelines.logged() == {}
+
+
 @pytest.mark.promise(123)
 def test_without_the_option_a_deploy_takes_them_away_and_its_plan_says_so(
     pipelines: Pipelines,

@@ -196,7 +196,9 @@ def mortal(deployer: Deployer, deaths: Deaths | None = None) -> MortalCaller:
     )
 
 
-def destroy_all(deployer: Deployer, cloud: Cloud) -> tuple[Outcome, tuple[Leftover, ...]]:
+def destroy_all(
+    deployer: Deployer, cloud: Cloud, *, force: bool = False
+) -> tuple[Outcome, tuple[Leftover, ...]]:
     """Destroy by names alone and take the inventory."""
     world = remembered(World(cloud, deployer.spec, Facts()))
     removal = destroy.plan_removal(world, keep=NOTHING_KEPT, parallelism=deployer.parallelism)
@@ -209,7 +211,7 @@ def destroy_all(deployer: Deployer, cloud: Cloud) -> tuple[Outcome, tuple[Leftov
             clock=deployer.clock,
             parallelism=deployer.parallelism,
             cancel=threading.Event(),
-            force=False,
+            force=force,
         )
 
     outcome = remove(removal)

@@ -14,6 +14,7 @@ from gpupipe.cloud.api import Binding
 from gpupipe.cloud.executions import Execution
 from gpupipe.core.clock import Clock
 from gpupipe.core.errors import GpupipeError
+from gpupipe.deploy import audit_claims
 from gpupipe.deploy.action import Action, Verb
 from gpupipe.deploy.carriers import carriers
 from gpupipe.deploy.executor import Outcome
@@ -188,6 +189,8 @@ def remove(
 
 
 def _remove(world: World, one: Action) -> None:
+    if one.step == _LAST:
+        _check_claim(world)
     if one.step.startswith(_OWN):
         one, world = replace(one, step=one.step.removeprefix(_OWN)), _without_given(world)
     step = next(step for step in STEPS if step.key == one.step.removeprefix(_ROLES))
@@ -195,6 +198,18 @@ def _remove(world: World, one: Action) -> None:
         step.remove(world)
     elif isinstance(step, KeepableStep):
         step.let_go(world)
+
+
+def _check_claim(world: World) -> None:
+    """GpupipeError while audit logs of this pipeline are on: the bucket's labels alone tell that they are its."""
+    bucket = world.spec.names.bucket("staging")
+    if audit_claims.own(world.cloud.storage, bucket) is not None:
+        raise GpupipeError(
+            "The staging bucket stays, since its labels tell which audit logs are to be turned off.",
+            resource=bucket,
+            resolution="See why they were not (`audit logs` above), then run the destroy again.",
+            doc="how-to/watch-the-pipeline.md#who-used-the-data",
+        )
 
 
 def _alone(world: World, removal: Removal) -> AbstractContextManager[None]:
