@@ -207,7 +207,7 @@ def _check_claim(world: World) -> None:
         raise GpupipeError(
             "The staging bucket stays, since its labels tell which audit logs are to be turned off.",
             resource=bucket,
-            resolution="See why they were not (`audit logs` above), then run the destroy again.",
+            resolution="Mend what the removal of the audit logs failed of, then run the destroy again.",
             doc="how-to/watch-the-pipeline.md#who-used-the-data",
         )
 
