@@ -16,6 +16,7 @@ from gpupipe.cloud.permissions import NEEDED as DOCTORS
 from gpupipe.cloud.permissions import ROLES, Role, role_for
 from gpupipe.core.errors import Exit, GpupipeError
 from gpupipe.deploy import destroy, unproven
+from gpupipe.deploy.executor import Outcome
 from gpupipe.deploy.spec import APIS
 from gpupipe.deploy.unproven import Unproven
 
@@ -134,13 +135,13 @@ def errors_of(one: Deployer, command: str) -> list[GpupipeError]:
     return [error for _, error in done.outcome.errors]
 
 
-@pytest.mark.promise("S66")
-def test_the_roles_are_enough_to_destroy(quick_pipeline: QuickPipeline) -> None:
-    """The last test of all that use the pipeline: it is gone afterwards."""
+@pytest.fixture(scope="module")
+def destroyed(quick_pipeline: QuickPipeline) -> Outcome:
+    """For the last tests of all that use the pipeline: it is gone afterwards."""
     one = quick_pipeline.deployer
     world = one.engine().world
     removal = destroy.plan_removal(world, keep=frozenset(), parallelism=8)
-    outcome = destroy.remove(
+    return destroy.remove(
         world,
         removal,
         lambda _: nullcontext(lambda _: None),
@@ -149,11 +150,17 @@ def test_the_roles_are_enough_to_destroy(quick_pipeline: QuickPipeline) -> None:
         cancel=threading.Event(),
         force=False,
     )
-    assert outcome.errors == []
+
+
+@pytest.mark.promise("S66")
+def test_the_roles_are_enough_to_destroy(quick_pipeline: QuickPipeline, destroyed: Outcome) -> None:
+    world = quick_pipeline.deployer.engine().world
+    assert destroyed.errors == []
     assert destroy.inventory(world, keep=frozenset(), parallelism=8) == ()
     assert world.cloud.service_usage.enabled(PROJECT) >= APIS
 
 
+@pytest.mark.usefixtures("destroyed")
 def test_doctor_asks_for_every_permission_that_deploys_and_destroys_needed(
     quick_pipeline: QuickPipeline,
 ) -> None:
