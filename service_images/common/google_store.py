@@ -46,10 +46,7 @@ class GoogleStore:
 
     def __init__(self, client: Any) -> None:
         self._client = client
-        # requests keeps 10, and makes the others anew for every call, with a warning.
-        adapter = HTTPAdapter(pool_maxsize=_CONNECTIONS)
-        for scheme in ("https://", "http://"):
-            client._http.mount(scheme, adapter)  # noqa: SLF001  # as the library's guide has it
+        _widen(client)
 
     def stat(self, bucket: str, name: str, generation: str | None = None) -> ObjectInfo:
         """What is known of an object."""
@@ -98,6 +95,16 @@ def open_google_store(project: str | None) -> GoogleStore:
         return GoogleStore(storage.Client(project=project))
     except google.auth.exceptions.GoogleAuthError as error:
         raise StartError(f"no credentials for Cloud Storage: {error}") from error
+
+
+def _widen(client: Any) -> None:
+    """requests keeps 10 connections, and makes the others anew for every call, with a warning."""
+    http = client._http  # noqa: SLF001  # as the library's guide has it
+    # The second asks for tokens: every call does, once theirs has expired.
+    for session in (http, http._auth_request.session):  # noqa: SLF001
+        for scheme in ("https://", "http://"):
+            retries = session.get_adapter(scheme).max_retries
+            session.mount(scheme, HTTPAdapter(pool_maxsize=_CONNECTIONS, max_retries=retries))
 
 
 def _info(blob: Any) -> ObjectInfo:
