@@ -1,6 +1,6 @@
 """Resolves the requirements files anew, with hashes and without any index or file address.
 
-An image's packages are resolved together and written to several files, each a layer of its own: those
+An image's packages are resolved together and written to several files, each installed by a step of its own: those
 of all services (`service_images/common`), the inference image's runtime (onnxruntime, CUDA), the rest.
 """
 
@@ -49,7 +49,7 @@ def split(path: Path) -> None:
 
 
 def without_common(path: Path) -> None:
-    """Leaves what the layer of all services does not have."""
+    """Leaves what the file of all services does not have."""
     common = entries_of(COMMON)
     path.write_text("".join(entry for entry in entries_of(path) if entry not in common))
 
