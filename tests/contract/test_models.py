@@ -139,3 +139,12 @@ def test_a_configured_model_must_be_there(cloud: Cloud, spec: PipelineSpec, tmp_
     assert service.environment["MODEL_URI"] == uri
     written = cloud.storage.read(spec.names.bucket("models"), "models/tiny/1/manifest.json")
     assert json.loads(written or b"")["name"] == "tiny"
+
+
+@pytest.mark.promise(39, 139, "D19")
+def test_the_service_is_told_where_its_model_lies(spec: PipelineSpec) -> None:
+    def told(model: str | None) -> str:
+        return configured(spec, model).service("gpu-inference", "", 1).environment["MODEL_URI"]
+
+    assert told("mine@7") == f"gs://{spec.names.bucket('models')}/models/mine/7"
+    assert told(None) == ""

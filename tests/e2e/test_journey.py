@@ -221,8 +221,8 @@ def test_executions_are_listed_shown_and_repeated(deployed: Cli) -> None:
 def test_without_arguments_the_samples_are_sent(deployed: Cli) -> None:
     done = deployed("test-upload", "--local")
     assert done.code == 0, done.err
-    assert "positive" in done.out
-    assert "negative" in done.out
+    for label in ("positive", "neutral", "negative"):  # which its sample is named by
+        assert re.search(rf"^{label} .*\b{label}\.(txt|md)$", done.out, re.MULTILINE)
 
 
 def test_the_target_is_the_first_line_of_every_command(deployed: Cli) -> None:
