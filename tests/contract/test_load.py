@@ -29,7 +29,7 @@ STEP_S = 60
 INVOKE = "run.services.invoke"
 BYTES_OF_A_FILE = 200_000
 """Most memory that a file on its way may take, in the client and in the local cloud together; of 2,000
-that wait for ten minutes one took 134,000."""
+that wait for ten minutes each took 158,000."""
 
 
 def files(folder: Path, count: int) -> Sequence[Upload]:
