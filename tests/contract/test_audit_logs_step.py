@@ -19,6 +19,7 @@ from gpupipe.deploy import audit_claims, destroy
 from gpupipe.deploy.action import Verb
 from gpupipe.deploy.audit_claims import Claim
 from gpupipe.deploy.facts import Facts
+from gpupipe.deploy.health import states
 from gpupipe.deploy.preflight.finding import Level
 from gpupipe.deploy.preflight.project import permissions
 from gpupipe.deploy.spec import AUDITED
@@ -99,6 +100,12 @@ def pipelines(cloud: RunningCloud, tmp_path: Path) -> Pipelines:
 def kept(one: Deployer) -> list[str]:
     plan = destroy.plan_removal(one.engine().world, keep=frozenset(), parallelism=8)
     return [what for what, why in plan.kept if what.startswith("audit") and why == "shared, kept"]
+
+
+def state_of_audit_logs(one: Deployer) -> str:
+    """What `gpupipe status` calls them."""
+    (state,) = (found.state for found in states(one.engine().world) if found.kind == AuditLogs.kind)
+    return state
 
 
 def leave(one: Deployer, caller: Caller | None = None) -> None:
@@ -227,7 +234,9 @@ def test_what_was_turned_off_by_hand_is_turned_on_again(pipelines: Pipelines) ->
     pipelines.log({(EXECUTIONS, "DATA_READ"): set(), ("allServices", "DATA_WRITE"): set()})
     (action,) = one.engine().plan().writes
     assert [change.field for change in action.changes] == [f"{STORAGE} DATA_READ"]
+    assert state_of_audit_logs(one) == "incomplete"
     pipelines.deployed()
+    assert state_of_audit_logs(one) == "ready"
     assert (STORAGE, "DATA_WRITE") not in pipelines.logged()
     assert not one.engine().plan().writes
 

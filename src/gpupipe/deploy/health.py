@@ -10,7 +10,7 @@ from gpupipe.cloud.workflows import Workflow
 from gpupipe.core.errors import GpupipeError
 from gpupipe.deploy import releases
 from gpupipe.deploy.ownership import NotOursError, is_ours
-from gpupipe.deploy.step import GrantingStep, Step, World, is_wanted, roles_text
+from gpupipe.deploy.step import PartialStep, Step, World, is_wanted
 from gpupipe.deploy.steps import SHARED, STEPS
 
 UNWANTED = "unwanted"
@@ -19,7 +19,7 @@ UNWANTED = "unwanted"
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A resource's state: ready, held (an older release serves), incomplete (roles are missing), absent,
+    """A resource's state: ready, held (an older release serves), incomplete (as roles are missing), absent,
     changing, failed, foreign, unknown.
 
     service: what a Cloud Run service is set to, None for other resources.
@@ -51,9 +51,9 @@ def _state(world: World, step: Step) -> State:
     if not is_ours(observed, world.spec):
         return State(step.kind, name, "absent" if is_wanted(step, world.spec) else UNWANTED)
     word, detail = _judge(observed)
-    lacks = step.lacks(world, observed) if isinstance(step, GrantingStep) else frozenset()
+    lacks = step.lacks(world, observed) if isinstance(step, PartialStep) else ()
     if lacks and word == "ready":
-        word, detail = "incomplete", f"a deploy gives what is missing: {roles_text(lacks)}"
+        word, detail = "incomplete", f"a deploy gives what is missing: {', '.join(lacks)}"
     service = observed[0].service if _is_service(observed) else None
     return State(step.kind, name, word, detail, service)
 

@@ -94,11 +94,11 @@ class KeepableStep(Protocol):
 
 
 @runtime_checkable
-class GrantingStep(Protocol):
-    """What a step says beside `Step` when accounts need roles on its resource."""
+class PartialStep(Protocol):
+    """What a step says beside `Step` when its resource may be there and something of it missing."""
 
-    def lacks(self, world: World, observed: Any) -> frozenset[Binding]:
-        """The roles that are missing, of what `observe` found."""
+    def lacks(self, world: World, observed: Any) -> tuple[str, ...]:
+        """What is missing, of what `observe` found, as people read it."""
 
 
 @runtime_checkable
@@ -202,5 +202,11 @@ def label_changes(wanted: Mapping[str, str], found: Mapping[str, str]) -> tuple[
 
 def roles_text(bindings: Collection[Binding]) -> str:
     """Each account's id with its role."""
-    return ", ".join(f"{member.partition(':')[2].partition('@')[0]} {role}"
-                     for role, member in sorted(bindings)) or "(none)"  # fmt: skip
+    return ", ".join(told_roles(bindings)) or "(none)"
+
+
+def told_roles(bindings: Collection[Binding]) -> tuple[str, ...]:
+    """The same, each by itself."""
+    return tuple(
+        f"{member.partition(':')[2].partition('@')[0]} {role}" for role, member in sorted(bindings)
+    )

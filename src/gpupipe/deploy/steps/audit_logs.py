@@ -100,6 +100,11 @@ class AuditLogs:
         self._claim(world, Claim(observed.claimed))
         configs.edit(world.spec.names.project, add=self._read(world).lacking)
 
+    def lacks(self, world: World, observed: Observed) -> tuple[str, ...]:
+        """The types that are not logged."""
+        wanted = observed.lacking if self.is_wanted(world.spec) else ()
+        return tuple(f"{service} {kind}" for service, kind in sorted(wanted))
+
     def shared(self, world: World, observed: Observed) -> tuple[str, ...]:
         """What stays when this pipeline goes: others' types, and those that somebody has made their own."""
         del world

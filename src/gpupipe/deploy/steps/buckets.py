@@ -14,7 +14,7 @@ from gpupipe.deploy.drift import Drift, drift, sealed
 from gpupipe.deploy.ownership import adoption, check_labels, not_ours
 from gpupipe.deploy.phase import Phase
 from gpupipe.deploy.spec import ACCOUNTS_OF_BUCKET, PROTECTED, PipelineSpec
-from gpupipe.deploy.step import World, decide, label_changes, role_changes
+from gpupipe.deploy.step import World, decide, label_changes, role_changes, told_roles
 
 Observed = tuple[Bucket, frozenset[Binding]]
 _PHASES = {"staging": Phase.FOUNDATIONS, LOGS: Phase.MONITORING_AND_VALIDATION}
@@ -113,10 +113,10 @@ class DataBucket:
         changes = adoption(found.labels, world.spec) + changes + roles
         return decide(self, world, observed, changes, drifted)
 
-    def lacks(self, world: World, observed: Observed | frozenset[Binding]) -> frozenset[Binding]:
+    def lacks(self, world: World, observed: Observed | frozenset[Binding]) -> tuple[str, ...]:
         """The roles that are missing."""
         bindings = observed[1] if isinstance(observed, tuple) else observed
-        return world.spec.bucket_roles(self.role) - bindings
+        return told_roles(world.spec.bucket_roles(self.role) - bindings)
 
     def apply(self, world: World, action: Action) -> None:
         """Create or update it, then its bindings."""

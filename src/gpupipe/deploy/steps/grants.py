@@ -7,7 +7,7 @@ from gpupipe.cloud.api import Binding
 from gpupipe.deploy.action import Action, Change, Verb
 from gpupipe.deploy.phase import Phase
 from gpupipe.deploy.spec import PipelineSpec
-from gpupipe.deploy.step import World, action, role_changes
+from gpupipe.deploy.step import World, action, role_changes, told_roles
 
 _AGENT_SUFFIX = "@gs-project-accounts.iam.gserviceaccount.com"
 
@@ -48,9 +48,9 @@ class ProjectGrants:
         verb = Verb.UPDATE if observed else Verb.CREATE
         return action(self, world, verb, "bindings are missing or too many", changes)
 
-    def lacks(self, world: World, observed: frozenset[Binding]) -> frozenset[Binding]:
+    def lacks(self, world: World, observed: frozenset[Binding]) -> tuple[str, ...]:
         """The bindings that are missing."""
-        return self._wanted(world.spec, observed) - observed
+        return told_roles(self._wanted(world.spec, observed) - observed)
 
     def _wanted(self, spec: PipelineSpec, observed: frozenset[Binding]) -> frozenset[Binding]:
         agents = (member for _, member in observed if is_storage_agent(member))

@@ -11,7 +11,7 @@ from gpupipe.deploy.action import Action, Verb, differences
 from gpupipe.deploy.drift import Drift, drift, sealed
 from gpupipe.deploy.ownership import adoption, check_labels
 from gpupipe.deploy.phase import Phase
-from gpupipe.deploy.step import World, decide, label_changes, role_changes
+from gpupipe.deploy.step import World, decide, label_changes, role_changes, told_roles
 
 Observed = tuple[Repository, frozenset[Binding]]
 
@@ -55,9 +55,9 @@ class DockerRepository:
         changes += label_changes(world.spec.user_labels, found.labels)
         return decide(self, world, observed, changes + roles, drifted)
 
-    def lacks(self, world: World, observed: Observed) -> frozenset[Binding]:
+    def lacks(self, world: World, observed: Observed) -> tuple[str, ...]:
         """The roles that are missing."""
-        return world.spec.repository_roles - observed[1]
+        return told_roles(world.spec.repository_roles - observed[1])
 
     def apply(self, world: World, action: Action) -> None:
         """Create or update it, then its bindings."""

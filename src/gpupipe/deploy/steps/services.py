@@ -21,7 +21,7 @@ from gpupipe.deploy.models import require_model
 from gpupipe.deploy.ownership import adoption, check_labels
 from gpupipe.deploy.phase import Phase
 from gpupipe.deploy.spec import ROLES
-from gpupipe.deploy.step import World, action, decide, label_changes, role_changes
+from gpupipe.deploy.step import World, action, decide, label_changes, role_changes, told_roles
 
 Seen = tuple[run.Observed, frozenset[Binding]]
 _TRAFFIC = "traffic"
@@ -115,9 +115,9 @@ class RunService:
         changes += _service_state(found)
         return decide(self, world, observed, changes + roles, drifted)
 
-    def lacks(self, world: World, observed: Seen) -> frozenset[Binding]:
+    def lacks(self, world: World, observed: Seen) -> tuple[str, ...]:
         """The right of the workflow's account to call it, where that is missing."""
-        return self._callers(world) - observed[1]
+        return told_roles(self._callers(world) - observed[1])
 
     def apply(self, world: World, action: Action) -> None:
         """Create it or roll it out, then set who may call it."""
