@@ -132,7 +132,11 @@ def test_ports_that_somebody_else_has_by_now_are_left_to_them(own: Cli) -> None:
         assert own("status", "--local").code == 0
 
 
-@pytest.mark.parametrize("runs", [True, False], ids=["it runs", "it does not run"])
+@pytest.mark.parametrize(
+    "runs",
+    [True, pytest.param(False, marks=pytest.mark.long)],
+    ids=["it runs", "it does not run"],
+)
 def test_a_corrupt_state_file_of_the_local_cloud_is_replaced(own: Cli, runs: bool) -> None:
     assert own("local", "start").code == 0
     if not runs:

@@ -51,7 +51,6 @@ def test_every_page_has_its_place_in_the_site() -> None:
     )
 
 
-@pytest.mark.long
 @pytest.mark.promise(146)
 def test_the_site_builds_strictly_and_asks_nobody_for_anything(tmp_path: Path) -> None:
     install = ROOT / "scripts" / "install.py"
