@@ -329,25 +329,9 @@ def deployed(cloud: RunningCloud, tmp_path_factory: pytest.TempPathFactory) -> D
 @pytest.mark.promise("S51")
 @pytest.mark.promise("S15", 116, 119, "S56")
 @pytest.mark.parametrize(("path", "read", "value"), ROWS, ids=[path for path, _, _ in ROWS])
-@pytest.mark.promise(48)
-@pytest.mark.promise(49)
-@pytest.mark.promise(55)
-@pytest.mark.promise(56)
-@pytest.mark.promise(57)
-@pytest.mark.promise(58)
-@pytest.mark.promise(59)
-@pytest.mark.promise(60)
-@pytest.mark.promise(61)
-@pytest.mark.promise(97)
-@pytest.mark.promise(108)
-@pytest.mark.promise(109)
-@pytest.mark.promise(110)
-@pytest.mark.promise("S50")
-@pytest.mark.promise("S53")
-@pytest.mark.promise("D16")
-@pytest.mark.promise("D31")
-@pytest.mark.promise(141)
-@pytest.mark.promise("S52")
+@pytest.mark.promise(
+    48, 49, 55, 56, 57, 58, 59, 60, 61, 97, 108, 109, 110, "S50", "S53", "D16", "D31", 141, "S52"
+)
 def test_the_option_is_read_back(
     cloud: RunningCloud, deployed: Deployer, path: str, read: Read, value: Any
 ) -> None:

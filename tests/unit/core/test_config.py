@@ -18,19 +18,7 @@ def config(
     return load(flags, environment or {}, folder)
 
 
-@pytest.mark.promise(46)
-@pytest.mark.promise(47)
-@pytest.mark.promise(65)
-@pytest.mark.promise(48)
-@pytest.mark.promise(49)
-@pytest.mark.promise(55)
-@pytest.mark.promise(56)
-@pytest.mark.promise(57)
-@pytest.mark.promise(58)
-@pytest.mark.promise(59)
-@pytest.mark.promise(61)
-@pytest.mark.promise("S17")
-@pytest.mark.promise("S18")
+@pytest.mark.promise(46, 47, 65, 48, 49, 55, 56, 57, 58, 59, 61, "S17", "S18")
 def test_the_defaults(tmp_path: Path) -> None:
     found = config(tmp_path).options
     assert (found.target, found.project) == (None, None)
@@ -71,14 +59,7 @@ def test_a_table_of_a_service_keeps_the_defaults_that_it_does_not_name(tmp_path:
         ("prefix", ["GPUPIPE_PREFIX", "SERVICE_PREFIX"]),
     ],
 )
-@pytest.mark.promise(23)
-@pytest.mark.promise(51)
-@pytest.mark.promise(52)
-@pytest.mark.promise(54)
-@pytest.mark.promise(62)
-@pytest.mark.promise(63)
-@pytest.mark.promise(65)
-@pytest.mark.promise("D14")
+@pytest.mark.promise(23, 51, 52, 54, 62, 63, 65, "D14")
 def test_flag_over_variables_over_file_over_default(
     tmp_path: Path, name: str, variables: list[str]
 ) -> None:
@@ -322,9 +303,7 @@ def test_values_of_variables_and_flags_have_the_types_of_the_file(tmp_path: Path
     assert found.names("demo-project").bucket("input") == "ml-pipeline-input-demo-project"
 
 
-@pytest.mark.promise(53)
-@pytest.mark.promise(64)
-@pytest.mark.promise("S2")
+@pytest.mark.promise(53, 64, "S2")
 def test_a_zone_is_taken_with_a_notice(tmp_path: Path) -> None:
     (notice,) = config(tmp_path, environment={"ZONE": "us-central1-a"}).notices
     assert notice.startswith("ZONE has no effect: ")
